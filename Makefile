@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Adding a file needs no edit here: every folder is taken by wildcard.  A folder below a
+# folder is a program of its own (runtime/monitor, images/import, bench/floor) or a
+# generator that runs while building (runtime/filter).
+#
+#	make            build/nodectl and its two helpers
+#	make demo       the main job, shown on a real Debian VPS (IMAGE=mini: in seconds)
+#	make check      everything that can be tested on this machine
+#	make deps       install what the others need (Debian)
+
+CC       ?= gcc
+CLANG    ?= clang
+BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
+PREFIX   ?= /usr/local
+CFLAGS   ?= -O2 -g
+WERROR   ?= -Werror
+IMAGE    ?= debian-12
+O        ?= build
+
+VERSION  := $(shell cat VERSION)
+LIBEXEC  := $(PREFIX)/lib/nodectl
+
+WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
+	    -Wformat=2 -Wpointer-arith -Wwrite-strings $(WERROR)
+HARDEN   ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
+	    -fcf-protection -fPIE
+HARDEN_LD ?= -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed -Wl,-O1
+ALL       = -std=gnu17 -D_GNU_SOURCE -Iinclude -I$O/gen -DVERSION='"$(VERSION)"' \
+	    -DLIBEXEC='"$(LIBEXEC)"' $(WARN) $(HARDEN) -ffunction-sections -MMD -MP $(CFLAGS)
+
+parts     = base cgroups netns images runtime node
+objects   = $(patsubst %.c,$O/obj/%.o,$(wildcard $(1)/*.c))
+lib       = $(foreach part,$(parts),$(call objects,$(part)))
+cli       = $(call objects,nodectl)
+tests     = $(call objects,tests)
+base      = $(call objects,base)
+monitor   = $(call objects,runtime/monitor)
+import    = $(call objects,images/import)
+floor     = $(call objects,bench/floor)
+skeletons = $(patsubst %.bpf.c,$O/gen/%.skel.h,$(notdir $(wildcard cgroups/*.bpf.c netns/*.bpf.c)))
+generated = $(skeletons) $O/gen/filter.h $O/gen/filter_nesting.h
+
+# Static where a library is small and only a start-up cost otherwise; what is shared by
+# the whole system stays shared.  libnftables is opened when first used (netns/nft.c).
+LIBS_CLI    = -Wl,-Bstatic -lcgroup -lcap -lbpf -lelf -Wl,-Bdynamic -lz -lmnl -lsmartcols \
+	      -ljansson -ldl
+LIBS_IMPORT = -larchive -lnettle -lseccomp -lcap
+
+all: $O/nodectl $O/nodectl-monitor $O/nodectl-import
+
+$O/nodectl: $(cli) $(lib)
+	$(CC) $(CFLAGS) $(HARDEN_LD) -Wl,--gc-sections $(LDFLAGS) -o $@ $^ $(LIBS_CLI)
+
+$O/nodectl-import: $(import) $(base)
+	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS_IMPORT)
+
+# The monitor stays as long as its VPS: static, so that no page of it is a relocation.
+$O/nodectl-monitor: $(monitor)
+	$(CC) $(CFLAGS) -static -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections $(LDFLAGS) -o $@ $^
+
+$O/unit-tests: $(tests) $(filter-out $O/obj/nodectl/main.o,$(cli)) $(lib) $(filter-out %/main.o,$(import) $(monitor))
+	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS_CLI) $(LIBS_IMPORT) -lcriterion
+
+$O/floor: $(floor) $(base)
+	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS_CLI)
+
+$O/obj/%.o: %.c Makefile VERSION | $(generated)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL) -c -o $@ $<
+
+# BPF: built by clang, embedded as a light skeleton (its loader is a BPF program itself: no
+# ELF is parsed when a VPS starts).
+$O/gen/%.skel.h: $O/gen/%.bpf.o
+	$(BPFTOOL) gen skeleton -L $< name $* > $@.tmp && mv $@.tmp $@
+
+$O/gen/%.bpf.o: cgroups/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) -O2 -g -target bpf -Iinclude -I/usr/include/$(shell $(CC) -print-multiarch) -Wall $(WERROR) -c -o $@ $<
+
+$O/gen/%.bpf.o: netns/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) -O2 -g -target bpf -Iinclude -I/usr/include/$(shell $(CC) -print-multiarch) -Wall $(WERROR) -c -o $@ $<
+
+# The system call filter: one table, compiled by libseccomp here and now, embedded as BPF.
+$O/filter-generator: $(wildcard runtime/filter/*.[ch]) Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -D_GNU_SOURCE -Iinclude $(WARN) -O1 -g -o $@ $(filter %.c,$^) -lseccomp
+
+$O/gen/filter.h: $O/filter-generator
+	@mkdir -p $(@D)
+	$< standard > $@.tmp && mv $@.tmp $@
+
+$O/gen/filter_nesting.h: $O/filter-generator
+	@mkdir -p $(@D)
+	$< nesting > $@.tmp && mv $@.tmp $@
+
+.SECONDARY:
+-include $(shell find $O/obj -name '*.d' 2>/dev/null)

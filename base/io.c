@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "err.h"
+#include "own.h"
+#include "str.h"
+
+int read_all(int fd, void *buf, size_t len)
+{
+	char *at = buf;
+
+	while (len) {
+		ssize_t got = read(fd, at, len);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got == 0)
+			errno = EPIPE;
+		if (got <= 0)
+			return -1;
+		at += got;
+		len -= (size_t)got;
+	}
+	return 0;
+}
+
+int write_all(int fd, const void *buf, size_t len)
+{
+	const char *at = buf;
+
+	while (len) {
+		ssize_t put = write(fd, at, len);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -1;
+		at += put;
+		len -= (size_t)put;
+	}
+	return 0;
+}
+
+/* As much as fits; a count of @size means that the file is longer. */
+static ssize_t read_up_to(int fd, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	while (used < size) {
+		ssize_t got = read(fd, buf + used, size - used);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		used += (size_t)got;
+	}
+	return (ssize_t)used;
+}
+
+ssize_t file_read(int dir, const char *path, char *buf, size_t size, struct err *err)
+{
+	own_fd fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fail(err, errno, "cannot open '%s'", path);
+
+	ssize_t len = read_up_to(fd, buf, size);
+	if (len < 0)
+		return fail(err, errno, "cannot read '%s'", path);
+	if ((size_t)len == size)
+		return fail(err, EFBIG, "cannot read '%s'", path);
+	buf[len] = 0;
+	return len;
+}
+
+char *file_slurp(int dir, const char *path, size_t max, struct err *err)
+{
+	own_fd fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		fail(err, errno, "cannot open '%s'", path);
+		return NULL;
+	}
+
+	size_t size = 4096;
+	own_str text = xmalloc(size);
+	size_t used = 0;
+
+	for (;;) {
+		ssize_t got = read_up_to(fd, text + used, size - used);
+
+		if (got < 0) {
+			fail(err, errno, "cannot read '%s'", path);
+			return NULL;
+		}
+		used += (size_t)got;
+		if (used < size)
+			break;
+		if (size > max) {
+			fail(err, EFBIG, "cannot read '%s'", path);
+			return NULL;
+		}
+		size *= 2;
+		text = xrealloc(text, size);
+	}
+	text[used] = 0;
+
+	char *taken = text;
+	text = NULL;
+	return taken;
+}
+
+int file_write(int dir, const char *path, const char *text, struct err *err)
+{
+	own_fd fd = openat(dir, path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fail(err, errno, "cannot open '%s'", path);
+
+	ssize_t len = (ssize_t)strlen(text);
+	if (write(fd, text, (size_t)len) != len)
+		return fail(err, errno, "cannot set '%s' to '%s'", path, text);
+	return 0;
+}
+
+static int replace(int dir, const char *name, const void *data, size_t len, mode_t mode,
+		   bool durable, struct err *err)
+{
+	char temporary[300];
+
+	/* A leading dot keeps a half-written record out of every listing. */
+	str_format(temporary, sizeof(temporary), ".%s.%d", name, getpid());
+	(void)unlinkat(dir, temporary, 0);
+
+	own_fd fd =
+	    openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0)
+		return fail(err, errno, "cannot create '%s'", name);
+	if (fchmod(fd, mode) < 0 || write_all(fd, data, len) < 0 ||
+	    (durable && fdatasync(fd) < 0) || renameat(dir, temporary, dir, name) < 0) {
+		fail(err, errno, "cannot write '%s'", name);
+		(void)unlinkat(dir, temporary, 0);
+		return -1;
+	}
+	if (!durable)
+		return 0;
+
+	/* @dir may be O_PATH or AT_FDCWD, which fsync refuses. */
+	own_fd parent = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (parent < 0 || fsync(parent) < 0)
+		return fail(err, errno, "cannot sync the directory of '%s'", name);
+	return 0;
+}
+
+int file_replace(int dir, const char *name, const void *data, size_t len, mode_t mode,
+		 struct err *err)
+{
+	return replace(dir, name, data, len, mode, true, err);
+}
+
+int file_replace_volatile(int dir, const char *name, const void *data, size_t len, mode_t mode,
+			  struct err *err)
+{
+	return replace(dir, name, data, len, mode, false, err);
+}
+
+int dir_open(int dir, const char *path, struct err *err)
+{
+	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return fail(err, errno, "cannot open '%s'", path);
+	return fd;
+}
+
+int dir_make(int dir, const char *name, mode_t mode, struct err *err)
+{
+	struct stat stat;
+
+	if (mkdirat(dir, name, mode) < 0 && errno != EEXIST)
+		return fail(err, errno, "cannot create directory '%s'", name);
+
+	own_fd fd = dir_open(dir, name, err);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &stat) < 0)
+		return fail(err, errno, "cannot look at '%s'", name);
+	if ((stat.st_mode & 07777) != mode && fchmod(fd, mode) < 0)
+		return fail(err, errno, "cannot set the mode of '%s'", name);
+	return take_fd(&fd);
+}
+
+int dir_make_path(const char *path, mode_t mode, struct err *err)
+{
+	own_str copy = xstrdup(path);
+
+	for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = 0;
+		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+			return fail(err, errno, "cannot create directory '%s'", copy);
+		*slash = '/';
+	}
+
+	own_fd fd = dir_make(AT_FDCWD, path, mode, err);
+	return fd < 0 ? -1 : 0;
+}
+
+int dir_each(int dir, int (*each)(int dir, const char *name, void *arg, struct err *err),
+	     void *arg, struct err *err)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fail(err, errno, "cannot list a directory");
+
+	own_dir entries = fdopendir(fd);
+	if (!entries) {
+		close(fd);
+		return fail(err, errno, "cannot list a directory");
+	}
+
+	for (;;) {
+		const struct dirent *entry;
+
+		errno = 0;
+		entry = readdir(entries);
+		if (!entry)
+			break;
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (each(dir, entry->d_name, arg, err) < 0)
+			return -1;
+	}
+	if (errno)
+		return fail(err, errno, "cannot list a directory");
+	return 0;
+}
+
+static int remove_below(int dir, const char *name, void *device, struct err *err)
+{
+	struct stat stat;
+
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return fail(err, errno, "cannot remove '%s'", name);
+
+	own_fd fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return fail(err, errno, "cannot remove '%s'", name);
+	if (fstat(fd, &stat) < 0 || stat.st_dev != *(dev_t *)device)
+		return fail(err, EBUSY, "cannot remove '%s'", name);
+	if (dir_each(fd, remove_below, device, err) < 0)
+		return fail_in(err, "%s", name);
+	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return fail(err, errno, "cannot remove '%s'", name);
+	return 0;
+}
+
+int tree_remove(int dir, const char *name, struct err *err)
+{
+	struct stat stat;
+
+	if (fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : fail(err, errno, "cannot remove '%s'", name);
+	return remove_below(dir, name, &stat.st_dev, err);
+}
+
+unsigned long long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (unsigned long long)now.tv_sec * 1000 +
+	       (unsigned long long)now.tv_nsec / 1000000;
+}
+
+/* Who holds it, from the text that the holder wrote; harmless when it is just changing. */
+static void holder_read(int fd, char *text, size_t size)
+{
+	char raw[160];
+	ssize_t len = pread(fd, raw, sizeof(raw) - 1, 0);
+
+	raw[len > 0 ? len : 0] = 0;
+	raw[strcspn(raw, "\n")] = 0;
+	str_escape(raw[0] ? raw : "another command", text, size);
+}
+
+int lock_take(int dir, const char *name, const char *holder, unsigned wait_ms, struct err *err)
+{
+	unsigned long long end = now_ms() + wait_ms;
+	own_fd fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fail(err, errno, "cannot open lock '%s'", name);
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		const struct timespec pause = { .tv_nsec = 20000000 };
+		char text[200];
+
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return fail(err, errno, "cannot lock '%s'", name);
+		if (now_ms() >= end) {
+			holder_read(fd, text, sizeof(text));
+			return fail_as(err, ERR_LOCKED, "locked by %s", text);
+		}
+		nanosleep(&pause, NULL);
+	}
+
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, holder, strlen(holder), 0) < 0)
+		return fail(err, errno, "cannot write lock '%s'", name);
+	return take_fd(&fd);
+}
+
+bool lock_is_held(int dir, const char *name)
+{
+	own_fd fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	/* shared and at once let go: at worst a taker of the real lock looks again */
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+int fd_send(int socket, int fd)
+{
+	char byte = 0, control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	return sendmsg(socket, &msg, MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+
+int fd_receive(int socket)
+{
+	char byte, control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	struct cmsghdr *cmsg;
+	ssize_t got;
+	int fd;
+
+	do {
+		got = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC);
+	} while (got < 0 && errno == EINTR);
+	if (got <= 0) {
+		if (got == 0)
+			errno = EPIPE;
+		return -1;
+	}
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS || cmsg->cmsg_len != CMSG_LEN(sizeof(int))) {
+		errno = EBADMSG;
+		return -1;
+	}
+	memcpy(&fd, CMSG_DATA(cmsg), sizeof(int));
+	return fd;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+
+/* A limit that a host may be unable to enforce, as a bit. */
+enum limit {
+	LIMIT_MEMORY = 1 << 0,
+	LIMIT_SWAP = 1 << 1,
+	LIMIT_CPU = 1 << 2,
+	LIMIT_WEIGHT = 1 << 3,
+	LIMIT_TASKS = 1 << 4,
+};
+
+/* What one VPS may use.  0 means no limit, but for swap, where 0 means none at all. */
+struct limits {
+	uint64_t memory;   /* bytes */
+	uint64_t swap;	   /* bytes, beside memory */
+	unsigned cpus;	   /* cap, hundredths of one CPU */
+	unsigned weight;   /* share under contention, 1..10000, 0 = 100 (cpu.weight) */
+	unsigned tasks;	   /* processes and threads */
+	unsigned accepted; /* enum limit bits that the operator accepts unenforced */
+};
+
+/* What one VPS uses now; a figure that the host does not give is 0. */
+struct cgroup_usage {
+	uint64_t memory;	 /* bytes */
+	uint64_t memory_peak;	 /* bytes */
+	uint64_t swap;		 /* bytes */
+	uint64_t cpu_usec;	 /* since the VPS started */
+	uint64_t throttled_usec; /* held back by its own cap */
+	uint64_t tasks;
+	uint64_t oom_kills;
+};
+
+/*
+ * The groups of VPS @id: "nodectl/<id>" (the outer one, root's: limits and
+ * device policy) and below it "guest" (the tenant's own, delegated: the
+ * directory and the files of /sys/kernel/cgroup/delegate belong to @owner).
+ * On a hybrid host each limit is written where its controller is bound, and
+ * "guest" exists on cgroup2 only.  Everything here is found again by @id alone.
+ */
+
+/*
+ * Make the groups with all limits and the device policy, before any process is
+ * inside.  Groups that are there already are brought to @limits.  Every knob
+ * is read back.  A limit that this host cannot enforce is ERR_KERNEL naming
+ * it, unless it is in limits->accepted.
+ *
+ * Returns the open cgroup2 directory of "guest", for clone3(CLONE_INTO_CGROUP)
+ * (cgroups(7)); the caller owns it.
+ */
+int cgroup_create(unsigned id, const struct limits *limits, uid_t owner, struct err *err);
+
+/*
+ * Put @pid under the controllers that are bound to cgroup v1, for which there
+ * is no CLONE_INTO_CGROUP; nothing to do on a pure cgroup2 host.
+ */
+int cgroup_attach(unsigned id, pid_t pid, struct err *err);
+
+/* The cgroup2 directory of "guest", open, as cgroup_create() returns it, for exec. */
+int cgroup_open(unsigned id, struct err *err);
+
+/* Bring the limits of live groups to @limits, with read-back. */
+int cgroup_limit(unsigned id, const struct limits *limits, struct err *err);
+
+/* Read the counters; O(1), no lock. */
+int cgroup_usage(unsigned id, struct cgroup_usage *usage, struct err *err);
+
+/* Freeze or thaw everything inside (cgroup.freeze of the outer group), and wait until it is so.
+ */
+int cgroup_freeze(unsigned id, bool frozen, struct err *err);
+bool cgroup_is_frozen(unsigned id);
+
+/* Does any process live inside?  false also when there are no groups. */
+bool cgroup_is_populated(unsigned id);
+
+/*
+ * Thaw, kill every process inside (cgroup.kill), and wait until none is left;
+ * after @wait_ms the error is ERR_NOT_STOPPED.  No groups: nothing to do.
+ */
+int cgroup_kill(unsigned id, unsigned wait_ms, struct err *err);
+
+/* Remove the groups, with whatever child groups the guest made; absent ones are fine. */
+int cgroup_remove(unsigned id, struct err *err);
+
+/* Call @each for every pid inside (host pids); stops at the first -1. */
+int cgroup_pids(unsigned id, int (*each)(pid_t pid, void *arg, struct err *err), void *arg,
+		struct err *err);
+
+/* Call @each for every id that has a group in any hierarchy, once; for repair. */
+int cgroup_each(int (*each)(unsigned id, void *arg, struct err *err), void *arg,
+		struct err *err);
+
+/* The id of the VPS that @pid is in, from /proc/PID/cgroup; 0 when in none. */
+unsigned cgroup_of(pid_t pid);
+
+/* One row for doctor: a controller or ability, where it is, what its absence costs. */
+struct cgroup_fact {
+	const char *name;	 /* "memory limit" */
+	bool present;		 /* can this host do it */
+	char where[64];		 /* "cgroup v1, /sys/fs/cgroup/memory" */
+	const char *consequence; /* what is lost when absent */
+};
+
+/* Look at the host; fills at most @max rows and returns how many. */
+unsigned cgroup_facts(struct cgroup_fact *facts, unsigned max);
+
+/* The enum limit bits that this host cannot enforce. */
+unsigned cgroup_lacks(void);
+
+/* The name of one bit as --allow-unenforced takes it, "memory", "swap", "cpus", ...; and back
+ * (0 = none). */
+const char *limit_name(enum limit limit);
+unsigned limit_by_name(const char *name);

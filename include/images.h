@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+
+/*
+ * The image store, a directory 0700 (@store is open on it):
+ *	sha256/<digest>/root	the tree, ids 0..65535 as in the archive, never changed again
+ *	sha256/<digest>/info	"key = value" lines: name, digest, size, created, source
+ *	names/<name>		symbolic link to ../sha256/<digest>
+ *	staging/		imports under way; each is locked by its importer, so that what
+ *				nobody holds is left from a crash and is swept away
+ * Two names may share a digest.  A name moves to a new digest when it is imported again.
+ */
+struct image {
+	char name[128];	  /* "debian-12" or "debian-12:tag" */
+	char digest[65];  /* sha256 of the tree's canonical manifest, hex */
+	char source[128]; /* "mmdebstrap bookworm", "busybox-static 1.35", file name */
+	uint64_t size;	  /* bytes of file data */
+	uint64_t files;
+	int64_t created; /* seconds since 1970 */
+};
+
+/* Progress of long work, called a few times a second.  @total 0: not known. */
+struct progress {
+	void (*report)(const char *what, uint64_t done, uint64_t total, void *arg);
+	void *arg;
+};
+
+/* name[:tag], [a-z0-9._-], at most 127. */
+bool image_name_is_valid(const char *name);
+
+/*
+ * Read a tar archive (plain, gz, xz, zst) from @fd into the store under @name.  The parser
+ * runs in a jailed child.  What is hostile or broken (path outside, device node, id over 65535,
+ * forbidden xattr, truncation, no /sbin/init is ERR_NOT_SYSTEM) is ERR_BAD_IMAGE naming the
+ * entry, and nothing of it stays.
+ * @size is the archive's length for the progress, 0 when not known.
+ */
+int image_import(int store, const char *name, int fd, uint64_t size, const char *source,
+		 const struct progress *progress, struct image *image, struct err *err);
+
+/* What to build with mmdebstrap(1). */
+struct debian {
+	const char *suite;   /* "bookworm", "trixie" */
+	const char *mirror;  /* NULL: the host's own */
+	const char *include; /* further packages, comma-separated, or NULL */
+	const char *init;    /* NULL: systemd; or "sysvinit-core" */
+};
+
+int image_build_debian(int store, const char *name, const struct debian *debian,
+		       const struct progress *progress, struct image *image, struct err *err);
+
+/* The small system from the host's busybox-static and dropbear. */
+int image_build_mini(int store, const char *name, const struct progress *progress,
+		     struct image *image, struct err *err);
+
+/* Find by name or by digest (or a prefix of at least 12 digits); ERR_NO_IMAGE. */
+int image_find(int store, const char *name, struct image *image, struct err *err);
+
+/* The root directory of an image, open O_PATH; the caller owns it. */
+int image_open(int store, const char *digest, struct err *err);
+
+/* Call @each for every name; stops at the first -1. */
+int image_each(int store, int (*each)(const struct image *image, void *arg, struct err *err),
+	       void *arg, struct err *err);
+
+/* Remove the name; and the tree when no other name points at it.  The caller has made sure that
+ * no VPS uses it. */
+int image_remove(int store, const char *name, struct err *err);
+
+/* Remove what a killed import or remove left.  Returns how many; with @dry nothing is removed.
+ * @found is called with a line for each. */
+int image_sweep(int store, bool dry, void (*found)(const char *what, void *arg), void *arg,
+		struct err *err);
+
+/*
+ * The volume of one VPS: a sparse file "volume.img" with ext4 in the VPS's directory @dir.
+ * Inside: "up" and "work" for the overlay.  The interface names no file, so
+ * that another driver (project quota) can take its place.
+ */
+struct volume {
+	uint64_t size;	 /* bytes */
+	uint64_t inodes; /* 0: in proportion to the size */
+};
+
+/* Make it: milliseconds whatever the size, from a template kept in @templates (a directory). */
+int volume_create(int dir, int templates, const struct volume *volume, struct err *err);
+
+/*
+ * Mount it, detached: returns a mount descriptor (fsmount(2)) for move_mount(2), whose
+ * last reference ends the mount and gives back the loop device.  The file is locked (flock,
+ * held by the loop device itself) as long as it is mounted anywhere, so a second mount
+ * waits up to @wait_ms for the first to be gone, and then is ERR_LOCKED.
+ * @name is what the guest sees as source in its mount table.
+ */
+int volume_mount(int dir, const char *name, unsigned wait_ms, struct err *err);
+
+/* Wait until no mount of it is left; ERR_LOCKED after @wait_ms. */
+int volume_wait(int dir, unsigned wait_ms, struct err *err);
+
+/* Bytes that it takes on the node's disk. */
+int volume_usage(int dir, uint64_t *bytes, struct err *err);
+
+/* One row for doctor. */
+struct image_fact {
+	const char *name;
+	bool present;
+	const char *consequence;
+};
+
+unsigned image_facts(struct image_fact *facts, unsigned max);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+/* An address with its prefix length, or nothing (family 0). */
+struct address {
+	int family;	   /* AF_INET, AF_INET6, or 0 */
+	unsigned prefix;   /* 0..32 or 0..128 */
+	uint8_t bytes[16]; /* network order, the first 4 for AF_INET */
+};
+
+#define ADDRESS_TEXT 64
+
+/* "10.77.0.2", "10.77.0.1/16", "fd00::1/64"; without a prefix it is a host's (32, 128).
+ * ERR_VALUE. */
+int address_parse(const char *text, struct address *address, struct err *err);
+void address_print(const struct address *address, bool with_prefix, char *text, size_t size);
+bool address_is_equal(const struct address *a, const struct address *b);
+
+/* Is @address in the network of @network, and not its network or broadcast address? */
+bool address_is_usable(const struct address *network, const struct address *address);
+
+/* The @n-th host of a network, counting its network address as 0; false when beyond it. */
+bool address_nth(const struct address *network, uint64_t n, struct address *address);
+
+/* One forwarded port of the node: host port -> the VPS's port. */
+struct publish {
+	uint16_t host, guest;
+	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+};
+
+#define PUBLISH_MAX 32
+
+/* "22001:22", "5353:53/udp".  ERR_VALUE. */
+int publish_parse(const char *text, struct publish *publish, struct err *err);
+void publish_print(const struct publish *publish, char *text, size_t size);
+
+/* The node's bridge; its own addresses are the gateways of the VPSs. */
+struct bridge {
+	char name[16];
+	unsigned mtu;	     /* 0: that of the default route's interface */
+	struct address ipv4; /* gateway with the subnet's prefix */
+	struct address ipv6; /* likewise, or nothing */
+};
+
+/* The network of one VPS. */
+struct link {
+	struct address ipv4, ipv6; /* prefix as the guest sees it; family 0: none */
+	struct publish publish[PUBLISH_MAX];
+	unsigned publish_count;
+};
+
+/*
+ * Make the bridge with its addresses, up, and let the node forward: the
+ * sysctls ip_forward and, with IPv6, forwarding (an interface that listened to
+ * router advertisements keeps doing so: accept_ra 1 becomes 2, see
+ * Documentation/networking/ip-sysctl.rst).  Loads the nft table when it is not
+ * there.  Idempotent; cheap when all is as it should be.
+ */
+int bridge_ensure(const struct bridge *bridge, struct err *err);
+
+/* Remove the bridge and the nft table; absent ones are fine.  Refuses while a port is left
+ * (EBUSY). */
+int bridge_remove(const struct bridge *bridge, struct err *err);
+
+/*
+ * Make the veth pair of VPS @id: near end "nv<id>" on the bridge, isolated, and
+ * down; far end "eth0" born in the network namespace @netns with its MAC address
+ * (derived from @id), MTU, addresses, routes, up, like "lo".  A near end left from before
+ * is removed first.
+ */
+int link_create(unsigned id, const struct bridge *bridge, const struct link *link, int netns,
+		struct err *err);
+
+/* Let packets pass: the near end goes up. */
+int link_up(unsigned id, struct err *err);
+
+/* Remove the near end, and with it the pair; absent is fine. */
+int link_remove(unsigned id, struct err *err);
+
+/* Does the near end exist? */
+bool link_exists(unsigned id);
+
+/* Bytes and packets as the VPS sees them: received and sent. */
+struct link_usage {
+	uint64_t rx_bytes, rx_packets, tx_bytes, tx_packets;
+};
+
+int link_usage(unsigned id, struct link_usage *usage, struct err *err);
+
+/* Call @each for every id that has a near end; for repair. */
+int link_each(int (*each)(unsigned id, void *arg, struct err *err), void *arg, struct err *err);
+
+/*
+ * The forwards of VPS @id in the table "inet nodectl": one map element each, in
+ * one transaction; the price of a packet does not depend on their number.  A
+ * host port that another VPS has is ERR_ADDRESS.  Adding what is there and removing
+ * what is not are fine.
+ */
+int nat_add(unsigned id, const struct link *link, struct err *err);
+int nat_remove(unsigned id, const struct link *link, struct err *err);
+
+/* One forward as the kernel has it, for repair. */
+struct nat_entry {
+	struct publish publish;
+	struct address to; /* the VPS's address */
+};
+
+int nat_each(int (*each)(const struct nat_entry *entry, void *arg, struct err *err), void *arg,
+	     struct err *err);
+
+/* Remove one element that belongs to no VPS. */
+int nat_entry_remove(const struct nat_entry *entry, struct err *err);
+
+/* One row for doctor. */
+struct net_fact {
+	const char *name;
+	bool present;
+	const char *consequence;
+};
+
+unsigned net_facts(struct net_fact *facts, unsigned max);
