@@ -39,7 +39,7 @@ monitor   = $(call objects,runtime/monitor)
 import    = $(call objects,images/import)
 floor     = $(call objects,bench/floor)
 skeletons = $(patsubst %.bpf.c,$O/gen/%.skel.h,$(notdir $(wildcard cgroups/*.bpf.c netns/*.bpf.c)))
-generated = $(skeletons) $O/gen/filter.h $O/gen/filter_nesting.h
+generated = $(skeletons) $O/gen/filter.h
 
 # Static where a library is small and only a start-up cost otherwise; what is shared by
 # the whole system stays shared.  libnftables is opened when first used (netns/nft.c).
@@ -89,11 +89,7 @@ $O/filter-generator: $(wildcard runtime/filter/*.[ch]) Makefile
 
 $O/gen/filter.h: $O/filter-generator
 	@mkdir -p $(@D)
-	$< standard > $@.tmp && mv $@.tmp $@
-
-$O/gen/filter_nesting.h: $O/filter-generator
-	@mkdir -p $(@D)
-	$< nesting > $@.tmp && mv $@.tmp $@
+	$< > $@.tmp && mv $@.tmp $@
 
 .SECONDARY:
 -include $(shell find $O/obj -name '*.d' 2>/dev/null)
