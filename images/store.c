@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "err.h"
+#include "images.h"
+#include "io.h"
+#include "own.h"
+#include "str.h"
+
+enum {
+	LOCK_WAIT_MS = 30000,
+	INFO_MAX = 4096,
+};
+
+int dir_sync(int dir, const char *name, struct err *err)
+{
+	own_fd fd = dir_open(dir, name, err);
+
+	if (fd < 0)
+		return -1;
+	return fsync(fd) < 0 ? fail(err, errno, "cannot sync '%s'", name) : 0;
+}
+
+int store_lock(int store, struct err *err)
+{
+	return lock_take(store, "lock", "another image command", LOCK_WAIT_MS, err);
+}
+
+bool digest_is_valid(const char *digest)
+{
+	return strlen(digest) == 64 && strspn(digest, "0123456789abcdef") == 64;
+}
+
+static int random_name(char name[17], struct err *err)
+{
+	uint64_t number;
+
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		return fail(err, errno, "cannot get a random name");
+	str_format(name, 17, "%016" PRIx64, number);
+	return 0;
+}
+
+/*
+ * A sweep may come between mkdir and flock: it then holds the directory, or it is gone when we
+ * get hold of it.
+ */
+static int staging_try(struct staging *staging, int parent, struct err *err)
+{
+	struct stat stat;
+
+	if (random_name(staging->name, err) < 0)
+		return -1;
+	if (mkdirat(parent, staging->name, 0700) < 0)
+		return fail(err, errno, "cannot create 'staging/%s'", staging->name);
+
+	own_fd dir = dir_open(parent, staging->name, err);
+	if (dir < 0)
+		return err->code == ENOENT ? 0 : -1;
+	if (flock(dir, LOCK_SH) < 0 || fstat(dir, &stat) < 0)
+		return fail(err, errno, "cannot lock 'staging/%s'", staging->name);
+	if (stat.st_nlink == 0)
+		return 0;
+	staging->dir = take_fd(&dir);
+	return 0;
+}
+
+int staging_make(struct staging *staging, int store, struct err *err)
+{
+	own_fd parent = dir_make(store, "staging", 0700, err);
+	own_fd trees = parent < 0 ? -1 : dir_make(store, "sha256", 0700, err);
+	own_fd names = trees < 0 ? -1 : dir_make(store, "names", 0700, err);
+
+	*staging = (struct staging){ .store = store, .dir = -1 };
+	if (names < 0)
+		return -1;
+	while (staging->dir < 0) {
+		if (staging_try(staging, parent, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void staging_free(struct staging *staging)
+{
+	struct err ignored;
+
+	if (!staging || staging->dir < 0)
+		return;
+	if (*staging->name) {
+		own_fd parent = dir_open(staging->store, "staging", &ignored);
+
+		/* what cannot be removed now is removed by the next sweep */
+		if (parent >= 0)
+			(void)tree_remove(parent, staging->name, &ignored);
+	}
+	close(staging->dir);
+	staging->dir = -1;
+}
+
+static int info_write(int dir, const struct image *image, struct err *err)
+{
+	own_str text =
+	    xasprintf("digest = %s\nsource = %s\nsize = %" PRIu64 "\nfiles = %" PRIu64
+		      "\ncreated = %" PRId64 "\n",
+		      image->digest, image->source, image->size, image->files, image->created);
+
+	return file_replace(dir, "info", text, strlen(text), 0600, err);
+}
+
+/* The value of one line, NUL-ended in place; the whole text is cut up. */
+static const char *info_value(char *text, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, len) == 0 && strncmp(line + len, " = ", 3) == 0)
+			return line + len + 3;
+	}
+	return "";
+}
+
+int info_read(int store, const char *digest, struct image *image, struct err *err)
+{
+	char path[128], text[INFO_MAX];
+	const char *source;
+
+	str_format(path, sizeof(path), "sha256/%s/info", digest);
+	if (file_read(store, path, text, sizeof(text), err) < 0)
+		return err->code == ENOENT
+			   ? fail_as(err, ERR_NO_IMAGE, "no image '%.12s'", digest)
+			   : -1;
+	str_format(image->digest, sizeof(image->digest), "%s", digest);
+	image->size = strtoull(info_value(text, "size"), NULL, 10);
+	image->files = strtoull(info_value(text, "files"), NULL, 10);
+	image->created = strtoll(info_value(text, "created"), NULL, 10);
+	source = info_value(text, "source");
+	snprintf(image->source, sizeof(image->source), "%.*s", (int)strcspn(source, "\n"),
+		 source);
+	return 0;
+}
+
+int name_read(int store, const char *name, char digest[65], struct err *err)
+{
+	static const char to[] = "../sha256/";
+	char path[160], target[160];
+	ssize_t len;
+
+	str_format(path, sizeof(path), "names/%s", name);
+	len = readlinkat(store, path, target, sizeof(target) - 1);
+	if (len < 0 && errno != ENOENT)
+		return fail(err, errno, "cannot read the image name '%s'", name);
+	target[len > 0 ? len : 0] = 0;
+	if (len < 0 || strncmp(target, to, strlen(to)) != 0 ||
+	    !digest_is_valid(target + strlen(to)))
+		return fail_as(err, ERR_NO_IMAGE, "no image named '%s'", name);
+	memcpy(digest, target + strlen(to), 65);
+	return 0;
+}
+
+struct name_search {
+	int store;
+	const char *digest;
+	char *name;
+};
+
+static int name_match(int dir, const char *name, void *arg, struct err *err)
+{
+	const struct name_search *search = arg;
+	char digest[65];
+
+	(void)dir;
+	if (!image_name_is_valid(name) || name_read(search->store, name, digest, err) < 0)
+		return 0;
+	if (strcmp(digest, search->digest) == 0)
+		str_format(search->name, 128, "%s", name);
+	return 0;
+}
+
+int digest_name(int store, const char *digest, char *name, struct err *err)
+{
+	struct name_search search = { .store = store, .digest = digest, .name = name };
+	own_fd names = dir_open(store, "names", err);
+
+	*name = 0;
+	return names < 0 ? -1 : dir_each(names, name_match, &search, err);
+}
+
+/* A link is made whole under another name and then takes the place of the old one. */
+static int name_set(int store, const char *name, const char *digest, struct err *err)
+{
+	char target[96], temporary[160];
+	own_fd names = dir_open(store, "names", err);
+
+	if (names < 0)
+		return -1;
+	str_format(target, sizeof(target), "../sha256/%s", digest);
+	str_format(temporary, sizeof(temporary), ".%s", name);
+	(void)unlinkat(names, temporary, 0);
+	if (symlinkat(target, names, temporary) < 0 ||
+	    renameat(names, temporary, names, name) < 0 || fsync(names) < 0)
+		return fail(err, errno, "cannot set the image name '%s'", name);
+	return 0;
+}
+
+/* The tree and its info are on the disk before its name in sha256/ is. */
+static int tree_move(struct staging *staging, const struct image *image, struct err *err)
+{
+	char from[64], to[96];
+
+	str_format(from, sizeof(from), "staging/%s", staging->name);
+	str_format(to, sizeof(to), "sha256/%s", image->digest);
+	if (renameat2(staging->store, from, staging->store, to, RENAME_NOREPLACE) < 0)
+		return fail(err, errno, "cannot keep the image");
+	*staging->name = 0;
+	if (dir_sync(staging->store, "sha256", err) < 0)
+		return -1;
+	return dir_sync(staging->store, "staging", err);
+}
+
+int staging_keep(struct staging *staging, struct image *image, struct err *err)
+{
+	struct image old = *image;
+
+	image->created = time(NULL);
+	if (info_write(staging->dir, image, err) < 0)
+		return -1;
+	if (syncfs(staging->dir) < 0)
+		return fail(err, errno, "cannot sync the image");
+
+	own_fd lock = store_lock(staging->store, err);
+	if (lock < 0)
+		return -1;
+	if (info_read(staging->store, image->digest, &old, err) == 0)
+		*image = old;
+	else if (err->kind != ERR_NO_IMAGE || tree_move(staging, image, err) < 0)
+		return -1;
+	return name_set(staging->store, image->name, image->digest, err);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+
+struct err;
+struct image;
+
+/*
+ * A directory staging/<random> of the store, held with flock(2) (shared, so that the importer
+ * can hold it too) until it is kept or dropped.
+ */
+struct staging {
+	int store; /* not owned */
+	int dir;
+	char name[17];
+};
+
+/* Make the store's own directories, and a staging directory in it. */
+int staging_make(struct staging *staging, int store, struct err *err);
+
+/*
+ * The tree in staging is whole: force it to disk, move it to its digest and give it @image's
+ * name.  When the store has this digest already, that one is used, and @image gets its source
+ * and age.  After a crash at any point either all of it is there or none.
+ */
+int staging_keep(struct staging *staging, struct image *image, struct err *err);
+
+/* Let go, and remove what was not kept. */
+void staging_free(struct staging *staging);
+
+/* Taken by whoever changes names or moves a tree into or out of sha256/. */
+int store_lock(int store, struct err *err);
+
+/* Where the name points to; ERR_NO_IMAGE. */
+int name_read(int store, const char *name, char digest[65], struct err *err);
+
+/* Is there a name for this digest?  @name (128 bytes) gets one. */
+int digest_name(int store, const char *digest, char *name, struct err *err);
+
+bool digest_is_valid(const char *digest);
+
+/* sha256/<digest>/info */
+int info_read(int store, const char *digest, struct image *image, struct err *err);
+
+/* Force a directory's entries to disk. */
+int dir_sync(int dir, const char *name, struct err *err);
