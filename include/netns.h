@@ -25,7 +25,8 @@ bool address_is_equal(const struct address *a, const struct address *b);
 /* Is @address in the network of @network, and not its network or broadcast address? */
 bool address_is_usable(const struct address *network, const struct address *address);
 
-/* The @n-th host of a network, counting its network address as 0; false when beyond it. */
+/* The @n-th host of a network, counting its network address as 0, with the network's prefix;
+ * false when beyond it. */
 bool address_nth(const struct address *network, uint64_t n, struct address *address);
 
 /* One forwarded port of the node: host port -> the VPS's port. */
@@ -72,7 +73,11 @@ int bridge_remove(const struct bridge *bridge, struct err *err);
  * Make the veth pair of VPS @id: near end "nv<id>" on the bridge, isolated, and
  * down; far end "eth0" born in the network namespace @netns with its MAC address
  * (derived from @id), MTU, addresses, routes, up, like "lo".  A near end left from before
- * is removed first.
+ * is removed first.  An address outside of the bridge's networks gets a route to the bridge.
+ *
+ * The bridge takes no frame from another MAC address than that one.  The caller is root of
+ * the initial user namespace and sees /proc; a failure may leave the near end, for
+ * link_remove().
  */
 int link_create(unsigned id, const struct bridge *bridge, const struct link *link, int netns,
 		struct err *err);
@@ -80,7 +85,8 @@ int link_create(unsigned id, const struct bridge *bridge, const struct link *lin
 /* Let packets pass: the near end goes up. */
 int link_up(unsigned id, struct err *err);
 
-/* Remove the near end, and with it the pair; absent is fine. */
+/* Remove the near end, and with it the pair; absent is fine.  Waits some 20 ms for the kernel.
+ */
 int link_remove(unsigned id, struct err *err);
 
 /* Does the near end exist? */
@@ -99,11 +105,18 @@ int link_each(int (*each)(unsigned id, void *arg, struct err *err), void *arg, s
 /*
  * The forwards of VPS @id in the table "inet nodectl": one map element each, in
  * one transaction; the price of a packet does not depend on their number.  A
- * host port that another VPS has is ERR_ADDRESS.  Adding what is there and removing
- * what is not are fine.
+ * host port that another VPS has is ERR_ADDRESS, and then none is added.  Adding what is
+ * there and removing what is not are fine; another VPS's are never removed.  A missing
+ * table (someone flushed the ruleset) is ENOENT: bridge_ensure() brings it back.
  */
 int nat_add(unsigned id, const struct link *link, struct err *err);
 int nat_remove(unsigned id, const struct link *link, struct err *err);
+
+/*
+ * nat_remove() and link_remove() in one: both wait for the kernel, this way at
+ * the same time.  Both are tried whatever happens.
+ */
+int network_remove(unsigned id, const struct link *link, struct err *err);
 
 /* One forward as the kernel has it, for repair. */
 struct nat_entry {
@@ -117,7 +130,7 @@ int nat_each(int (*each)(const struct nat_entry *entry, void *arg, struct err *e
 /* Remove one element that belongs to no VPS. */
 int nat_entry_remove(const struct nat_entry *entry, struct err *err);
 
-/* One row for doctor. */
+/* One row for doctor.  What can be tried is, in a network namespace made for it. */
 struct net_fact {
 	const char *name;
 	bool present;

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "address.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "err.h"
+#include "str.h"
+
+unsigned address_size(const struct address *address)
+{
+	return address->family == AF_INET6 ? 16 : 4;
+}
+
+/* Bit @n of an address, counted from its front. */
+static uint8_t bit(unsigned n)
+{
+	return (uint8_t)(0x80 >> n % 8);
+}
+
+/* Are all bits of the host part equal to @ones? */
+static bool host_part_is(const struct address *address, unsigned prefix, bool ones)
+{
+	for (unsigned n = prefix; n < address_size(address) * 8; n++) {
+		if (!(address->bytes[n / 8] & bit(n)) == ones)
+			return false;
+	}
+	return true;
+}
+
+bool address_is_in(const struct address *network, const struct address *address)
+{
+	if (!network->family || network->family != address->family)
+		return false;
+
+	for (unsigned n = 0; n < network->prefix; n++) {
+		if ((network->bytes[n / 8] ^ address->bytes[n / 8]) & bit(n))
+			return false;
+	}
+	return true;
+}
+
+void address_network(const struct address *address, struct address *network)
+{
+	*network = *address;
+	for (unsigned n = address->prefix; n < address_size(address) * 8; n++)
+		network->bytes[n / 8] &= (uint8_t)~bit(n);
+}
+
+int address_parse(const char *text, struct address *address, struct err *err)
+{
+	struct address parsed = { .family = strchr(text, ':') ? AF_INET6 : AF_INET };
+	unsigned bits = address_size(&parsed) * 8;
+	const char *slash = strchr(text, '/');
+	unsigned long prefix = bits;
+	char host[INET6_ADDRSTRLEN];
+	size_t len = slash ? (size_t)(slash - text) : strlen(text);
+
+	if (len >= sizeof(host))
+		return fail_as(err, ERR_VALUE, "'%.80s' is not an address", text);
+	memcpy(host, text, len);
+	host[len] = '\0';
+
+	if (inet_pton(parsed.family, host, parsed.bytes) != 1)
+		return fail_as(err, ERR_VALUE, "'%.80s' is not an address", text);
+	if (slash && number_parse(slash + 1, 0, bits, &prefix, err) < 0)
+		return fail_in(err, "prefix of '%.80s'", text);
+
+	parsed.prefix = (unsigned)prefix;
+	*address = parsed;
+	return 0;
+}
+
+void address_print(const struct address *address, bool with_prefix, char *text, size_t size)
+{
+	char host[INET6_ADDRSTRLEN] = "";
+
+	if (address->family)
+		inet_ntop(address->family, address->bytes, host, sizeof(host));
+
+	if (address->family && with_prefix)
+		str_format(text, size, "%s/%u", host, address->prefix);
+	else
+		str_format(text, size, "%s", host);
+}
+
+bool address_is_equal(const struct address *a, const struct address *b)
+{
+	if (a->family != b->family)
+		return false;
+	return !a->family ||
+	       (a->prefix == b->prefix && !memcmp(a->bytes, b->bytes, address_size(a)));
+}
+
+bool address_is_usable(const struct address *network, const struct address *address)
+{
+	unsigned bits = address_size(network) * 8;
+
+	if (!address_is_in(network, address))
+		return false;
+
+	/* a point-to-point network has neither (RFC 3021, RFC 6164) */
+	if (network->prefix + 1 >= bits)
+		return true;
+	if (host_part_is(address, network->prefix, false))
+		return false;
+	return network->family == AF_INET6 || !host_part_is(address, network->prefix, true);
+}
+
+bool address_nth(const struct address *network, uint64_t n, struct address *address)
+{
+	unsigned host_bits = address_size(network) * 8 - network->prefix;
+	struct address nth;
+
+	if (!network->family || (host_bits < 64 && n >> host_bits))
+		return false;
+
+	/* the host part is zero, so nothing is carried */
+	address_network(network, &nth);
+	for (unsigned i = address_size(network); n; n >>= 8)
+		nth.bytes[--i] |= (uint8_t)n;
+	*address = nth;
+	return true;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "bridge.h"
+
+#include <errno.h>
+#include <linux/if.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "err.h"
+#include "netlink.h"
+#include "nft.h"
+#include "own.h"
+#include "sysctl.h"
+
+static void link_seen(const struct nlmsghdr *nlh, void *arg)
+{
+	if (nlh->nlmsg_type == RTM_NEWLINK)
+		rtnl_link_read(nlh, arg);
+}
+
+int link_find(int fd, const char *name, struct rtnl_link *found, struct err *err)
+{
+	struct netlink_batch batch;
+
+	netlink_start(&batch);
+	rtnl_put_link_get(netlink_next(&batch, "find the interface", 0), name);
+	return netlink_run(fd, &batch, link_seen, found, err);
+}
+
+/*
+ * "nd" in the middle; locally administered, 02 for what is addressed and 06
+ * for the near ends, whose own address nobody ever uses.
+ */
+struct mac link_mac(unsigned id, bool near)
+{
+	return (struct mac){ { near ? 0x06 : 0x02, 0x6e, 0x64, (uint8_t)(id >> 16),
+			       (uint8_t)(id >> 8), (uint8_t)id } };
+}
+
+static void route_seen(const struct nlmsghdr *nlh, void *arg)
+{
+	if (nlh->nlmsg_type == RTM_NEWROUTE)
+		*(uint32_t *)arg = rtnl_route_read(nlh);
+}
+
+/* Addresses that nobody has, so that only the default route leads there. */
+static const struct address nowhere[] = {
+	{ .family = AF_INET, .prefix = 32, .bytes = { 240, 0, 0, 1 } },
+	{ .family = AF_INET6, .prefix = 128, .bytes = { 0x3f, 0xff, 0xff, 0xff, [15] = 1 } },
+};
+
+/* The MTU of the way out; 1500 for a node that has none. */
+static uint32_t default_mtu(int fd)
+{
+	struct rtnl_link link = { .mtu = 1500 };
+	struct netlink_batch batch;
+	struct err ignored;
+	uint32_t index = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(nowhere) && !index; i++) {
+		netlink_start(&batch);
+		rtnl_put_route_get(netlink_next(&batch, "find the default route", 0),
+				   &nowhere[i]);
+		(void)netlink_run(fd, &batch, route_seen, &index, &ignored);
+	}
+	if (!index)
+		return link.mtu;
+
+	netlink_start(&batch);
+	rtnl_put_index_get(netlink_next(&batch, "find its interface", 0), index);
+	(void)netlink_run(fd, &batch, link_seen, &link, &ignored);
+	return link.mtu;
+}
+
+/*
+ * The MTU is set afterwards, for only then does the kernel take it as wanted
+ * and not follow that of the ports.
+ */
+static int bridge_create(int fd, const struct bridge *bridge, struct rtnl_link *found,
+			 struct err *err)
+{
+	struct mac mac = link_mac(0, false);
+	struct netlink_batch batch;
+
+	netlink_start(&batch);
+	/* another nodectl may have been faster */
+	rtnl_put_bridge(netlink_next(&batch, "make the bridge", EEXIST), bridge->name, &mac);
+	rtnl_put_link_mtu(netlink_next(&batch, "set the MTU", 0), bridge->name,
+			  bridge->mtu ? bridge->mtu : default_mtu(fd));
+	rtnl_put_link_get(netlink_next(&batch, "find the bridge", 0), bridge->name);
+	return netlink_run(fd, &batch, link_seen, found, err);
+}
+
+/* The tenants' side of the node listens to none of them. */
+static const struct {
+	const char *family, *name, *value;
+} bridge_sysctls[] = {
+	{ "ipv4", "rp_filter", "1" },	     { "ipv4", "accept_redirects", "0" },
+	{ "ipv4", "send_redirects", "0" },   { "ipv6", "accept_ra", "0" },
+	{ "ipv6", "accept_redirects", "0" },
+};
+
+static int bridge_harden(const char *name, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(bridge_sysctls); i++) {
+		if (sysctl_set(bridge_sysctls[i].family, name, bridge_sysctls[i].name,
+			       bridge_sysctls[i].value, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Which of the bridge's addresses are there? */
+struct addresses {
+	const struct bridge *bridge;
+	uint32_t index;
+	bool ipv4, ipv6;
+};
+
+static void address_seen(const struct nlmsghdr *nlh, void *arg)
+{
+	struct addresses *there = arg;
+	struct address address;
+	uint32_t index;
+
+	if (nlh->nlmsg_type != RTM_NEWADDR)
+		return;
+	rtnl_address_read(nlh, &index, &address);
+	if (index != there->index)
+		return;
+	there->ipv4 |= address_is_equal(&address, &there->bridge->ipv4);
+	there->ipv6 |= address_is_equal(&address, &there->bridge->ipv6);
+}
+
+/* Bring an existing bridge to what it should be; mostly there is nothing to do. */
+static int bridge_adjust(int fd, const struct bridge *bridge, const struct rtnl_link *found,
+			 struct err *err)
+{
+	struct addresses there = { .bridge = bridge,
+				   .index = found->index,
+				   .ipv4 = !bridge->ipv4.family,
+				   .ipv6 = !bridge->ipv6.family };
+	struct netlink_batch batch;
+
+	netlink_start(&batch);
+	rtnl_put_address_dump(netlink_next(&batch, "list the bridge's addresses", 0),
+			      found->index);
+	if (netlink_run(fd, &batch, address_seen, &there, err) < 0)
+		return -1;
+
+	netlink_start(&batch);
+	if (bridge->mtu && found->mtu != bridge->mtu)
+		rtnl_put_link_mtu(netlink_next(&batch, "set the MTU", 0), bridge->name,
+				  bridge->mtu);
+	if (!there.ipv4)
+		rtnl_put_address(netlink_next(&batch, "set the IPv4 gateway address", EEXIST),
+				 found->index, &bridge->ipv4);
+	if (!there.ipv6)
+		rtnl_put_address(netlink_next(&batch, "set the IPv6 gateway address", EEXIST),
+				 found->index, &bridge->ipv6);
+	if (!(found->flags & IFF_UP))
+		rtnl_put_link_up(netlink_next(&batch, "set the bridge up", 0), bridge->name);
+	return netlink_run(fd, &batch, NULL, NULL, err);
+}
+
+static int bridge_make(const struct bridge *bridge, struct err *err)
+{
+	own_fd fd = netlink_open(NETLINK_ROUTE, err);
+	struct rtnl_link found = { 0 };
+
+	if (fd < 0)
+		return -1;
+	if (link_find(fd, bridge->name, &found, err) < 0 &&
+	    (err->code != ENODEV || bridge_create(fd, bridge, &found, err) < 0))
+		return -1;
+	if (strcmp(found.kind, "bridge") != 0)
+		return fail_as(err, ERR_SYSTEM, "there is such an interface, but no bridge");
+
+	if (bridge_harden(bridge->name, err) < 0)
+		return -1;
+	return bridge_adjust(fd, bridge, &found, err);
+}
+
+/* The rules come first, so that nothing passes without them, and forwarding comes last. */
+int bridge_ensure(const struct bridge *bridge, struct err *err)
+{
+	if (ruleset_ensure(bridge, err) < 0)
+		return -1;
+	if (bridge_make(bridge, err) < 0)
+		return fail_in(err, "bridge '%s'", bridge->name);
+	return sysctl_forward(bridge->ipv6.family != 0, err);
+}
+
+int bridge_remove(const struct bridge *bridge, struct err *err)
+{
+	own_fd fd = netlink_open(NETLINK_ROUTE, err);
+	struct rtnl_link found = { 0 }, port = { 0 };
+	struct netlink_batch batch;
+
+	if (fd < 0)
+		return -1;
+	if (link_find(fd, bridge->name, &found, err) < 0)
+		return err->code == ENODEV ? ruleset_remove(err) : -1;
+
+	netlink_start(&batch);
+	rtnl_put_link_dump(netlink_next(&batch, "list the ports", 0), NULL, found.index);
+	if (netlink_run(fd, &batch, link_seen, &port, err) < 0)
+		return fail_in(err, "bridge '%s'", bridge->name);
+	if (port.index)
+		return fail(err, EBUSY, "bridge '%s' has port '%s'", bridge->name, port.name);
+
+	netlink_start(&batch);
+	rtnl_put_link_delete(netlink_next(&batch, "remove it", ENODEV), bridge->name);
+	if (netlink_run(fd, &batch, NULL, NULL, err) < 0)
+		return fail_in(err, "bridge '%s'", bridge->name);
+	return ruleset_remove(err);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "rtnl_msg.h"
+
+/*
+ * What the kernel knows of the link called @name.  An absent one is ENODEV in
+ * err->code.  @fd is a socket of NETLINK_ROUTE.
+ */
+int link_find(int fd, const char *name, struct rtnl_link *found, struct err *err);
+
+/* The MAC address with number @id, 0 being the bridge's; @near: the node's end of that VPS. */
+struct mac link_mac(unsigned id, bool near);

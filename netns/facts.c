@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "netns.h"
+
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "bridge.h"
+#include "err.h"
+#include "io.h"
+#include "netlink.h"
+#include "nft.h"
+#include "own.h"
+
+static const struct bridge trial_bridge = {
+	.name = "trial",
+	.ipv4 = { AF_INET, 24, { 10, 77, 0, 1 } },
+	.ipv6 = { AF_INET6, 64, { 0xfd, [15] = 1 } },
+};
+
+static const struct mac trial_mac = { { 0x02 } };
+
+static bool can_load_table(void)
+{
+	struct err ignored;
+
+	return ruleset_ensure(&trial_bridge, &ignored) == 0;
+}
+
+static bool can_make_bridge(void)
+{
+	struct netlink_batch batch;
+	struct err ignored;
+	own_fd fd = netlink_open(NETLINK_ROUTE, &ignored);
+
+	netlink_start(&batch);
+	rtnl_put_bridge(netlink_next(&batch, "", 0), trial_bridge.name, &trial_mac);
+	return netlink_run(fd, &batch, NULL, NULL, &ignored) == 0;
+}
+
+/* The near end as the kernel made it, or has it from the row before, in the same namespace as
+ * its peer. */
+static bool make_port(struct rtnl_link *port)
+{
+	struct rtnl_link master = { 0 };
+	struct netlink_batch batch;
+	struct err ignored;
+	own_fd fd = netlink_open(NETLINK_ROUTE, &ignored);
+	own_fd here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	(void)link_find(fd, trial_bridge.name, &master, &ignored);
+	struct veth veth = { .near = "port",
+			     .near_mac = trial_mac,
+			     .far_mac = trial_mac,
+			     .master = master.index,
+			     .mtu = 1500,
+			     .netns = here };
+
+	netlink_start(&batch);
+	rtnl_put_veth(netlink_next(&batch, "", 0), &veth);
+	rtnl_put_port(netlink_next(&batch, "", 0), veth.near, "trial");
+	(void)netlink_run(fd, &batch, NULL, NULL, &ignored);
+	return link_find(fd, veth.near, port, &ignored) == 0;
+}
+
+static bool can_make_pair(void)
+{
+	struct rtnl_link port;
+
+	return make_port(&port);
+}
+
+static bool can_isolate_port(void)
+{
+	struct rtnl_link port = { 0 };
+
+	return make_port(&port) && port.isolated;
+}
+
+static bool can_forward_ipv4(void)
+{
+	return access("/proc/sys/net/ipv4/ip_forward", W_OK) == 0;
+}
+
+static bool can_forward_ipv6(void)
+{
+	return access("/proc/sys/net/ipv6/conf/all/forwarding", W_OK) == 0;
+}
+
+/*
+ * With br_netfilter on, a frame to a forwarded port is sent on by the bridge
+ * itself, which isolates its ports.  Off it can only be for all bridges of the
+ * node, others' included, so that is the operator's to do.
+ */
+static bool netfilter_leaves_bridges_alone(void)
+{
+	char value[16];
+	struct err ignored;
+
+	return file_read(AT_FDCWD, "/proc/sys/net/bridge/bridge-nf-call-iptables", value,
+			 sizeof(value), &ignored) < 0 ||
+	       value[0] == '0';
+}
+
+/* In this order: a port needs the bridge. */
+static const struct {
+	const char *name;
+	bool (*probe)(void);
+	bool trial; /* to be tried; the others are read where we are */
+	const char *consequence;
+} rows[] = {
+	{ "bridge", can_make_bridge, true, "no VPS has a network" },
+	{ "veth", can_make_pair, true, "no VPS has a network" },
+	{ "bridge-isolation", can_isolate_port, true, "VPSs reach each other directly" },
+	{ "nftables", can_load_table, true,
+	  "no port is forwarded and no VPS reaches the world (libnftables1, nf_tables, "
+	  "nft_nat, "
+	  "nft_masq, nft_fib_inet)" },
+	{ "ipv4-forwarding", can_forward_ipv4, false, "no VPS reaches the world" },
+	{ "ipv6-forwarding", can_forward_ipv6, false, "no VPS reaches the world by IPv6" },
+	{ "bridge-nf-off", netfilter_leaves_bridges_alone, false,
+	  "no VPS reaches a forwarded port of this node "
+	  "(sysctl net.bridge.bridge-nf-call-iptables=0, and -ip6tables)" },
+};
+
+static void facts_fill(struct net_fact *facts, unsigned count, bool trial, bool possible)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (rows[i].trial == trial)
+			facts[i].present = possible && rows[i].probe();
+	}
+}
+
+/*
+ * Whether the kernel can do it is found out by doing it, in a network namespace
+ * made for that: nothing of the node is touched, and the kernel cleans up.
+ */
+unsigned net_facts(struct net_fact *facts, unsigned max)
+{
+	unsigned count = max < ARRAY_SIZE(rows) ? max : ARRAY_SIZE(rows);
+	own_fd home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	for (unsigned i = 0; i < count; i++)
+		facts[i] = (struct net_fact){ rows[i].name, false, rows[i].consequence };
+	facts_fill(facts, count, false, true);
+
+	bool possible = home >= 0 && unshare(CLONE_NEWNET) == 0;
+	facts_fill(facts, count, true, possible);
+	if (possible && setns(home, CLONE_NEWNET) < 0)
+		abort();
+	return count;
+}

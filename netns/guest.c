@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "guest.h"
+
+#include <linux/netlink.h>
+
+#include "address.h"
+#include "bridge.h"
+#include "err.h"
+#include "netlink.h"
+#include "own.h"
+
+/* The first interface of every network namespace. */
+#define LOOPBACK_INDEX 1
+
+/*
+ * By the bridge's own address, which the VPS reaches directly even where its
+ * prefix (a lone public address, say) does not contain it.
+ */
+static void put_default_route(struct netlink_batch *batch, uint32_t index,
+			      const struct address *own, const struct address *gateway)
+{
+	struct route route = { .to = { .family = gateway->family },
+			       .via = *gateway,
+			       .index = index,
+			       .onlink = !address_is_in(own, gateway) };
+
+	if (own->family && gateway->family)
+		rtnl_put_route(netlink_next(batch, "set the default route", 0), &route);
+}
+
+int guest_configure(const struct bridge *bridge, const struct link *link, int netns,
+		    struct err *err)
+{
+	own_fd fd = netlink_open_in(netns, NETLINK_ROUTE, err);
+	struct netlink_batch batch;
+	struct rtnl_link eth0 = { 0 };
+
+	if (fd < 0 || link_find(fd, "eth0", &eth0, err) < 0)
+		return -1;
+
+	netlink_start(&batch);
+	rtnl_put_index_up(netlink_next(&batch, "set lo up", 0), LOOPBACK_INDEX);
+	if (link->ipv4.family)
+		rtnl_put_address(netlink_next(&batch, "set the IPv4 address", 0), eth0.index,
+				 &link->ipv4);
+	if (link->ipv6.family)
+		rtnl_put_address(netlink_next(&batch, "set the IPv6 address", 0), eth0.index,
+				 &link->ipv6);
+	rtnl_put_index_up(netlink_next(&batch, "set eth0 up", 0), eth0.index);
+	put_default_route(&batch, eth0.index, &link->ipv4, &bridge->ipv4);
+	put_default_route(&batch, eth0.index, &link->ipv6, &bridge->ipv6);
+	return netlink_run(fd, &batch, NULL, NULL, err);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "link.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "address.h"
+#include "bridge.h"
+#include "err.h"
+#include "guest.h"
+#include "netlink.h"
+#include "own.h"
+#include "str.h"
+#include "sysctl.h"
+
+static void near_name(unsigned id, char name[IFNAMSIZ])
+{
+	str_format(name, IFNAMSIZ, "nv%u", id);
+}
+
+bool near_id(const char *name, unsigned *id)
+{
+	unsigned long number;
+	struct err ignored;
+
+	/* one spelling for each number: "nv07" is not ours */
+	if (strncmp(name, "nv", 2) != 0 || name[2] == '0')
+		return false;
+	if (number_parse(name + 2, 1, LINK_ID_MAX, &number, &ignored) < 0)
+		return false;
+	*id = (unsigned)number;
+	return true;
+}
+
+static void link_seen(const struct nlmsghdr *nlh, void *arg)
+{
+	if (nlh->nlmsg_type == RTM_NEWLINK)
+		rtnl_link_read(nlh, arg);
+}
+
+static int near_remove(int fd, const char *name, struct err *err)
+{
+	struct netlink_batch batch;
+
+	netlink_start(&batch);
+	rtnl_put_link_delete(netlink_next(&batch, "remove it", ENODEV), name);
+	return netlink_run(fd, &batch, NULL, NULL, err);
+}
+
+/*
+ * Born on the bridge and down, so that the next message can make a well-behaved
+ * port of it before a single frame passes.
+ */
+static int pair_create(int fd, unsigned id, const struct veth *veth, struct rtnl_link *near,
+		       struct err *err)
+{
+	struct netlink_batch batch;
+	char alias[32];
+
+	str_format(alias, sizeof(alias), "nodectl %u", id);
+	netlink_start(&batch);
+	rtnl_put_veth(netlink_next(&batch, "make the pair", 0), veth);
+	rtnl_put_port(netlink_next(&batch, "set the flags of the port", 0), veth->near, alias);
+	rtnl_put_link_get(netlink_next(&batch, "find it", 0), veth->near);
+	return netlink_run(fd, &batch, link_seen, near, err);
+}
+
+/* An address outside of the bridge's networks (a public one) gets a route of its own. */
+static void put_host_route(struct netlink_batch *batch, uint32_t index,
+			   const struct address *gateway, const struct address *address)
+{
+	struct route route = { .to = *address, .index = index };
+
+	if (!address->family || address_is_in(gateway, address))
+		return;
+	route.to.prefix = address_size(address) * 8;
+	rtnl_put_route(netlink_next(batch, "set the route to the VPS", 0), &route);
+}
+
+/* The node's half of it. */
+static int near_create(unsigned id, const struct bridge *bridge, const struct link *link,
+		       int netns, struct err *err)
+{
+	own_fd fd = netlink_open(NETLINK_ROUTE, err);
+	struct rtnl_link master = { 0 }, near = { 0 };
+	struct netlink_batch batch;
+	char name[IFNAMSIZ];
+
+	if (fd < 0)
+		return -1;
+	if (link_find(fd, bridge->name, &master, err) < 0)
+		return fail_in(err, "bridge '%s'", bridge->name);
+
+	near_name(id, name);
+	struct veth veth = { .near = name,
+			     .near_mac = link_mac(id, true),
+			     .far_mac = link_mac(id, false),
+			     .master = master.index,
+			     .mtu = bridge->mtu ? bridge->mtu : master.mtu,
+			     .netns = netns };
+
+	if (pair_create(fd, id, &veth, &near, err) < 0) {
+		if (err->code != EEXIST || near_remove(fd, name, err) < 0 ||
+		    pair_create(fd, id, &veth, &near, err) < 0)
+			return -1;
+	}
+
+	/* a bridge port needs no addresses, and IPv6 would give it one */
+	if (sysctl_set("ipv6", name, "disable_ipv6", "1", err) < 0)
+		return -1;
+
+	netlink_start(&batch);
+	rtnl_put_fdb(netlink_next(&batch, "set the MAC address of the port", 0), near.index,
+		     &veth.far_mac);
+	put_host_route(&batch, master.index, &bridge->ipv4, &link->ipv4);
+	put_host_route(&batch, master.index, &bridge->ipv6, &link->ipv6);
+	return netlink_run(fd, &batch, NULL, NULL, err);
+}
+
+int link_create(unsigned id, const struct bridge *bridge, const struct link *link, int netns,
+		struct err *err)
+{
+	if (near_create(id, bridge, link, netns, err) < 0)
+		return fail_in(err, "link 'nv%u'", id);
+	if (guest_configure(bridge, link, netns, err) < 0)
+		return fail_in(err, "inside the VPS");
+	return 0;
+}
+
+int link_up(unsigned id, struct err *err)
+{
+	own_fd fd = netlink_open(NETLINK_ROUTE, err);
+	struct netlink_batch batch;
+	char name[IFNAMSIZ];
+
+	if (fd < 0)
+		return -1;
+	near_name(id, name);
+	netlink_start(&batch);
+	rtnl_put_link_up(netlink_next(&batch, "set it up", 0), name);
+	if (netlink_run(fd, &batch, NULL, NULL, err) < 0)
+		return fail_in(err, "link '%s'", name);
+	return 0;
+}
+
+int link_remove(unsigned id, struct err *err)
+{
+	own_fd fd = netlink_open(NETLINK_ROUTE, err);
+	char name[IFNAMSIZ];
+
+	if (fd < 0)
+		return -1;
+	near_name(id, name);
+	if (near_remove(fd, name, err) < 0)
+		return fail_in(err, "link '%s'", name);
+	return 0;
+}
+
+bool link_exists(unsigned id)
+{
+	char name[IFNAMSIZ];
+
+	near_name(id, name);
+	return if_nametoindex(name) != 0;
+}
+
+int link_usage(unsigned id, struct link_usage *usage, struct err *err)
+{
+	own_fd fd = netlink_open(NETLINK_ROUTE, err);
+	struct rtnl_link near = { 0 };
+	char name[IFNAMSIZ];
+
+	if (fd < 0)
+		return -1;
+	near_name(id, name);
+	if (link_find(fd, name, &near, err) < 0)
+		return fail_in(err, "link '%s'", name);
+	*usage = near.usage;
+	return 0;
+}
+
+/* All ids, collected before anyone is called: the links may well be removed. */
+struct ids {
+	unsigned *ids;
+	size_t count, room;
+};
+
+static void ids_free(struct ids *all)
+{
+	free(all->ids);
+}
+
+static void id_collected(const struct nlmsghdr *nlh, void *arg)
+{
+	struct ids *all = arg;
+	struct rtnl_link link;
+	unsigned id;
+
+	rtnl_link_read(nlh, &link);
+	if (strcmp(link.kind, "veth") != 0 || !near_id(link.name, &id))
+		return;
+	if (all->count == all->room) {
+		all->room = all->room ? all->room * 2 : 64;
+		all->ids = xrealloc(all->ids, all->room * sizeof(all->ids[0]));
+	}
+	all->ids[all->count++] = id;
+}
+
+int link_each(int (*each)(unsigned id, void *arg, struct err *err), void *arg, struct err *err)
+{
+	__attribute__((cleanup(ids_free))) struct ids all = { 0 };
+	own_fd fd = netlink_open(NETLINK_ROUTE, err);
+	struct netlink_batch batch;
+
+	if (fd < 0)
+		return -1;
+	netlink_start(&batch);
+	rtnl_put_link_dump(netlink_next(&batch, "list the links", 0), "veth", 0);
+	if (netlink_run(fd, &batch, id_collected, &all, err) < 0)
+		return -1;
+
+	for (size_t i = 0; i < all.count; i++) {
+		if (each(all.ids[i], arg, err) < 0)
+			return -1;
+	}
+	return 0;
+}

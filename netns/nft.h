@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct bridge;
+struct err;
+
+/* Enough for the longest names and addresses. */
+#define RULESET_MAX 8192
+
+/*
+ * The whole table "inet nodectl" as text for nft: it may be loaded again and
+ * again, and never takes an element out of the maps of forwards.  Returns the
+ * fingerprint of the text, which is the one element of the set "loaded": where
+ * that is in the kernel, so is all the rest.
+ */
+uint32_t ruleset_print(const struct bridge *bridge, char *text, size_t size);
+
+/* Load the table unless this very one is there. */
+int ruleset_ensure(const struct bridge *bridge, struct err *err);
+
+/* Remove the table; absent is fine. */
+int ruleset_remove(struct err *err);
+
+/* Run commands in nft's language as one transaction. */
+int nft_run(const char *commands, struct err *err);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "nft_msg.h"
+
+#include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static void put_header(struct nlmsghdr *nlh, unsigned type, unsigned flags)
+{
+	struct nfgenmsg *nfg;
+
+	nlh->nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type);
+	nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
+	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
+	nfg->nfgen_family = NFPROTO_INET;
+	nfg->version = NFNETLINK_V0;
+}
+
+/* These two are answered by newer kernels only, so no answer is asked for. */
+static void put_bracket(struct nlmsghdr *nlh, uint16_t type)
+{
+	struct nfgenmsg *nfg;
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
+	nfg->nfgen_family = AF_UNSPEC;
+	nfg->version = NFNETLINK_V0;
+	nfg->res_id = htons(NFNL_SUBSYS_NFTABLES);
+}
+
+void nft_put_begin(struct nlmsghdr *nlh)
+{
+	put_bracket(nlh, NFNL_MSG_BATCH_BEGIN);
+}
+
+void nft_put_end(struct nlmsghdr *nlh)
+{
+	put_bracket(nlh, NFNL_MSG_BATCH_END);
+}
+
+static void put_value(struct nlmsghdr *nlh, uint16_t type, const uint8_t *value, size_t size)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, type);
+
+	mnl_attr_put(nlh, NFTA_DATA_VALUE, size, value);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+/* As libnftnl packs it: type 0, length, string. */
+static void put_comment(struct nlmsghdr *nlh, const char *comment)
+{
+	uint8_t userdata[2 + sizeof(((struct nft_element *)0)->comment)] = { 0 };
+	size_t size = strlen(comment) + 1;
+
+	userdata[1] = (uint8_t)size;
+	memcpy(userdata + 2, comment, size);
+	mnl_attr_put(nlh, NFTA_SET_ELEM_USERDATA, 2 + size, userdata);
+}
+
+static void put_element(struct nlmsghdr *nlh, const char *set, const struct nft_element *e)
+{
+	struct nlattr *list, *element;
+
+	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE);
+	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set);
+	if (!e)
+		return;
+
+	list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
+	element = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+	put_value(nlh, NFTA_SET_ELEM_KEY, e->key, e->key_size);
+	if (e->data_size)
+		put_value(nlh, NFTA_SET_ELEM_DATA, e->data, e->data_size);
+	if (*e->comment)
+		put_comment(nlh, e->comment);
+	mnl_attr_nest_end(nlh, element);
+	mnl_attr_nest_end(nlh, list);
+}
+
+void nft_put_element_add(struct nlmsghdr *nlh, const char *set, const struct nft_element *e)
+{
+	put_header(nlh, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
+	put_element(nlh, set, e);
+}
+
+void nft_put_element_delete(struct nlmsghdr *nlh, const char *set, const struct nft_element *e)
+{
+	put_header(nlh, NFT_MSG_DELSETELEM, 0);
+	put_element(nlh, set, e);
+}
+
+void nft_put_element_get(struct nlmsghdr *nlh, const char *set, const struct nft_element *e)
+{
+	put_header(nlh, NFT_MSG_GETSETELEM, 0);
+	put_element(nlh, set, e);
+}
+
+void nft_put_element_dump(struct nlmsghdr *nlh, const char *set)
+{
+	put_header(nlh, NFT_MSG_GETSETELEM, NLM_F_DUMP);
+	put_element(nlh, set, NULL);
+}
+
+void nft_put_table_delete(struct nlmsghdr *nlh)
+{
+	put_header(nlh, NFT_MSG_DELTABLE, 0);
+	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, NFT_TABLE);
+}
+
+/* The size of the value inside @nest, or 0 when it is larger than @max. */
+static size_t value_read(const struct nlattr *nest, uint8_t *value, size_t max)
+{
+	const struct nlattr *attr;
+	size_t size;
+
+	mnl_attr_for_each_nested(attr, nest)
+	{
+		size = mnl_attr_get_payload_len(attr);
+		if (mnl_attr_get_type(attr) != NFTA_DATA_VALUE || size > max)
+			continue;
+		memcpy(value, mnl_attr_get_payload(attr), size);
+		return size;
+	}
+	return 0;
+}
+
+static void element_read(const struct nlattr *nest, struct nft_element *e)
+{
+	const struct nlattr *attr;
+
+	memset(e, 0, sizeof(*e));
+	mnl_attr_for_each_nested(attr, nest)
+	{
+		if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_KEY)
+			e->key_size = value_read(attr, e->key, sizeof(e->key));
+		else if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_DATA)
+			e->data_size = value_read(attr, e->data, sizeof(e->data));
+	}
+}
+
+void nft_elements_read(const struct nlmsghdr *nlh,
+		       void (*each)(const struct nft_element *e, void *arg), void *arg)
+{
+	const struct nlattr *list, *nest;
+	struct nft_element e;
+
+	mnl_attr_for_each(list, nlh, sizeof(struct nfgenmsg))
+	{
+		if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
+			continue;
+		mnl_attr_for_each_nested(nest, list)
+		{
+			element_read(nest, &e);
+			if (e.key_size)
+				each(&e, arg);
+		}
+	}
+}

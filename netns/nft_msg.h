@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct nlmsghdr;
+
+/*
+ * Builders of nf_tables messages about elements of the sets and maps in
+ * "inet nodectl".  Changes stand between nft_put_begin() and nft_put_end(): the
+ * kernel applies all or none.  Questions go without these two.
+ */
+
+#define NFT_TABLE "nodectl"
+
+/* One element: a key and, in a map, its data, both as nft lays them out. */
+struct nft_element {
+	uint8_t key[16], data[32];
+	size_t key_size, data_size; /* 0: no data */
+	char comment[24];	    /* for who reads `nft list`; never read back */
+};
+
+void nft_put_begin(struct nlmsghdr *nlh);
+void nft_put_end(struct nlmsghdr *nlh);
+void nft_put_element_add(struct nlmsghdr *nlh, const char *set, const struct nft_element *e);
+void nft_put_element_delete(struct nlmsghdr *nlh, const char *set, const struct nft_element *e);
+void nft_put_element_get(struct nlmsghdr *nlh, const char *set, const struct nft_element *e);
+void nft_put_element_dump(struct nlmsghdr *nlh, const char *set);
+void nft_put_table_delete(struct nlmsghdr *nlh);
+
+/* The elements in one answer; those that do not fit struct nft_element are none of ours. */
+void nft_elements_read(const struct nlmsghdr *nlh,
+		       void (*each)(const struct nft_element *e, void *arg), void *arg);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "netns.h"
+
+struct nlmsghdr;
+
+/*
+ * Builders of rtnetlink messages: pure functions of their arguments.  Each
+ * takes the header that netlink_next() gave it and asks for an answer.
+ */
+
+struct mac {
+	uint8_t bytes[6];
+};
+
+/* A veth pair: the near end on the bridge, the far end called eth0 inside @netns. */
+struct veth {
+	const char *near;
+	struct mac near_mac, far_mac;
+	uint32_t master; /* index of the bridge */
+	uint32_t mtu;
+	int netns;
+};
+
+/* To one address, to a network, or by default (prefix 0). */
+struct route {
+	struct address to;
+	struct address via; /* family 0: on link */
+	uint32_t index;
+	bool onlink; /* @via is reached without a route to it */
+};
+
+void rtnl_put_bridge(struct nlmsghdr *nlh, const char *name, const struct mac *mac);
+void rtnl_put_veth(struct nlmsghdr *nlh, const struct veth *veth);
+void rtnl_put_port(struct nlmsghdr *nlh, const char *name, const char *alias);
+void rtnl_put_link_mtu(struct nlmsghdr *nlh, const char *name, uint32_t mtu);
+void rtnl_put_link_up(struct nlmsghdr *nlh, const char *name);
+void rtnl_put_link_get(struct nlmsghdr *nlh, const char *name);
+void rtnl_put_link_delete(struct nlmsghdr *nlh, const char *name);
+
+/* All links of @kind (NULL: any) that are ports of @master (0: any). */
+void rtnl_put_link_dump(struct nlmsghdr *nlh, const char *kind, uint32_t master);
+
+/* By index, where it is known: saves the kernel a look-up and us a name. */
+void rtnl_put_index_get(struct nlmsghdr *nlh, uint32_t index);
+void rtnl_put_index_up(struct nlmsghdr *nlh, uint32_t index);
+
+/* The bridge sends frames for @mac to this port and learns nothing. */
+void rtnl_put_fdb(struct nlmsghdr *nlh, uint32_t index, const struct mac *mac);
+
+void rtnl_put_address(struct nlmsghdr *nlh, uint32_t index, const struct address *address);
+void rtnl_put_address_dump(struct nlmsghdr *nlh, uint32_t index);
+void rtnl_put_route(struct nlmsghdr *nlh, const struct route *route);
+
+/* Which way would a packet to @to take? */
+void rtnl_put_route_get(struct nlmsghdr *nlh, const struct address *to);
+
+/* What we want to know of a link. */
+struct rtnl_link {
+	uint32_t index, flags, mtu;
+	char name[16], kind[16];
+	bool isolated;		 /* its bridge port flag */
+	struct link_usage usage; /* as its peer sees it */
+};
+
+void rtnl_link_read(const struct nlmsghdr *nlh, struct rtnl_link *link);
+void rtnl_address_read(const struct nlmsghdr *nlh, uint32_t *index, struct address *address);
+uint32_t rtnl_route_read(const struct nlmsghdr *nlh); /* index of the interface, or 0 */

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <criterion/criterion.h>
+#include <libmnl/libmnl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../netns/nat.h"
+#include "../netns/netlink.h"
+#include "../netns/nft.h"
+#include "../netns/nft_msg.h"
+#include "err.h"
+
+static struct netlink_batch batch;
+static char text[RULESET_MAX];
+static struct err err;
+
+static struct address address_of(const char *string)
+{
+	struct address address;
+
+	cr_assert_eq(address_parse(string, &address, &err), 0, "%s", err.msg);
+	return address;
+}
+
+static struct nat_entry entry_of(const char *publish, const char *to)
+{
+	struct nat_entry entry = { .to = address_of(to) };
+
+	cr_assert_eq(publish_parse(publish, &entry.publish, &err), 0, "%s", err.msg);
+	return entry;
+}
+
+static struct bridge bridge_of(const char *ipv4, const char *ipv6)
+{
+	struct bridge bridge = { .name = "nodectl0", .ipv4 = address_of(ipv4) };
+
+	if (ipv6)
+		bridge.ipv6 = address_of(ipv6);
+	return bridge;
+}
+
+/* As nft 1.0.6 sends it for: add element inet nodectl tcp4 { 22002 : 10.77.0.9 . 22 } */
+Test(nft, element_is_laid_out_as_nft_does)
+{
+	/* clang-format off */
+	static const uint8_t expected[] = {
+		1, 0, 0, 0,
+		0x0c, 0, 1, 0, 'n', 'o', 'd', 'e', 'c', 't', 'l', 0,
+		0x09, 0, 2, 0, 't', 'c', 'p', '4', 0, 0, 0, 0,
+		0x24, 0, 3, 0x80,
+		0x20, 0, 1, 0x80,
+		0x0c, 0, 1, 0x80, 0x06, 0, 1, 0, 0x55, 0xf2, 0, 0,
+		0x10, 0, 2, 0x80, 0x0c, 0, 1, 0, 10, 77, 0, 9, 0, 22, 0, 0,
+	};
+	/* clang-format on */
+	struct nat_entry entry = entry_of("22002:22", "10.77.0.9");
+	struct nft_element e;
+	struct nlmsghdr *nlh;
+
+	netlink_start(&batch);
+	memset(batch.buf, 0xa5, sizeof(batch.buf));
+	nlh = netlink_next(&batch, "test", 0);
+	nat_element(&entry, &e);
+	nft_put_element_add(nlh, "tcp4", &e);
+	cr_expect_eq(nlh->nlmsg_type, 0x0a0c);
+	cr_assert_eq(nlh->nlmsg_len, MNL_NLMSG_HDRLEN + sizeof(expected));
+	cr_expect_arr_eq(mnl_nlmsg_get_payload(nlh), expected, sizeof(expected));
+}
+
+Test(nft, changes_are_bracketed_without_answers)
+{
+	struct nlmsghdr *nlh;
+
+	netlink_start(&batch);
+	nlh = netlink_next(&batch, "test", 0);
+	nft_put_begin(nlh);
+	cr_expect_eq(nlh->nlmsg_type, 0x10);
+	cr_expect_eq(nlh->nlmsg_flags, NLM_F_REQUEST);
+	cr_expect_arr_eq(mnl_nlmsg_get_payload(nlh), ((uint8_t[]){ 0, 0, 0, 10 }), 4);
+}
+
+static void entry_seen(const struct nft_element *e, void *arg)
+{
+	nat_entry_read(e, arg);
+}
+
+static void survives(const char *publish, const char *to)
+{
+	struct nat_entry entry = entry_of(publish, to), read = { 0 };
+	struct nft_element e;
+	struct nlmsghdr *nlh;
+
+	netlink_start(&batch);
+	nlh = netlink_next(&batch, "test", 0);
+	nat_element(&entry, &e);
+	snprintf(e.comment, sizeof(e.comment), "nodectl 28663");
+	nft_put_element_add(nlh, "map", &e);
+
+	read.to.family = entry.to.family;
+	nft_elements_read(nlh, entry_seen, &read);
+	cr_expect_eq(read.publish.host, entry.publish.host);
+	cr_expect_eq(read.publish.guest, entry.publish.guest);
+	cr_expect(address_is_equal(&read.to, &entry.to));
+}
+
+Test(nft, element_is_read_as_it_was_put)
+{
+	survives("22002:22", "10.77.0.9");
+	survives("5353:53/udp", "fd00::9");
+}
+
+Test(nat, each_port_is_forwarded_for_each_family)
+{
+	struct link link = { .ipv4 = address_of("10.77.0.9/16"),
+			     .ipv6 = address_of("fd00::9/64"),
+			     .publish = { { 22009, 22, IPPROTO_TCP }, { 53, 53, IPPROTO_UDP } },
+			     .publish_count = 2 };
+	struct nat_entry entries[NAT_ENTRIES_MAX];
+
+	cr_assert_eq(nat_entries(&link, entries), 4);
+	cr_expect_eq(entries[1].publish.host, 22009);
+	cr_expect_eq(entries[1].to.family, AF_INET6);
+
+	link.ipv6.family = 0;
+	cr_assert_eq(nat_entries(&link, entries), 2);
+	cr_expect_eq(entries[1].publish.protocol, IPPROTO_UDP);
+}
+
+Test(nat, nothing_to_forward_needs_no_kernel)
+{
+	struct link link = { .ipv4 = address_of("10.77.0.9/16") };
+
+	cr_expect_eq(nat_add(9, &link, &err), 0);
+	cr_expect_eq(nat_remove(9, &link, &err), 0);
+}
+
+Test(ruleset, masquerades_the_network_and_not_the_gateway)
+{
+	struct bridge bridge = bridge_of("10.77.0.1/16", "fd00:0:0:1::1/64");
+
+	ruleset_print(&bridge, text, sizeof(text));
+	cr_expect_not_null(
+	    strstr(text, "ip saddr 10.77.0.0/16 oifname != \"nodectl0\" masquerade\n"));
+	cr_expect_not_null(
+	    strstr(text, "ip6 saddr fd00:0:0:1::/64 oifname != \"nodectl0\" masquerade\n"));
+}
+
+Test(ruleset, a_global_ipv6_network_is_not_masqueraded)
+{
+	struct bridge bridge = bridge_of("10.77.0.1/16", "2001:db8::1/64");
+
+	ruleset_print(&bridge, text, sizeof(text));
+	cr_expect_null(strstr(text, "2001:db8"));
+}
+
+Test(ruleset, drops_what_is_not_named_on_the_way_into_the_node)
+{
+	struct bridge bridge = bridge_of("10.77.0.1/16", NULL);
+	const char *last = NULL;
+
+	ruleset_print(&bridge, text, sizeof(text));
+	for (char *at = text; (at = strstr(at, "add rule inet nodectl input ")); at++)
+		last = at;
+	cr_assert_not_null(last);
+	cr_expect_eq(strncmp(last, "add rule inet nodectl input drop\n", 33), 0);
+}
+
+Test(ruleset, never_empties_or_removes_a_map)
+{
+	struct bridge bridge = bridge_of("10.77.0.1/16", NULL);
+
+	ruleset_print(&bridge, text, sizeof(text));
+	cr_expect_null(strstr(text, "delete"));
+	cr_expect_null(strstr(text, "flush map"));
+	cr_expect_null(strstr(text, "flush table"));
+}
+
+Test(ruleset, fingerprint_is_in_the_text_and_follows_the_settings)
+{
+	struct bridge bridge = bridge_of("10.77.0.1/16", NULL);
+	char element[64];
+	uint32_t one = ruleset_print(&bridge, text, sizeof(text));
+
+	snprintf(element, sizeof(element), "add element inet nodectl loaded { 0x%08x }\n", one);
+	cr_expect_not_null(strstr(text, element));
+	cr_expect_eq(ruleset_print(&bridge, text, sizeof(text)), one);
+
+	bridge.ipv4.bytes[1] = 78;
+	cr_expect_neq(ruleset_print(&bridge, text, sizeof(text)), one);
+}
+
+Test(ruleset, the_longest_names_fit)
+{
+	struct bridge bridge = {
+		.name = "abcdefghijklmno",
+		.ipv4 = address_of("255.255.255.254/32"),
+		.ipv6 = address_of("fdff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/128"),
+	};
+
+	ruleset_print(&bridge, text, sizeof(text));
+	cr_expect_lt(strlen(text), RULESET_MAX - 512);
+	cr_expect_eq(text[strlen(text) - 1], '\n');
+}

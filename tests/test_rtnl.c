@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <criterion/criterion.h>
+#include <libmnl/libmnl.h>
+#include <linux/if.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "../netns/bridge.h"
+#include "../netns/link.h"
+#include "../netns/netlink.h"
+#include "../netns/rtnl_msg.h"
+#include "err.h"
+
+static struct netlink_batch batch;
+static struct err err;
+
+static struct nlmsghdr *fresh(void)
+{
+	netlink_start(&batch);
+	/* what was there before must not show through */
+	memset(batch.buf, 0xa5, sizeof(batch.buf));
+	return netlink_next(&batch, "test", 0);
+}
+
+/* All bytes behind the 16 of struct nlmsghdr. */
+static void payload_is(const struct nlmsghdr *nlh, const uint8_t *expected, size_t size)
+{
+	cr_assert_eq(nlh->nlmsg_len, MNL_NLMSG_HDRLEN + size, "%u bytes", nlh->nlmsg_len);
+	cr_expect_arr_eq(mnl_nlmsg_get_payload(nlh), expected, size);
+}
+
+#define PAYLOAD_IS(nlh, ...)                                                                   \
+	payload_is(nlh, (const uint8_t[]){ __VA_ARGS__ },                                      \
+		   sizeof((const uint8_t[]){ __VA_ARGS__ }))
+
+#define WORD(byte) byte, 0, 0, 0
+#define ZEROES	   0, 0, 0, 0
+
+static struct address address_of(const char *text)
+{
+	struct address address;
+
+	cr_assert_eq(address_parse(text, &address, &err), 0, "%s", err.msg);
+	return address;
+}
+
+/* The attribute at the end of @path (0-ended types), or NULL. */
+static const struct nlattr *find(const struct nlmsghdr *nlh, size_t header,
+				 const uint16_t *path)
+{
+	const struct nlattr *attr, *found = NULL;
+
+	mnl_attr_for_each(attr, nlh, header)
+	{
+		if (mnl_attr_get_type(attr) == *path)
+			found = attr;
+	}
+	while (found && *++path) {
+		const struct nlattr *nest = found;
+
+		found = NULL;
+		mnl_attr_for_each_nested(attr, nest)
+		{
+			if (mnl_attr_get_type(attr) == *path)
+				found = attr;
+		}
+	}
+	return found;
+}
+
+#define FIND(nlh, ...) find(nlh, sizeof(struct ifinfomsg), (const uint16_t[]){ __VA_ARGS__, 0 })
+
+Test(rtnl, link_up_changes_that_flag_alone)
+{
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_link_up(nlh, "nv7");
+	cr_expect_eq(nlh->nlmsg_type, RTM_NEWLINK);
+	cr_expect_eq(nlh->nlmsg_flags, NLM_F_REQUEST | NLM_F_ACK);
+	PAYLOAD_IS(nlh, ZEROES, ZEROES, WORD(IFF_UP), WORD(IFF_UP), 8, 0, IFLA_IFNAME, 0, 'n',
+		   'v', '7', 0);
+}
+
+Test(rtnl, index_up_names_no_name)
+{
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_index_up(nlh, 1);
+	PAYLOAD_IS(nlh, ZEROES, WORD(1), WORD(IFF_UP), WORD(IFF_UP));
+}
+
+Test(rtnl, link_delete_is_by_name)
+{
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_link_delete(nlh, "nv7");
+	cr_expect_eq(nlh->nlmsg_type, RTM_DELLINK);
+	PAYLOAD_IS(nlh, ZEROES, ZEROES, ZEROES, ZEROES, 8, 0, IFLA_IFNAME, 0, 'n', 'v', '7', 0);
+}
+
+Test(rtnl, link_mtu_is_a_change)
+{
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_link_mtu(nlh, "br0", 1400);
+	cr_expect_eq(nlh->nlmsg_flags, NLM_F_REQUEST | NLM_F_ACK);
+	PAYLOAD_IS(nlh, ZEROES, ZEROES, ZEROES, ZEROES, 8, 0, IFLA_IFNAME, 0, 'b', 'r', '0', 0,
+		   8, 0, IFLA_MTU, 0, 0x78, 0x05, 0, 0);
+}
+
+Test(rtnl, bridge_has_a_mac_address_of_its_own)
+{
+	struct mac mac = link_mac(0, false);
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_bridge(nlh, "br0", &mac);
+	cr_expect_eq(nlh->nlmsg_flags, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+	cr_assert_not_null(FIND(nlh, IFLA_ADDRESS));
+	cr_expect_arr_eq(mnl_attr_get_payload(FIND(nlh, IFLA_ADDRESS)), "\x02nd\0\0\0", 6);
+	cr_expect_str_eq(mnl_attr_get_str(FIND(nlh, IFLA_LINKINFO, IFLA_INFO_KIND)), "bridge");
+	cr_expect_eq(
+	    mnl_attr_get_u8(FIND(nlh, IFLA_LINKINFO, IFLA_INFO_DATA, IFLA_BR_MCAST_SNOOPING)),
+	    0);
+	cr_expect_null(FIND(nlh, IFLA_MTU));
+}
+
+Test(rtnl, veth_is_born_down_on_the_bridge_with_its_peer_inside)
+{
+	struct veth veth = { .near = "nv7",
+			     .near_mac = link_mac(7, true),
+			     .far_mac = link_mac(7, false),
+			     .master = 3,
+			     .mtu = 1400,
+			     .netns = 9 };
+	struct nlmsghdr *nlh = fresh();
+	const struct nlattr *peer;
+
+	rtnl_put_veth(nlh, &veth);
+	cr_expect_eq(nlh->nlmsg_flags, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+	cr_expect_eq(((struct ifinfomsg *)mnl_nlmsg_get_payload(nlh))->ifi_flags, 0);
+	cr_expect_str_eq(mnl_attr_get_str(FIND(nlh, IFLA_IFNAME)), "nv7");
+	cr_expect_eq(mnl_attr_get_u32(FIND(nlh, IFLA_MASTER)), 3);
+	cr_expect_eq(mnl_attr_get_u32(FIND(nlh, IFLA_MTU)), 1400);
+
+	/* the far end: a header of its own, then the attributes of a link */
+	peer = FIND(nlh, IFLA_LINKINFO, IFLA_INFO_DATA, 1);
+	cr_assert_not_null(peer);
+	/* clang-format off */
+	const uint8_t expected[] = {
+		ZEROES, ZEROES, ZEROES, ZEROES,
+		9, 0, IFLA_IFNAME, 0, 'e', 't', 'h', '0', 0, 0, 0, 0,
+		10, 0, IFLA_ADDRESS, 0, 0x02, 'n', 'd', 0, 0, 7, 0, 0,
+		8, 0, IFLA_MTU, 0, 0x78, 0x05, 0, 0,
+		8, 0, IFLA_NUM_TX_QUEUES, 0, WORD(1),
+		8, 0, IFLA_NUM_RX_QUEUES, 0, WORD(1),
+		8, 0, IFLA_NET_NS_FD, 0, WORD(9),
+	};
+	/* clang-format on */
+	cr_assert_eq(mnl_attr_get_payload_len(peer), sizeof(expected));
+	cr_expect_arr_eq(mnl_attr_get_payload(peer), expected, sizeof(expected));
+}
+
+Test(rtnl, port_is_isolated_locked_and_learns_nothing)
+{
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_port(nlh, "nv7", "nodectl 7");
+	cr_expect_str_eq(mnl_attr_get_str(FIND(nlh, IFLA_IFALIAS)), "nodectl 7");
+	cr_expect_str_eq(mnl_attr_get_str(FIND(nlh, IFLA_LINKINFO, IFLA_INFO_SLAVE_KIND)),
+			 "bridge");
+#define PORT_FLAG(flag)                                                                        \
+	mnl_attr_get_u8(FIND(nlh, IFLA_LINKINFO, IFLA_INFO_SLAVE_DATA, IFLA_BRPORT_##flag))
+	cr_expect_eq(PORT_FLAG(ISOLATED), 1);
+	cr_expect_eq(PORT_FLAG(LOCKED), 1);
+	cr_expect_eq(PORT_FLAG(GUARD), 1);
+	cr_expect_eq(PORT_FLAG(PROTECT), 1);
+	cr_expect_eq(PORT_FLAG(LEARNING), 0);
+	cr_expect_eq(PORT_FLAG(UNICAST_FLOOD), 0);
+}
+
+Test(rtnl, fdb_entry_is_static_and_of_the_bridge)
+{
+	struct mac mac = link_mac(0x010203, false);
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_fdb(nlh, 5, &mac);
+	cr_expect_eq(nlh->nlmsg_type, RTM_NEWNEIGH);
+	PAYLOAD_IS(nlh, AF_BRIDGE, 0, 0, 0, WORD(5), 0x40, 0, 0x04, 0, 10, 0, 2, 0, 0x02, 'n',
+		   'd', 1, 2, 3, 0, 0);
+}
+
+Test(rtnl, ipv4_address_is_local_and_its_own_peer)
+{
+	struct address address = address_of("10.77.0.7/16");
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_address(nlh, 5, &address);
+	cr_expect_eq(nlh->nlmsg_type, RTM_NEWADDR);
+	PAYLOAD_IS(nlh, AF_INET, 16, 0, 0, WORD(5), 8, 0, IFA_LOCAL, 0, 10, 77, 0, 7, 8, 0,
+		   IFA_ADDRESS, 0, 10, 77, 0, 7);
+}
+
+Test(rtnl, ipv6_address_is_usable_at_once)
+{
+	struct address address = address_of("fd00::7/64");
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_address(nlh, 5, &address);
+	cr_expect_eq(((struct ifaddrmsg *)mnl_nlmsg_get_payload(nlh))->ifa_flags, IFA_F_NODAD);
+}
+
+Test(rtnl, default_route_has_no_destination)
+{
+	struct route route = { .to = { .family = AF_INET },
+			       .via = address_of("10.77.0.1/16"),
+			       .index = 5 };
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_route(nlh, &route);
+	cr_expect_eq(nlh->nlmsg_type, RTM_NEWROUTE);
+	PAYLOAD_IS(nlh, AF_INET, 0, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, RT_SCOPE_UNIVERSE,
+		   RTN_UNICAST, ZEROES, 8, 0, RTA_GATEWAY, 0, 10, 77, 0, 1, 8, 0, RTA_OIF, 0,
+		   WORD(5));
+}
+
+Test(rtnl, gateway_outside_of_the_prefix_is_on_link)
+{
+	struct route route = { .to = { .family = AF_INET },
+			       .via = address_of("10.77.0.1"),
+			       .index = 5,
+			       .onlink = true };
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_route(nlh, &route);
+	cr_expect_eq(((struct rtmsg *)mnl_nlmsg_get_payload(nlh))->rtm_flags, RTNH_F_ONLINK);
+}
+
+Test(rtnl, route_without_a_gateway_is_of_the_link)
+{
+	struct route route = { .to = address_of("203.0.113.9"), .index = 5 };
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_route(nlh, &route);
+	PAYLOAD_IS(nlh, AF_INET, 32, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, RT_SCOPE_LINK,
+		   RTN_UNICAST, ZEROES, 8, 0, RTA_DST, 0, 203, 0, 113, 9, 8, 0, RTA_OIF, 0,
+		   WORD(5));
+}
+
+Test(rtnl, link_dump_is_filtered_by_the_kernel)
+{
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_link_dump(nlh, "veth", 3);
+	cr_expect_eq(nlh->nlmsg_flags & NLM_F_DUMP, NLM_F_DUMP);
+	cr_expect_eq(mnl_attr_get_u32(FIND(nlh, IFLA_MASTER)), 3);
+	cr_expect_str_eq(mnl_attr_get_str(FIND(nlh, IFLA_LINKINFO, IFLA_INFO_KIND)), "veth");
+}
+
+Test(rtnl, address_is_read_as_it_was_put)
+{
+	struct address address = address_of("fd00::7/64"), read;
+	struct nlmsghdr *nlh = fresh();
+	uint32_t index;
+
+	rtnl_put_address(nlh, 5, &address);
+	rtnl_address_read(nlh, &index, &read);
+	cr_expect_eq(index, 5);
+	cr_expect(address_is_equal(&address, &read));
+}
+
+Test(rtnl, usage_is_seen_from_the_vps)
+{
+	struct rtnl_link_stats64 stats = {
+		.rx_packets = 1, .tx_packets = 2, .rx_bytes = 3, .tx_bytes = 4
+	};
+	struct nlmsghdr *nlh = fresh();
+	struct rtnl_link link;
+
+	rtnl_put_link_get(nlh, "nv7");
+	mnl_attr_put(nlh, IFLA_STATS64, sizeof(stats), &stats);
+	rtnl_link_read(nlh, &link);
+	cr_expect_str_eq(link.name, "nv7");
+	cr_expect_eq(link.usage.rx_packets, 2);
+	cr_expect_eq(link.usage.tx_packets, 1);
+	cr_expect_eq(link.usage.rx_bytes, 4);
+	cr_expect_eq(link.usage.tx_bytes, 3);
+}
+
+Test(rtnl, counters_of_an_older_kernel_are_fewer)
+{
+	uint64_t stats[4] = { 1, 2, 3, 4 };
+	struct nlmsghdr *nlh = fresh();
+	struct rtnl_link link;
+
+	rtnl_put_link_get(nlh, "nv7");
+	mnl_attr_put(nlh, IFLA_STATS64, sizeof(stats), stats);
+	rtnl_link_read(nlh, &link);
+	cr_expect_eq(link.usage.rx_bytes, 4);
+}
+
+Test(rtnl, messages_of_a_batch_follow_each_other)
+{
+	struct nlmsghdr *first = fresh(), *second;
+
+	rtnl_put_link_up(first, "nv12345");
+	second = netlink_next(&batch, "test", 0);
+	cr_expect_eq((char *)second - (char *)first, (long)MNL_ALIGN(first->nlmsg_len));
+	cr_expect_eq(second->nlmsg_len, MNL_NLMSG_HDRLEN);
+}
+
+Test(link, mac_addresses_are_local_unicast_and_differ)
+{
+	struct mac bridge = link_mac(0, false), far = link_mac(1, false),
+		   near = link_mac(1, true);
+
+	cr_expect_eq(far.bytes[0] & 3, 2);
+	cr_expect_eq(near.bytes[0] & 3, 2);
+	cr_expect_arr_neq(near.bytes, far.bytes, 6);
+	cr_expect_arr_neq(bridge.bytes, far.bytes, 6);
+}
+
+Test(link, near_ends_are_recognised_strictly)
+{
+	const char *others[] = { "nv",	"nv0", "nv07",	"nv7a", "nv-7",	   "nv 7",
+				 "xv7", "NV7", "nv7.1", "eth0", "nodectl0" };
+	unsigned id = 0;
+
+	cr_expect(near_id("nv28663", &id));
+	cr_expect_eq(id, 28663);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		cr_expect_not(near_id(others[i], &id), "%s", others[i]);
+}
