@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "images.h"
+
+#define VOLUME_FILE	"volume.img"
+#define VOLUME_SIZE_MIN (16ull << 20)
+
+/* The name of the template that fits @volume: equal volumes share one. */
+void volume_template_name(const struct volume *volume, char *name, size_t size);
+
+/* What the journal gets: enough for bursts, yet it is the part that is never sparse. */
+unsigned volume_journal_mib(uint64_t size);
+
+/* Open the template of @volume, making it first if nobody has; the caller owns it. */
+int volume_template_open(int templates, const struct volume *volume, struct err *err);
+
+/* A new file without a name, which vanishes by itself unless it is given one. */
+int volume_file_new(int dir, uint64_t size, struct err *err);
+
+/*
+ * Give it its name, durably, with its content before its name.  -1 with EEXIST in
+ * err->code when there is one.
+ */
+int volume_file_keep(int fd, int dir, const char *name, struct err *err);
+
+/*
+ * Attach @file to a free loop device.  A lock on @file is held by that device until it is
+ * released, which happens by itself when its last user is gone.  Returns a directory with
+ * one device node, called @name; @device is the device, open, which the caller keeps open
+ * until it is mounted.
+ */
+int volume_loop(int file, const char *name, int *device, struct err *err);
+
+/* Rows of image_facts() that are about volumes; returns how many. */
+unsigned volume_facts(struct image_fact *facts, unsigned max);
