@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cgroups.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "devices.h"
+#include "err.h"
+#include "group.h"
+#include "io.h"
+#include "limits.h"
+#include "own.h"
+#include "str.h"
+
+/* The tenant's own groups: how many, and how deep (group_remove() can go deeper). */
+static const char most_groups[] = "1024", most_depth[] = "16";
+
+/* Handed down to the guest as far as this cgroup2 has them. */
+static const char *const delegated[] = { "cpu", "memory", "pids", "io", "cpuset" };
+
+/*
+ * Give the children of a cgroup2 group all those controllers.  What is on
+ * already is not written again: the write takes a lock of the whole hierarchy.
+ * One that cannot be enabled is missed, by name, when its limit is set.
+ */
+static void controllers_enable(int dir)
+{
+	char has[512], on[512], text[32];
+	struct err ignored;
+
+	if (file_read(dir, "cgroup.controllers", has, sizeof(has), &ignored) < 0 || !has[0] ||
+	    file_read(dir, "cgroup.subtree_control", on, sizeof(on), &ignored) < 0)
+		return;
+	for (unsigned i = 0; i < ARRAY_SIZE(delegated); i++) {
+		if (!list_has(has, delegated[i], ' ') || list_has(on, delegated[i], ' '))
+			continue;
+		str_format(text, sizeof(text), "+%s", delegated[i]);
+		(void)file_write(dir, "cgroup.subtree_control", text, &ignored);
+	}
+}
+
+/* Open the outer group below @mount, made if need be. */
+static int outer_make(const char *mount, unsigned id, struct err *err)
+{
+	char path[GROUP_PATH];
+
+	group_path(mount, id, path);
+	for (unsigned tries = 0; tries < 1000; tries++) {
+		if (mkdir(path, 0755) == 0 || errno == EEXIST)
+			return group_open(mount, id, err);
+		if (errno != ENOENT)
+			return fail(err, errno, "cannot create the group '%s'", path);
+		/* whoever removes the last VPS may take the parent away again at once */
+		if (group_make_parent(mount, err) < 0)
+			return -1;
+	}
+	return fail(err, EAGAIN, "cannot create the group '%s'", path);
+}
+
+/* The groups in every hierarchy; the one of cgroup2 is returned, open. */
+static int outer_make_all(const struct hierarchies *hierarchies, unsigned id, struct err *err)
+{
+	own_fd outer = outer_make(hierarchies->unified, id, err);
+	if (outer < 0)
+		return -1;
+	for (unsigned i = 1; i <= CONTROLLER_COUNT; i++) {
+		const char *mount = hierarchy_at(hierarchies, i);
+
+		own_fd bound = mount ? outer_make(mount, id, err) : -1;
+		if (mount && bound < 0)
+			return -1;
+	}
+
+	own_fd top = dir_open(AT_FDCWD, hierarchies->unified, err);
+	if (top < 0)
+		return -1;
+	own_fd parent = group_open_parent(hierarchies->unified, err);
+	if (parent < 0)
+		return -1;
+	controllers_enable(top);
+	controllers_enable(parent);
+	controllers_enable(outer);
+	return take_fd(&outer);
+}
+
+static int guest_make(int outer, uid_t owner, struct err *err)
+{
+	/*
+	 * Nobody inside: what is there was left by an earlier guest, with child groups,
+	 * settings and controllers enabled (which forbids new processes).  It may also
+	 * have been killed, and kernels since 6.13 kill whatever is cloned into a group
+	 * that has been.
+	 */
+	if (faccessat(outer, "guest", F_OK, 0) == 0 && group_event(outer, "populated", false) &&
+	    group_remove(outer, "guest", err) < 0)
+		return -1;
+
+	own_fd guest = dir_make(outer, "guest", 0755, err);
+	if (guest < 0 || group_delegate(guest, owner, err) < 0)
+		return -1;
+	return take_fd(&guest);
+}
+
+int cgroup_create(unsigned id, const struct limits *limits, uid_t owner, struct err *err)
+{
+	struct hierarchies hierarchies;
+
+	if (hierarchies_find(&hierarchies, err) < 0)
+		return -1;
+
+	own_fd outer = outer_make_all(&hierarchies, id, err);
+	if (outer < 0)
+		return -1;
+	if (file_write(outer, "cgroup.max.descendants", most_groups, err) < 0 ||
+	    file_write(outer, "cgroup.max.depth", most_depth, err) < 0 ||
+	    knobs_apply(&hierarchies, id, limits, KNOBS_DIRECT, err) < 0 ||
+	    devices_attach(outer, err) < 0)
+		return -1;
+	return guest_make(outer, owner, err);
+}
+
+int cgroup_limit(unsigned id, const struct limits *limits, struct err *err)
+{
+	struct hierarchies hierarchies;
+
+	if (hierarchies_find(&hierarchies, err) < 0)
+		return -1;
+	return knobs_apply(&hierarchies, id, limits, KNOBS_LIBCGROUP, err);
+}

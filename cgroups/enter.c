@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cgroups.h"
+#include "err.h"
+#include "group.h"
+#include "io.h"
+#include "own.h"
+#include "str.h"
+
+int cgroup_door_open(unsigned id, struct cgroup_door *door, struct err *err)
+{
+	struct hierarchies hierarchies;
+	own_door found = { { -1, -1, -1 } };
+
+	if (hierarchies_find(&hierarchies, err) < 0)
+		return -1;
+	for (unsigned i = 1; i <= CONTROLLER_COUNT; i++) {
+		const char *mount = hierarchy_at(&hierarchies, i);
+
+		own_fd dir = mount ? group_open(mount, id, err) : -1;
+		if (!mount)
+			continue;
+		if (dir < 0)
+			return -1;
+		/*
+		 * v1 has "tasks" for threads.  The only write that the kernel does
+		 * without stopping every fork and exit is one to it, of oneself.
+		 */
+		found.tasks[i - 1] = openat(dir, "tasks", O_WRONLY | O_CLOEXEC);
+		if (found.tasks[i - 1] < 0)
+			return fail(err, errno, "cannot open 'tasks'");
+	}
+	*door = found;
+	found = (struct cgroup_door){ { -1, -1, -1 } };
+	return 0;
+}
+
+int cgroup_enter(const struct cgroup_door *door, struct err *err)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(door->tasks); i++) {
+		/* who may is decided by who opened it (CVE-2021-4197), not by who we are now */
+		if (door->tasks[i] >= 0 && write(door->tasks[i], "0", 1) != 1)
+			return fail(err, errno, "cannot enter a group of cgroup v1");
+	}
+	return 0;
+}
+
+void cgroup_door_close(struct cgroup_door *door)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(door->tasks); i++) {
+		own_close(&door->tasks[i]);
+		door->tasks[i] = -1;
+	}
+}
+
+int cgroup_attach(unsigned id, pid_t pid, struct err *err)
+{
+	struct hierarchies hierarchies;
+	char path[GROUP_PATH], knob[GROUP_PATH + 16], text[16];
+
+	if (hierarchies_find(&hierarchies, err) < 0)
+		return -1;
+	str_format(text, sizeof(text), "%d", pid);
+	for (unsigned i = 1; i <= CONTROLLER_COUNT; i++) {
+		const char *mount = hierarchy_at(&hierarchies, i);
+
+		if (!mount)
+			continue;
+		group_path(mount, id, path);
+		str_format(knob, sizeof(knob), "%s/cgroup.procs", path);
+		if (file_write(AT_FDCWD, knob, text, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * A guest that has enabled controllers for its children, as systemd does, can
+ * have no process beside them ("no internal processes", cgroups(7)).  A leaf of
+ * our own is then where commands from outside go.
+ */
+int cgroup_open(unsigned id, struct err *err)
+{
+	char enabled[512];
+	struct stat stat;
+
+	own_fd outer = group_open_unified(id, err);
+	if (outer < 0)
+		return -1;
+	own_fd guest = dir_open(outer, "guest", err);
+	if (guest < 0 ||
+	    file_read(guest, "cgroup.subtree_control", enabled, sizeof(enabled), err) < 0)
+		return -1;
+	if (enabled[strspn(enabled, "\n")] == 0)
+		return take_fd(&guest);
+
+	own_fd leaf = dir_make(guest, "exec", 0755, err);
+	if (leaf < 0)
+		return -1;
+	if (fstat(guest, &stat) < 0)
+		return fail(err, errno, "cannot look at the group 'guest'");
+	if (group_delegate(leaf, stat.st_uid, err) < 0)
+		return -1;
+	return take_fd(&leaf);
+}

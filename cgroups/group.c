@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "group.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "err.h"
+#include "io.h"
+#include "own.h"
+#include "str.h"
+
+static const char parent[] = "nodectl";
+
+void group_name(unsigned id, char name[GROUP_NAME])
+{
+	str_format(name, GROUP_NAME, "%s/%u", parent, id);
+}
+
+void group_path(const char *mount, unsigned id, char path[GROUP_PATH])
+{
+	str_format(path, GROUP_PATH, "%s/%s/%u", mount, parent, id);
+}
+
+/* Digits that a group of ours would be called by: no leading zero, a VPS id. */
+static unsigned id_parse(const char *text, const char **end)
+{
+	unsigned id = 0;
+
+	if (*text == '0')
+		return 0;
+	for (; *text >= '0' && *text <= '9'; text++) {
+		if (id > 10000000)
+			return 0;
+		id = id * 10 + (unsigned)(*text - '0');
+	}
+	*end = text;
+	return id;
+}
+
+unsigned group_id_of_name(const char *name)
+{
+	const char *end = name;
+	unsigned id = id_parse(name, &end);
+
+	return *end ? 0 : id;
+}
+
+unsigned group_id(const char *path)
+{
+	size_t len = strlen(parent);
+	const char *end = "?";
+
+	if (path[0] != '/' || strncmp(path + 1, parent, len) != 0 || path[len + 1] != '/')
+		return 0;
+
+	unsigned id = id_parse(path + len + 2, &end);
+
+	/* " (deleted)" follows the name of a group that was removed under a zombie */
+	return strchr("/ \n", *end) ? id : 0;
+}
+
+int group_open(const char *mount, unsigned id, struct err *err)
+{
+	char path[GROUP_PATH];
+
+	group_path(mount, id, path);
+	return dir_open(AT_FDCWD, path, err);
+}
+
+int group_open_parent(const char *mount, struct err *err)
+{
+	char path[GROUP_PATH];
+
+	str_format(path, sizeof(path), "%s/%s", mount, parent);
+	return dir_open(AT_FDCWD, path, err);
+}
+
+int group_make_parent(const char *mount, struct err *err)
+{
+	char path[GROUP_PATH];
+
+	str_format(path, sizeof(path), "%s/%s", mount, parent);
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return fail(err, errno, "cannot create the group '%s'", path);
+	return 0;
+}
+
+void group_remove_parent(const char *mount)
+{
+	char path[GROUP_PATH];
+
+	str_format(path, sizeof(path), "%s/%s", mount, parent);
+	(void)rmdir(path);
+}
+
+int group_open_unified(unsigned id, struct err *err)
+{
+	struct hierarchies hierarchies;
+
+	if (hierarchies_find(&hierarchies, err) < 0)
+		return -1;
+	return group_open(hierarchies.unified, id, err);
+}
+
+/*
+ * Give a group to the tenant: the directory, so that it may make children, and
+ * the files that the kernel names as safe for that (cgroups(7), delegation).
+ */
+int group_delegate(int dir, uid_t owner, struct err *err)
+{
+	char list[1024], *rest = list;
+
+	if (file_read(AT_FDCWD, "/sys/kernel/cgroup/delegate", list, sizeof(list), err) < 0)
+		return -1;
+	if (fchown(dir, owner, owner) < 0)
+		return fail(err, errno, "cannot hand the group to %u", owner);
+	for (const char *name; (name = strsep(&rest, "\n"));) {
+		/* not every group has memory.oom.group and the like */
+		if (*name && fchownat(dir, name, owner, owner, 0) < 0 && errno != ENOENT)
+			return fail(err, errno, "cannot hand '%s' to %u", name, owner);
+	}
+	return 0;
+}
+
+/* Through one descriptor, because poll() reports what changed since it was last read. */
+static bool event_is(int fd, const char *key, bool want)
+{
+	char text[128];
+	uint64_t value;
+	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
+
+	text[len > 0 ? len : 0] = 0;
+	return flat_value(text, key, &value) && (value != 0) == want;
+}
+
+bool group_event(int dir, const char *key, bool want)
+{
+	own_fd fd = openat(dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 && event_is(fd, key, want);
+}
+
+int group_event_wait(int dir, const char *key, bool want, unsigned wait_ms)
+{
+	unsigned long long end = now_ms() + wait_ms;
+	own_fd fd = openat(dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+
+	/*
+	 * The kernel holds back a second notice within 10 ms; what has just changed
+	 * before is looked at more often than it says.
+	 */
+	for (int slice = 1; !event_is(fd, key, want); slice = slice < 64 ? 2 * slice : 64) {
+		struct pollfd poll_fd = { .fd = fd, .events = POLLPRI };
+		unsigned long long now = now_ms();
+
+		if (now >= end)
+			return -1;
+		(void)poll(&poll_fd, 1, end - now < (unsigned)slice ? (int)(end - now) : slice);
+	}
+	return 0;
+}
+
+int group_children(int dir, int (*each)(int dir, const char *name, void *arg, struct err *err),
+		   void *arg, struct err *err)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fail(err, errno, "cannot list a group");
+
+	own_dir entries = fdopendir(fd);
+	if (!entries) {
+		close(fd);
+		return fail(err, errno, "cannot list a group");
+	}
+
+	/* an end for whatever reason is the end: the group may vanish meanwhile */
+	for (const struct dirent *entry; (entry = readdir(entries));) {
+		if (entry->d_type != DT_DIR || strcmp(entry->d_name, ".") == 0 ||
+		    strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (each(dir, entry->d_name, arg, err) < 0)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cgroups.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "err.h"
+#include "group.h"
+#include "io.h"
+#include "own.h"
+
+/* The kernel freezes at once; only a process deep in the kernel lets it wait. */
+enum { FREEZE_MS = 10000 };
+
+bool cgroup_is_frozen(unsigned id)
+{
+	struct err ignored;
+	own_fd outer = group_open_unified(id, &ignored);
+
+	return outer >= 0 && group_event(outer, "frozen", true);
+}
+
+bool cgroup_is_populated(unsigned id)
+{
+	struct err ignored;
+	own_fd outer = group_open_unified(id, &ignored);
+
+	return outer >= 0 && group_event(outer, "populated", true);
+}
+
+int cgroup_freeze(unsigned id, bool frozen, struct err *err)
+{
+	struct err ignored;
+
+	own_fd outer = group_open_unified(id, err);
+	if (outer < 0 || file_write(outer, "cgroup.freeze", frozen ? "1" : "0", err) < 0)
+		return -1;
+	if (group_event_wait(outer, "frozen", frozen, FREEZE_MS) == 0)
+		return 0;
+
+	/* half frozen is worse than running */
+	(void)file_write(outer, "cgroup.freeze", "0", &ignored);
+	return fail(err, ETIMEDOUT, "cannot %s the group", frozen ? "freeze" : "thaw");
+}
+
+int cgroup_kill(unsigned id, unsigned wait_ms, struct err *err)
+{
+	own_fd outer = group_open_unified(id, err);
+	if (outer < 0)
+		return err->code == ENOENT ? 0 : -1;
+
+	/* a frozen process dies too, but what it waits for in the kernel may be frozen as well
+	 */
+	if (file_write(outer, "cgroup.freeze", "0", err) < 0 ||
+	    file_write(outer, "cgroup.kill", "1", err) < 0)
+		return -1;
+	if (group_event_wait(outer, "populated", false, wait_ms) < 0)
+		return fail_as(err, ERR_NOT_STOPPED,
+			       "processes are still there after %u ms of SIGKILL", wait_ms);
+	return 0;
+}
+
+struct walk {
+	int (*each)(pid_t pid, void *arg, struct err *err);
+	void *arg;
+};
+
+static int pids_below(int dir, const char *name, void *arg, struct err *err)
+{
+	const struct walk *walk = arg;
+	int pid;
+
+	/* groups and processes come and go while we look: what is gone is not inside */
+	own_fd fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+
+	/* a threaded group has none of its own: those processes are in the one above it */
+	int procs_fd = openat(fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	if (procs_fd >= 0) {
+		own_file procs = fdopen(procs_fd, "r");
+
+		while (procs && fscanf(procs, "%d", &pid) == 1) {
+			if (pid > 0 && walk->each(pid, walk->arg, err) < 0)
+				return -1;
+		}
+	}
+	return group_children(fd, pids_below, arg, err);
+}
+
+int cgroup_pids(unsigned id, int (*each)(pid_t pid, void *arg, struct err *err), void *arg,
+		struct err *err)
+{
+	struct walk walk = { each, arg };
+
+	own_fd outer = group_open_unified(id, err);
+	if (outer < 0)
+		return err->code == ENOENT ? 0 : -1;
+	return pids_below(outer, ".", &walk, err);
+}
