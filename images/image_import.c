@@ -99,11 +99,10 @@ static int unpack(const struct staging *staging, int fd, uint64_t size,
 
 	int result = listen(in, size, progress, image, err);
 	close(take_fd(&in));
-	if (program_wait(pid, "nodectl-import", &how) < 0 && result == 0) {
-		*err = how;
-		result = -1;
-	}
-	return result;
+	if (program_wait(pid, "nodectl-import", &how) == 0 || result < 0)
+		return result;
+	*err = how;
+	return -1;
 }
 
 int image_import(int store, const char *name, int fd, uint64_t size, const char *source,

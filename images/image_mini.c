@@ -11,8 +11,8 @@
 #include "err.h"
 #include "images.h"
 #include "io.h"
+#include "output.h"
 #include "own.h"
-#include "program.h"
 #include "str.h"
 #include "tar.h"
 
@@ -22,7 +22,6 @@
 
 enum {
 	PROGRAM_MAX = 64 << 20,
-	OUTPUT_MAX = 256 << 10,
 };
 
 static const struct {
@@ -132,23 +131,6 @@ static const struct {
 	  "NAME=\"nodectl mini\"\nPRETTY_NAME=\"nodectl mini\"\nID=nodectl-mini\n" },
 };
 
-static int read_output(const char *const *argv, char **text, struct err *err)
-{
-	own_fd out = memfd_create("output", MFD_CLOEXEC);
-	const struct program program = {
-		.argv = argv, .in = -1, .out = out, .err = -1, .dir = -1
-	};
-	char path[64];
-
-	if (out < 0)
-		return fail(err, errno, "cannot keep the output of '%s'", argv[0]);
-	if (program_run(&program, err) < 0)
-		return -1;
-	str_format(path, sizeof(path), "/proc/self/fd/%d", out);
-	*text = file_slurp(AT_FDCWD, path, OUTPUT_MAX, err);
-	return *text ? 0 : -1;
-}
-
 /* A file of the host's own packages, under its own name; that may be a symbolic link. */
 static int host_file_add(FILE *out, const char *path, struct err *err)
 {
@@ -202,9 +184,10 @@ static int libraries_add(FILE *out, const char *program, struct err *err)
 	own_str text = NULL;
 	char *rest = NULL;
 
-	if (linker_path(program, linker, err) < 0 || read_output(argv, &text, err) < 0)
+	if (linker_path(program, linker, err) < 0 || host_file_add(out, linker, err) < 0)
 		return -1;
-	if (host_file_add(out, linker, err) < 0)
+	text = output_read(argv, err);
+	if (!text)
 		return -1;
 	for (char *line = strtok_r(text, "\n", &rest); line;
 	     line = strtok_r(NULL, "\n", &rest)) {
@@ -224,10 +207,10 @@ static int libraries_add(FILE *out, const char *program, struct err *err)
 static int applets_add(FILE *out, struct err *err)
 {
 	static const char *const argv[] = { BUSYBOX, "--list-full", NULL };
-	own_str text = NULL;
+	own_str text = output_read(argv, err);
 	char *rest = NULL;
 
-	if (read_output(argv, &text, err) < 0)
+	if (!text)
 		return -1;
 	for (char *name = strtok_r(text, "\n", &rest); name;
 	     name = strtok_r(NULL, "\n", &rest)) {
@@ -261,9 +244,9 @@ static int system_write(FILE *out, struct err *err)
 static int version_read(char *version, size_t size, struct err *err)
 {
 	static const char *const argv[] = { BUSYBOX, "--help", NULL };
-	own_str text = NULL;
+	own_str text = output_read(argv, err);
 
-	if (read_output(argv, &text, err) < 0)
+	if (!text)
 		return -1;
 	const char *at = strstr(text, " v");
 	snprintf(version, size, "busybox-static %.*s", at ? (int)strcspn(at + 2, " \n") : 0,

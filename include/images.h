@@ -11,15 +11,18 @@ struct err;
 /*
  * The image store, a directory 0700 (@store is open on it):
  *	sha256/<digest>/root	the tree, ids 0..65535 as in the archive, never changed again
- *	sha256/<digest>/info	"key = value" lines: name, digest, size, created, source
+ *	sha256/<digest>/info	"key = value" lines: digest, source, size, files, created
  *	names/<name>		symbolic link to ../sha256/<digest>
  *	staging/		imports under way; each is locked by its importer, so that what
  *				nobody holds is left from a crash and is swept away
- * Two names may share a digest.  A name moves to a new digest when it is imported again.
+ *	lock			held for the moment in which names and trees change
+ * Two names may share a digest.  A name moves to a new digest when it is imported again; the
+ * tree it leaves stays for the VPSs made from it, and goes by the first 12 digits of its digest
+ * where a name is wanted.
  */
 struct image {
 	char name[128];	  /* "debian-12" or "debian-12:tag" */
-	char digest[65];  /* sha256 of the tree's canonical manifest, hex */
+	char digest[65];  /* sha256 of the tree's canonical manifest, hex: without file times */
 	char source[128]; /* "mmdebstrap bookworm", "busybox-static 1.35", file name */
 	uint64_t size;	  /* bytes of file data */
 	uint64_t files;
@@ -39,7 +42,8 @@ bool image_name_is_valid(const char *name);
  * Read a tar archive (plain, gz, xz, zst) from @fd into the store under @name.  The parser
  * runs in a jailed child.  What is hostile or broken (path outside, device node, id over 65535,
  * forbidden xattr, truncation, no /sbin/init is ERR_NOT_SYSTEM) is ERR_BAD_IMAGE naming the
- * entry, and nothing of it stays.
+ * entry, and nothing of it stays.  The directories /dev, /proc, /run and /sys are made when the
+ * archive left them out.
  * @size is the archive's length for the progress, 0 when not known.
  */
 int image_import(int store, const char *name, int fd, uint64_t size, const char *source,
@@ -66,12 +70,12 @@ int image_find(int store, const char *name, struct image *image, struct err *err
 /* The root directory of an image, open O_PATH; the caller owns it. */
 int image_open(int store, const char *digest, struct err *err);
 
-/* Call @each for every name; stops at the first -1. */
+/* Call @each for every name, and then for every tree that has none; stops at the first -1. */
 int image_each(int store, int (*each)(const struct image *image, void *arg, struct err *err),
 	       void *arg, struct err *err);
 
-/* Remove the name; and the tree when no other name points at it.  The caller has made sure that
- * no VPS uses it. */
+/* Remove the name, and the tree when no other name points at it; or, by digest, a tree that has
+ * no name.  The caller has made sure that no VPS uses it. */
 int image_remove(int store, const char *name, struct err *err);
 
 /* Remove what a killed import or remove left.  Returns how many; with @dry nothing is removed.
@@ -86,7 +90,7 @@ int image_sweep(int store, bool dry, void (*found)(const char *what, void *arg),
  */
 struct volume {
 	uint64_t size;	 /* bytes */
-	uint64_t inodes; /* 0: in proportion to the size */
+	unsigned inodes; /* 0: in proportion to the size */
 };
 
 /* Make it: milliseconds whatever the size, from a template kept in @templates (a directory). */

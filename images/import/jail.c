@@ -27,29 +27,22 @@ static const struct {
 	{ RLIMIT_NPROC, 0 },
 };
 
+/* sysinfo: qsort(3) asks how much memory there is. */
 static const int calls[] = {
-	SCMP_SYS(read),		  SCMP_SYS(pread64),
-	SCMP_SYS(write),	  SCMP_SYS(pwrite64),
-	SCMP_SYS(lseek),	  SCMP_SYS(ftruncate),
-	SCMP_SYS(openat),	  SCMP_SYS(openat2),
-	SCMP_SYS(close),	  SCMP_SYS(fcntl),
-	SCMP_SYS(fstat),	  SCMP_SYS(newfstatat),
-	SCMP_SYS(getdents64),	  SCMP_SYS(readlinkat),
-	SCMP_SYS(mkdirat),	  SCMP_SYS(mknodat),
-	SCMP_SYS(linkat),	  SCMP_SYS(symlink),
-	SCMP_SYS(symlinkat),	  SCMP_SYS(fchmod),
-	SCMP_SYS(fchmodat),	  SCMP_SYS(fchown),
-	SCMP_SYS(fchownat),	  SCMP_SYS(utimensat),
-	SCMP_SYS(fsetxattr),	  SCMP_SYS(fgetxattr),
-	SCMP_SYS(flistxattr),	  SCMP_SYS(brk),
-	SCMP_SYS(mmap),		  SCMP_SYS(munmap),
-	SCMP_SYS(mremap),	  SCMP_SYS(mprotect),
-	SCMP_SYS(madvise),	  SCMP_SYS(futex),
-	SCMP_SYS(getrandom),	  SCMP_SYS(clock_gettime),
-	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(getpid),	  SCMP_SYS(gettid),
-	SCMP_SYS(tgkill),	  SCMP_SYS(exit),
-	SCMP_SYS(exit_group),
+	/* files that are open */
+	SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(write), SCMP_SYS(pwrite64), SCMP_SYS(lseek),
+	SCMP_SYS(ftruncate), SCMP_SYS(fstat), SCMP_SYS(fcntl), SCMP_SYS(getdents64),
+	SCMP_SYS(fsetxattr), SCMP_SYS(fgetxattr), SCMP_SYS(flistxattr), SCMP_SYS(fchmod),
+	SCMP_SYS(fchown), SCMP_SYS(close),
+	/* names beneath them */
+	SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(newfstatat), SCMP_SYS(readlinkat),
+	SCMP_SYS(mkdirat), SCMP_SYS(mknodat), SCMP_SYS(linkat), SCMP_SYS(symlinkat),
+	SCMP_SYS(fchmodat), SCMP_SYS(fchownat), SCMP_SYS(utimensat),
+	/* memory, time and the end */
+	SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect),
+	SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(getrandom), SCMP_SYS(clock_gettime),
+	SCMP_SYS(sysinfo), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(getpid),
+	SCMP_SYS(gettid), SCMP_SYS(tgkill), SCMP_SYS(exit), SCMP_SYS(exit_group)
 };
 
 static int limits_set(struct err *err)

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -220,6 +222,20 @@ static int end_check(struct unpack *unpack, int64_t end, struct err *err)
 	return 0;
 }
 
+/*
+ * A warning is a header that libarchive had to guess at, which is refused.  The exception is a
+ * name beyond ASCII in a pax header: this process stays in the C locale, where libarchive
+ * cannot convert such a name and hands out its bytes as they are.  That is what we want; in a
+ * UTF-8 locale it would rewrite names to another normal form.
+ */
+static bool header_is_sound(struct archive *tar, int got)
+{
+	const char *why = archive_error_string(tar);
+
+	return got == ARCHIVE_OK ||
+	       (got == ARCHIVE_WARN && why && strstr(why, "can't be converted"));
+}
+
 static int entries_unpack(struct unpack *unpack, struct err *err)
 {
 	struct archive_entry *from;
@@ -230,8 +246,7 @@ static int entries_unpack(struct unpack *unpack, struct err *err)
 		got = archive_read_next_header(unpack->tar, &from);
 		if (got == ARCHIVE_EOF)
 			break;
-		/* a warning is a header that libarchive guessed at: not here */
-		if (got != ARCHIVE_OK)
+		if (!header_is_sound(unpack->tar, got))
 			return tar_fail(unpack, err);
 		if (count >= ENTRIES_MAX)
 			return fail_as(err, ERR_BAD_IMAGE,
@@ -278,7 +293,7 @@ int archive_unpack(int fd, int root, const struct progress *progress, struct err
 	return result;
 }
 
-int system_check(int root, struct err *err)
+static int init_check(int root, struct err *err)
 {
 	/* links in an image are meant for its own root: /sbin/init -> /lib/systemd/systemd */
 	struct open_how how = {
@@ -293,4 +308,22 @@ int system_check(int root, struct err *err)
 	if (!S_ISREG(stat.st_mode) || !(stat.st_mode & 0111))
 		return fail_as(err, ERR_NOT_SYSTEM, "the image's /sbin/init is no program");
 	return 0;
+}
+
+int system_check(int root, struct err *err)
+{
+	static const char *const mountpoints[] = { "dev", "proc", "run", "sys" };
+	struct stat stat;
+
+	for (size_t i = 0; i < ARRAY_SIZE(mountpoints); i++) {
+		const char *name = mountpoints[i];
+
+		if (mkdirat(root, name, 0755) < 0 && errno != EEXIST)
+			return fail(err, errno, "cannot create '%s'", name);
+		if (fstatat(root, name, &stat, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !S_ISDIR(stat.st_mode))
+			return fail_as(err, ERR_NOT_SYSTEM, "the image's /%s is no directory",
+				       name);
+	}
+	return init_check(root, err);
 }

@@ -12,5 +12,8 @@ struct progress;
  */
 int archive_unpack(int fd, int root, const struct progress *progress, struct err *err);
 
-/* Is there a program /sbin/init to start?  ERR_NOT_SYSTEM. */
+/*
+ * Is this a system: with a program /sbin/init, and real directories to mount /dev, /proc, /sys
+ * and /run on?  Those are made when the archive left them out.  ERR_NOT_SYSTEM.
+ */
 int system_check(int root, struct err *err);
