@@ -80,7 +80,7 @@ static const struct {
 } files[] = {
 	{ "etc/inittab", 0644,
 	  "::sysinit:/etc/init.d/rcS\n"
-	  "::respawn:/sbin/syslogd -n -s 256 -b 1\n"
+	  "::respawn:/sbin/syslogd -n\n"
 	  "::respawn:/usr/sbin/crond -f\n"
 	  "::respawn:/usr/sbin/dropbear -F -R\n"
 	  "::respawn:/sbin/getty -L 0 console linux\n"
@@ -106,6 +106,9 @@ static const struct {
 	  "\t[ -x \"$script\" ] && \"$script\" stop\n"
 	  "done\n"
 	  "exit 0\n" },
+	{ "var/spool/cron/crontabs/root", 0600,
+	  "# min hour day month weekday command\n"
+	  "17 3 * * 0 mv /var/log/messages /var/log/messages.0\n" },
 	{ "etc/passwd", 0644,
 	  "root:x:0:0:root:/root:/bin/sh\n"
 	  "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"

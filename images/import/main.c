@@ -89,7 +89,8 @@ int main(void)
 	struct message message = { .kind = MESSAGE_DONE };
 	struct manifest manifest;
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	/* and nothing that whoever started nodectl forgot to close */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || close_range(3, ~0U, 0) < 0)
 		return ERR_SYSTEM;
 	(void)umask(0);
 	if (import(&manifest, &message.err) < 0) {
