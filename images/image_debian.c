@@ -126,6 +126,10 @@ static void command_make(struct command *command, const struct debian *debian,
 	add(command, "env");
 	add(command, "LC_ALL=C");
 	add_owned(command, xasprintf("TMPDIR=%s", temporary));
+	/* its mounts end with it, even when it is killed; by itself it makes them in the host's
+	 */
+	add(command, "unshare");
+	add(command, "--mount");
 	add(command, "mmdebstrap");
 	add(command, "--mode=root");
 	add(command, "--variant=minbase");

@@ -261,6 +261,7 @@ int image_remove(int store, const char *name, struct err *err)
 struct sweep {
 	bool dry;
 	int count;
+	struct err failed; /* the last one */
 	void (*found)(const char *what, void *arg);
 	void *arg;
 };
@@ -289,7 +290,10 @@ static int staging_visit(int dir, const char *name, void *arg, struct err *err)
 		sweep->found(what, sweep->arg);
 	}
 	sweep->count++;
-	return sweep->dry ? 0 : tree_remove(dir, name, err);
+	/* one that cannot be removed must not keep the others */
+	if (!sweep->dry && tree_remove(dir, name, err) < 0)
+		sweep->failed = *err;
+	return 0;
 }
 
 int image_sweep(int store, bool dry, void (*found)(const char *what, void *arg), void *arg,
@@ -300,5 +304,10 @@ int image_sweep(int store, bool dry, void (*found)(const char *what, void *arg),
 
 	if (dir < 0)
 		return err->code == ENOENT ? 0 : -1;
-	return dir_each(dir, staging_visit, &sweep, err) < 0 ? -1 : sweep.count;
+	if (dir_each(dir, staging_visit, &sweep, err) < 0)
+		return -1;
+	if (!sweep.failed.kind)
+		return sweep.count;
+	*err = sweep.failed;
+	return -1;
 }
