@@ -31,7 +31,7 @@ ALL       = -std=gnu17 -D_GNU_SOURCE -Iinclude -I$O/gen -DVERSION='"$(VERSION)"'
 	    -DLIBEXEC='"$(LIBEXEC)"' $(WARN) $(HARDEN) -ffunction-sections -MMD -MP $(CFLAGS)
 
 parts     = base cgroups netns images runtime node
-objects   = $(patsubst %.c,$O/obj/%.o,$(wildcard $(1)/*.c))
+objects   = $(patsubst %.c,$O/obj/%.o,$(filter-out %.bpf.c,$(wildcard $(1)/*.c)))
 lib       = $(foreach part,$(parts),$(call objects,$(part)))
 cli       = $(call objects,nodectl)
 tests     = $(call objects,tests)

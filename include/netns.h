@@ -120,6 +120,7 @@ int network_remove(unsigned id, const struct link *link, struct err *err);
 
 /* One forward as the kernel has it, for repair. */
 struct nat_entry {
+	unsigned id; /* of the VPS that it was made for */
 	struct publish publish;
 	struct address to; /* the VPS's address */
 };

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,9 @@
 #include "nft_msg.h"
 #include "own.h"
 #include "str.h"
+
+/* What `nft list` shows beside an element, and by which repair knows its owner. */
+#define COMMENT "nodectl %u"
 
 /*
  * Elements are changed by messages of our own and not by libnftables: that
@@ -71,6 +75,8 @@ void nat_entry_read(const struct nft_element *e, struct nat_entry *entry)
 	entry->publish.guest = ntohs(guest);
 	entry->to.prefix = size * 8;
 	memcpy(entry->to.bytes, e->data, size);
+	if (sscanf(e->comment, COMMENT, &entry->id) != 1)
+		entry->id = 0;
 }
 
 unsigned nat_entries(const struct link *link, struct nat_entry entries[NAT_ENTRIES_MAX])
@@ -147,7 +153,7 @@ int nat_add(unsigned id, const struct link *link, struct err *err)
 	nft_put_begin(netlink_next(&batch, "forward ports", 0));
 	for (unsigned i = 0; i < count; i++) {
 		nat_element(&entries[i], &e);
-		str_format(e.comment, sizeof(e.comment), "nodectl %u", id);
+		str_format(e.comment, sizeof(e.comment), COMMENT, id);
 		nft_put_element_add(netlink_next(&batch, "forward a port", 0),
 				    map_of(&entries[i]), &e);
 	}

@@ -129,6 +129,18 @@ static size_t value_read(const struct nlattr *nest, uint8_t *value, size_t max)
 	return 0;
 }
 
+/* User data is type, length, value; type 0 is the comment (libnftnl/udata.h). */
+static void comment_read(const struct nlattr *attr, char *comment, size_t max)
+{
+	const uint8_t *data = mnl_attr_get_payload(attr);
+	size_t size = mnl_attr_get_payload_len(attr);
+
+	if (size < 3 || data[0] != 0 || (size_t)data[1] + 2 > size || data[1] > max)
+		return;
+	memcpy(comment, data + 2, data[1]);
+	comment[data[1] - 1] = 0;
+}
+
 static void element_read(const struct nlattr *nest, struct nft_element *e)
 {
 	const struct nlattr *attr;
@@ -140,6 +152,8 @@ static void element_read(const struct nlattr *nest, struct nft_element *e)
 			e->key_size = value_read(attr, e->key, sizeof(e->key));
 		else if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_DATA)
 			e->data_size = value_read(attr, e->data, sizeof(e->data));
+		else if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_USERDATA)
+			comment_read(attr, e->comment, sizeof(e->comment));
 	}
 }
 

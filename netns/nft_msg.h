@@ -18,7 +18,7 @@ struct nlmsghdr;
 struct nft_element {
 	uint8_t key[16], data[32];
 	size_t key_size, data_size; /* 0: no data */
-	char comment[24];	    /* for who reads `nft list`; never read back */
+	char comment[24];	    /* shown by `nft list` */
 };
 
 void nft_put_begin(struct nlmsghdr *nlh);

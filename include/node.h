@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "netns.h"
+#include "runtime.h"
+#include "vps.h"
+
+struct err;
+struct kind;
+
+/* The machine: node.conf(5) and the directories that it names, open. */
+struct node {
+	char config[256]; /* path of node.conf */
+	char storage[200];
+	char run[200];
+	char plans[256]; /* directory of plans, beside node.conf */
+	struct bridge bridge;
+	unsigned first_id, last_id;
+	unsigned ssh_port; /* host port of VPS 0; 0: no forward by default */
+	char plan[64];	   /* default plan */
+	char image[128];   /* default image */
+	struct address nameserver[VPS_NAMESERVERS];
+	uint64_t reserve_memory; /* bytes kept for the node */
+	uint64_t reserve_disk;
+	unsigned reserve_cpus;					      /* hundredths */
+	int dir, vps, images, ids, addresses, trash, templates, runs; /* descriptors */
+};
+
+#define own_node __attribute__((cleanup(node_close))) struct node
+
+/* Default place of node.conf; the environment's NODECTL_CONFIG or --config replace it. */
+#define NODE_CONFIG "/etc/nodectl/node.conf"
+
+/*
+ * Set the machine up, or complete it: node.conf and plans when they are missing, directories
+ * 0700, bridge.  What is there stays as it is.  @say is called for each thing done.
+ */
+int node_init(const char *config, void (*say)(const char *what, void *arg), void *arg,
+	      struct err *err);
+
+/* Read node.conf and open the directories.  A node that was not set up is ERR_SYSTEM naming
+ * `nodectl init`. */
+int node_open(struct node *node, const char *config, struct err *err);
+void node_close(struct node *node);
+
+/* Parse node.conf's text; unknown keys and bad values name their line.  Pure, for tests. */
+int node_parse(struct node *node, const char *text, struct err *err);
+
+/* A row of a text file of ours, in the order of the manual. */
+struct field {
+	const char *key;
+	const struct kind *kind;
+	size_t offset;
+	size_t size;
+	unsigned flags;	      /* FIELD_… */
+	const char *argument; /* for --help: "SIZE" */
+	const char *what;     /* one line for --help and docs.sh */
+};
+
+enum {
+	FIELD_OPTION = 1 << 0,	/* create and set take it as --key */
+	FIELD_PLAN = 1 << 1,	/* a plan may give it */
+	FIELD_LIST = 1 << 2,	/* may appear more than once */
+	FIELD_RESTART = 1 << 3, /* a running VPS takes it at its next start */
+};
+
+extern const struct field vps_fields[];
+extern const size_t vps_fields_count;
+
+/* Set one field from its text, appending to a list.  An unknown key or bad value is ERR_VALUE
+ * naming it. */
+int field_set(struct vps *vps, const struct field *field, const char *text, struct err *err);
+const struct field *field_find(const char *key);
+
+/* Print one field as lines of vps.conf, none when it is empty. */
+void field_print(const struct vps *vps, const struct field *field, FILE *out);
+
+/* vps.conf: text to struct, whole or not at all; and back. */
+int vps_parse(struct vps *vps, const char *text, struct err *err);
+char *vps_print(const struct vps *vps);
+
+/* The defaults of a definition: init, stop signal, time-out. */
+void vps_init(struct vps *vps);
+
+/* Fill what a plan's text says into @vps; keys that no plan may give are ERR_VALUE.  Pure. */
+int plan_parse(struct vps *vps, const char *text, struct err *err);
+
+/* The same from the node's plan @plan, which @vps remembers; an unknown plan is ERR_VALUE. */
+int plan_load(const struct node *node, const char *plan, struct vps *vps, struct err *err);
+
+/* Load by name or id; ERR_NO_VPS. */
+int vps_load(const struct node *node, const char *name, struct vps *vps, struct err *err);
+
+/* Save the definition, whole and durably. */
+int vps_save(const struct node *node, const struct vps *vps, struct err *err);
+
+/* Call @each for every definition; one that cannot be read is passed with id 0 and the reason.
+ */
+int vps_each(const struct node *node,
+	     int (*each)(const struct vps *vps, const struct err *broken, void *arg,
+			 struct err *err),
+	     void *arg, struct err *err);
+
+/* State without lock; a run directory that is not there means stopped. */
+void vps_status(const struct node *node, const struct vps *vps, struct status *status);
+
+/*
+ * What the life of a VPS needs on this node, taken together: lock, definition, directories.
+ * A VPS whose last operation was cut off is cleaned up first, one whose monitor died gets a new
+ * one.
+ * @what names the operation for whoever has to wait: "stop".
+ */
+struct held {
+	struct vps vps;
+	struct place place;
+};
+
+struct held held_none(void);
+int vps_hold(const struct node *node, const char *name, const char *what, struct held *held,
+	     struct err *err);
+void vps_release(struct held *held);
+
+#define own_held __attribute__((cleanup(vps_release))) struct held
+
+/* What create was told beside the definition. */
+struct wanted {
+	bool auto4, auto6; /* the node chooses the address */
+	bool publish;	   /* forwards were named: no default one */
+};
+
+/*
+ * Make a VPS from @vps: name, image, and whatever options set.  Fills in the
+ * rest: id, addresses, uuid.  On failure nothing is left.
+ */
+int node_create(const struct node *node, struct vps *vps, const struct wanted *wanted,
+		struct err *err);
+
+/* Remove a VPS that is stopped, with its volume. */
+int node_destroy(const struct node *node, struct held *held, struct err *err);
+
+int node_start(const struct node *node, struct held *held, struct err *err);
+int node_stop(const struct node *node, struct held *held, unsigned timeout, bool *forced,
+	      struct err *err);
+
+/* What the monitor executes when guest init ended: clean up, and start again when it asked for
+ * it. */
+int node_ended(const char *config, const char *name, const char *how, struct err *err);
+
+/* Is some VPS made from this digest? */
+int image_in_use(const struct node *node, const char *digest, char *by, size_t size,
+		 struct err *err);
+
+/*
+ * Find what belongs to no VPS, and operations that were cut off; finish or remove them.  @found
+ * gets a line for each;
+ * @dry only looks.  Idempotent; nothing found means nothing printed.
+ */
+int node_repair(const struct node *node, bool dry, void (*found)(const char *what, void *arg),
+		void *arg, struct err *err);
+
+/* One line into the VPS's event log. */
+__attribute__((format(printf, 3, 4))) void vps_log(const struct node *node, const char *name,
+						   const char *fmt, ...);
+
+/* The directory of a VPS, open. */
+int vps_dir(const struct node *node, const char *name, struct err *err);

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct address;
+struct bridge;
+struct err;
+struct vps;
+
+/*
+ * The life of one VPS.  Callers hold the VPS's lock for whatever changes it;
+ * runtime_status() and what only looks need none.
+ */
+
+/* Where a VPS lives on this node: descriptors owned by node/. */
+struct place {
+	int dir;		     /* definition and volume */
+	int run;		     /* run record, intent, console; made anew at each boot */
+	int image;		     /* O_PATH on the root directory of its image */
+	int lock;		     /* the VPS's lock, held by the caller */
+	const char *config;	     /* node.conf, for the nodectl that the monitor executes */
+	const struct bridge *bridge; /* the node's */
+	const struct address
+	    *nameservers; /* for a VPS that names none; VPS_NAMESERVERS of them */
+};
+
+enum state { STATE_STOPPED, STATE_RUNNING, STATE_FROZEN, STATE_ERROR };
+
+const char *state_name(enum state state);
+
+struct status {
+	enum state state;
+	pid_t init;	 /* guest init as the node sees it, 0 when stopped */
+	pid_t monitor;	 /* 0: it died; see runtime_adopt() */
+	int64_t started; /* seconds since 1970 */
+	char error[200]; /* STATE_ERROR: why */
+	bool crashed;	 /* an operation was cut off; the next one or `repair` cleans up */
+};
+
+/* O(1), no lock: the run record against the kernel. */
+void runtime_status(unsigned id, int run, struct status *status);
+
+/*
+ * Start guest init.  Returns when it has been executed; from then on a monitor
+ * keeps the VPS.  On failure everything is as before.
+ */
+int runtime_start(const struct vps *vps, const struct place *place, struct err *err);
+
+/* The same in this very process, which becomes the monitor: for a reboot of the guest.  Returns
+ * only on failure. */
+int runtime_restart(const struct vps *vps, const struct place *place, struct err *err);
+
+/*
+ * Run one program as the VPS's only process, without network, in its root with its limits, and
+ * return when it has ended; for a VPS that is stopped.  @in becomes its standard input.
+ */
+int runtime_run(const struct vps *vps, const struct place *place, const char *const *argv,
+		int in, struct err *err);
+
+/*
+ * Ask init to shut down, wait @timeout seconds, then kill what is left.  @timeout 0 kills at
+ * once.  Returns with everything of the VPS gone from the kernel.  @forced tells whether it had
+ * to be killed.
+ */
+int runtime_stop(const struct vps *vps, const struct place *place, unsigned timeout,
+		 bool *forced, struct err *err);
+
+/* Undo whatever a start did, by id alone; safe to repeat. */
+int runtime_clean(const struct vps *vps, const struct place *place, struct err *err);
+
+/*
+ * The same, returning as soon as no process, mount or control group is left; a child goes on
+ * holding the VPS's lock until its network and its intent are gone too, some 20 ms later.
+ */
+int runtime_clean_soon(const struct vps *vps, const struct place *place, struct err *err);
+
+/* Give a running VPS whose monitor died a new one. */
+int runtime_adopt(const struct vps *vps, const struct place *place, struct err *err);
+
+/* The signal that asks this init to power off, or NULL and a command to run inside.  For the
+ * manual's table. */
+struct init_kind {
+	const char *program;	/* last component of /proc/PID/exe */
+	const char *signal;	/* SIGRTMIN+3 */
+	const char *command[4]; /* instead of a signal */
+};
+
+const struct init_kind *init_kind_of(pid_t init);
+int signal_parse(const char *text, int *signal, struct err *err);
+
+/* A command to run inside a running VPS as its root. */
+struct inside {
+	const char *const *argv;
+	const char *const *env; /* further NAME=value, or NULL */
+	const char *cwd;	/* NULL: /root */
+	int in, out, err;	/* descriptors of the command; ignored with @tty */
+	bool tty;		/* a terminal of the VPS's own, relayed to ours */
+};
+
+/*
+ * Execute it and wait; signals that end us are passed on.  *@status becomes what a
+ * shell would give: exit status, or 128 + signal.  What keeps it from running is
+ * ERR_NOT_FOUND or ERR_CANNOT_RUN.
+ */
+int runtime_exec(unsigned id, pid_t init, const struct inside *inside, int *status,
+		 struct err *err);
+
+/*
+ * Call @work in a process that has entered the VPS as its root, as if it were a command inside;
+ * what it writes to @out comes back to the caller's end.  For reading and writing the VPS's
+ * files without the node ever resolving a tenant's path.
+ */
+int runtime_inside(unsigned id, pid_t init, int (*work)(void *arg, struct err *err), void *arg,
+		   struct err *err);
+
+/* Attach our terminal to the console until Ctrl-a q; waits for a VPS that is not running. */
+int runtime_console(const char *name, int run, struct err *err);
+
+/* The last 64 KiB that the console printed, to @out. */
+int runtime_console_log(int run, int out, struct err *err);

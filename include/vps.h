@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cgroups.h"
+#include "images.h"
+#include "netns.h"
+
+struct err;
+
+/* Ids 1..28663; each has its own 65536 host ids from the range that systemd keeps for
+ * containers (524288..1878982655, see systemd-nspawn(1)). */
+#define VPS_ID_MAX  28663u
+#define VPS_ID_SIZE 65536u
+#define VPS_UID_MIN 524288u
+
+#define VPS_NAMESERVERS 3
+
+/* What happens when guest init ends without being asked to. */
+enum vps_restart { VPS_RESTART_ON_CRASH, VPS_RESTART_NO };
+
+/* Is the VPS started with the node? */
+enum vps_onboot { VPS_ONBOOT_LAST, VPS_ONBOOT_YES, VPS_ONBOOT_NO };
+
+/* What a VPS is: vps.conf(5), field by field (node/fields.c). */
+struct vps {
+	char name[64];
+	unsigned id;
+	char uuid[37];
+	int64_t created; /* seconds since 1970 */
+	char image[128]; /* the name it was made from */
+	char digest[65]; /* the tree it runs on */
+	char plan[64];
+	char hostname[65];
+	struct limits limits;
+	struct volume volume;
+	struct link link;
+	struct address nameserver[VPS_NAMESERVERS]; /* family 0: the node's */
+	char *ssh_keys;	       /* one a line, or NULL; freed by vps_free() */
+	char init[128];	       /* path of guest init */
+	char stop_signal[16];  /* "auto", or a name like SIGRTMIN+3 */
+	unsigned stop_timeout; /* seconds */
+	enum vps_restart restart;
+	enum vps_onboot onboot;
+	unsigned order;
+};
+
+void vps_free(struct vps *vps);
+
+#define own_vps __attribute__((cleanup(vps_free))) struct vps
+
+/* The first of the VPS's host ids; its guest root. */
+static inline uid_t vps_base(unsigned id)
+{
+	return VPS_UID_MIN + id * VPS_ID_SIZE;
+}

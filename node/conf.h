@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+struct err;
+
+/*
+ * Our text files: "key = value" lines, '#' starts a comment line, blank lines do not count.
+ * Calls
+ * @set for each; its failure is returned with the line's number in front.  A line without '=',
+ * or with a control byte, is ERR_VALUE.  @text is not changed.
+ */
+int conf_parse(const char *text,
+	       int (*set)(const char *key, const char *value, void *arg, struct err *err),
+	       void *arg, struct err *err);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+#include "err.h"
+#include "kinds.h"
+#include "node.h"
+#include "own.h"
+#include "str.h"
+
+#define FIELD(key, kind, member, flags, argument, what)                                        \
+	{                                                                                      \
+		key, &(kind), offsetof(struct vps, member), sizeof(((struct vps *)0)->member), \
+		    flags, argument, what                                                      \
+	}
+
+#define OPTION	FIELD_OPTION
+#define PLAN	(FIELD_OPTION | FIELD_PLAN)
+#define LIST	(FIELD_OPTION | FIELD_LIST)
+#define RESTART FIELD_RESTART
+
+/* All that a VPS is: the only place that knows both a key's name and its home. */
+const struct field vps_fields[] = {
+	FIELD("name", kind_name, name, 0, "NAME", "the name"),
+	FIELD("id", kind_count, id, 0, "N",
+	      "the number; host ids, cgroup and interface follow from it"),
+	FIELD("uuid", kind_word, uuid, 0, "UUID", "never used twice"),
+	FIELD("created", kind_time, created, 0, "TIME", "when it was created"),
+	FIELD("image", kind_word, image, OPTION, "IMAGE", "image to make it from"),
+	FIELD("digest", kind_word, digest, 0, "SHA256", "the image's tree that it runs on"),
+	FIELD("plan", kind_name, plan, OPTION, "PLAN",
+	      "plan that gives what is not given here"),
+	FIELD("cpus", kind_cpus, limits.cpus, PLAN, "N",
+	      "CPU cap, in cores like 1.5; 0 is none"),
+	FIELD("weight", kind_weight, limits.weight, PLAN, "N",
+	      "share of the CPUs under contention, 1 to 10000, 100 is normal"),
+	FIELD("memory", kind_bytes, limits.memory, PLAN, "SIZE", "memory"),
+	FIELD("swap", kind_bytes, limits.swap, PLAN, "SIZE", "swap beside memory"),
+	FIELD("tasks", kind_count, limits.tasks, PLAN, "N", "processes and threads"),
+	FIELD("disk", kind_bytes, volume.size, PLAN, "SIZE", "size of the root file system"),
+	FIELD("inodes", kind_count, volume.inodes, PLAN, "N",
+	      "files of the root file system; 0: in proportion to its size"),
+	FIELD("ip", kind_address, link.ipv4, OPTION | RESTART, "ADDRESS",
+	      "IPv4 address, 'auto' or 'none'"),
+	FIELD("ip6", kind_address, link.ipv6, OPTION | RESTART, "ADDRESS",
+	      "IPv6 address, 'auto' or 'none'"),
+	FIELD("publish", kind_publish, link, LIST, "HOST:GUEST[/udp]",
+	      "forward a port of the node to the VPS, or 'none'; default: one for ssh"),
+	FIELD("hostname", kind_hostname, hostname, OPTION | RESTART, "HOST",
+	      "host name; default: the name"),
+	FIELD("nameserver", kind_servers, nameserver, LIST | RESTART, "ADDRESS",
+	      "name server; default: the node's"),
+	FIELD("ssh-key", kind_keys, ssh_keys, LIST, "FILE", "file with public keys for root"),
+	FIELD("init", kind_path, init, OPTION | RESTART, "PATH",
+	      "first program; default /sbin/init"),
+	FIELD("stop-signal", kind_signal, stop_signal, OPTION, "SIGNAL",
+	      "asks init to power off; default 'auto': by the kind of init"),
+	FIELD("stop-timeout", kind_seconds, stop_timeout, OPTION, "SECONDS",
+	      "how long stop waits before it kills; default 60"),
+	FIELD("restart", kind_restart, restart, OPTION, "on-crash|no",
+	      "what happens when init ends unasked"),
+	FIELD("onboot", kind_onboot, onboot, OPTION, "yes|no|last", "start with the node"),
+	FIELD("order", kind_count, order, OPTION, "N", "lower starts first with the node"),
+	FIELD("allow-unenforced", kind_accepted, limits.accepted, LIST, "LIMIT",
+	      "accept that this node cannot enforce memory, swap, cpus, weight or tasks"),
+};
+const size_t vps_fields_count = ARRAY_SIZE(vps_fields);
+
+void vps_free(struct vps *vps)
+{
+	free(vps->ssh_keys);
+	vps->ssh_keys = NULL;
+}
+
+const struct field *field_find(const char *key)
+{
+	for (size_t i = 0; i < vps_fields_count; i++) {
+		if (strcmp(vps_fields[i].key, key) == 0)
+			return &vps_fields[i];
+	}
+	return NULL;
+}
+
+int field_set(struct vps *vps, const struct field *field, const char *text, struct err *err)
+{
+	if (field->kind->parse(text, (char *)vps + field->offset, field->size, err) < 0)
+		return fail_in(err, "%s", field->key);
+	return 0;
+}
+
+void field_print(const struct vps *vps, const struct field *field, FILE *out)
+{
+	field->kind->print(field->key, (const char *)vps + field->offset, field->size, out);
+}
+
+/* What is being read, and which keys have been: a key that is no list must not come twice. */
+struct reading {
+	struct vps *vps;
+	unsigned flags; /* only fields with these */
+	unsigned long long seen;
+};
+
+_Static_assert(ARRAY_SIZE(vps_fields) <= 64, "one bit a field");
+
+static int reading_set(const char *key, const char *value, void *arg, struct err *err)
+{
+	struct reading *reading = arg;
+	const struct field *field = field_find(key);
+	unsigned long long bit;
+
+	if (!field)
+		return fail_as(err, ERR_VALUE, "unknown key '%s'", key);
+	if ((field->flags & reading->flags) != reading->flags)
+		return fail_as(err, ERR_VALUE, "'%s' does not belong here", key);
+	bit = 1ull << (field - vps_fields);
+	if ((reading->seen & bit) && !(field->flags & FIELD_LIST))
+		return fail_as(err, ERR_VALUE, "'%s' is given twice", key);
+	reading->seen |= bit;
+	return field_set(reading->vps, field, value, err);
+}
+
+void vps_init(struct vps *vps)
+{
+	*vps = (struct vps){ .stop_timeout = 60, .order = 1000 };
+	strcpy(vps->init, "/sbin/init");
+	strcpy(vps->stop_signal, "auto");
+}
+
+int vps_parse(struct vps *vps, const char *text, struct err *err)
+{
+	own_vps got;
+	struct reading reading = { .vps = &got };
+
+	vps_init(&got);
+	if (conf_parse(text, reading_set, &reading, err) < 0)
+		return -1;
+	if (!got.name[0] || !got.id || got.id > VPS_ID_MAX || !got.digest[0])
+		return fail_as(err, ERR_VALUE, "name, id or digest is missing");
+	*vps = got;
+	got.ssh_keys = NULL;
+	return 0;
+}
+
+char *vps_print(const struct vps *vps)
+{
+	char *text = NULL;
+	size_t size;
+	own_file out = open_memstream(&text, &size);
+
+	fputs("# What this VPS is; see vps.conf(5).  Change it with 'nodectl set'.\n", out);
+	for (size_t i = 0; i < vps_fields_count; i++)
+		field_print(vps, &vps_fields[i], out);
+	fclose(out);
+	out = NULL;
+	return text;
+}
+
+int plan_parse(struct vps *vps, const char *text, struct err *err)
+{
+	struct reading reading = { .vps = vps, .flags = FIELD_PLAN };
+
+	return conf_parse(text, reading_set, &reading, err);
+}

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kinds.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "err.h"
+#include "own.h"
+#include "runtime.h"
+#include "str.h"
+#include "vps.h"
+
+static void text_print(const char *key, const char *text, FILE *out)
+{
+	if (*text)
+		fprintf(out, "%s = %s\n", key, text);
+}
+
+static void word_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	(void)size;
+	text_print(key, value, out);
+}
+
+static int word_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	for (const char *c = text; *c; c++) {
+		if (!isgraph((unsigned char)*c))
+			return fail_as(err, ERR_VALUE, "'%s' is not one word", text);
+	}
+	if (!*text)
+		return fail_as(err, ERR_VALUE, "the value is empty");
+	return str_copy(value, size, text, err);
+}
+
+const struct kind kind_word = { word_parse, word_print };
+
+static int name_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	if (!name_is_valid(text))
+		return fail_as(
+		    err, ERR_VALUE,
+		    "'%s' is not a name (a-z, 0-9, '-' inside, at most 63, not all digits)",
+		    text);
+	return str_copy(value, size, text, err);
+}
+
+const struct kind kind_name = { name_parse, word_print };
+
+static int hostname_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	size_t label = 0;
+
+	for (const char *c = text;; c++) {
+		if (*c == '.' || *c == 0) {
+			if (label == 0 || label > 63 || c[-1] == '-')
+				break;
+			if (*c == 0)
+				return str_copy(value, size, text, err);
+			label = 0;
+		} else if (isalnum((unsigned char)*c) || (*c == '-' && label)) {
+			label++;
+		} else {
+			break;
+		}
+	}
+	return fail_as(err, ERR_VALUE, "'%s' is not a host name", text);
+}
+
+const struct kind kind_hostname = { hostname_parse, word_print };
+
+static int path_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	if (*text != '/')
+		return fail_as(err, ERR_VALUE, "'%s' is not an absolute path", text);
+	return word_parse(text, value, size, err);
+}
+
+const struct kind kind_path = { path_parse, word_print };
+
+static int bytes_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	return size_parse(text, value, err);
+}
+
+static void bytes_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	char text[32];
+
+	(void)size;
+	size_print(*(const uint64_t *)value, text, sizeof(text));
+	text_print(key, text, out);
+}
+
+const struct kind kind_bytes = { bytes_parse, bytes_print };
+
+static int cpus_kind_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	return cpus_parse(text, value, err);
+}
+
+static void cpus_kind_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	char text[32];
+
+	(void)size;
+	cpus_print(*(const unsigned *)value, text, sizeof(text));
+	text_print(key, text, out);
+}
+
+const struct kind kind_cpus = { cpus_kind_parse, cpus_kind_print };
+
+static int between(const char *text, unsigned long min, unsigned long max, unsigned *value,
+		   struct err *err)
+{
+	unsigned long number;
+
+	if (number_parse(text, min, max, &number, err) < 0)
+		return -1;
+	*value = (unsigned)number;
+	return 0;
+}
+
+static int count_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	return between(text, 0, 4194304, value, err);
+}
+
+static int weight_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	return between(text, 1, 10000, value, err);
+}
+
+static void count_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	(void)size;
+	fprintf(out, "%s = %u\n", key, *(const unsigned *)value);
+}
+
+static void weight_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	if (*(const unsigned *)value)
+		count_print(key, value, size, out);
+}
+
+const struct kind kind_count = { count_parse, count_print };
+const struct kind kind_weight = { weight_parse, weight_print };
+
+static int seconds_kind_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	return seconds_parse(text, value, err);
+}
+
+const struct kind kind_seconds = { seconds_kind_parse, count_print };
+
+static int time_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	struct tm tm = { 0 };
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+
+	(void)size;
+	if (!end || *end)
+		return fail_as(err, ERR_VALUE, "'%s' is not a time like 2026-01-31T12:00:00Z",
+			       text);
+	*(int64_t *)value = timegm(&tm);
+	return 0;
+}
+
+static void time_kind_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	char text[32];
+
+	(void)size;
+	time_print(*(const int64_t *)value, text, sizeof(text));
+	text_print(key, text, out);
+}
+
+const struct kind kind_time = { time_parse, time_kind_print };
+
+static int signal_kind_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	int signal;
+
+	if (strcmp(text, "auto") != 0 && signal_parse(text, &signal, err) < 0)
+		return -1;
+	return str_copy(value, size, text, err);
+}
+
+const struct kind kind_signal = { signal_kind_parse, word_print };
+
+static int address_kind_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	if (strcmp(text, "none") == 0) {
+		*(struct address *)value = (struct address){ 0 };
+		return 0;
+	}
+	return address_parse(text, value, err);
+}
+
+static void address_kind_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	const struct address *address = value;
+	char text[ADDRESS_TEXT];
+
+	(void)size;
+	if (!address->family)
+		return;
+	address_print(address, true, text, sizeof(text));
+	text_print(key, text, out);
+}
+
+const struct kind kind_address = { address_kind_parse, address_kind_print };
+
+static int servers_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	struct address *server = value, parsed;
+
+	if (address_parse(text, &parsed, err) < 0)
+		return -1;
+	for (size_t i = 0; i < size / sizeof(*server); i++) {
+		if (server[i].family)
+			continue;
+		server[i] = parsed;
+		return 0;
+	}
+	return fail_as(err, ERR_VALUE, "'%s' is one name server too many (%zu at most)", text,
+		       size / sizeof(*server));
+}
+
+static void servers_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	const struct address *server = value;
+
+	for (size_t i = 0; i < size / sizeof(*server) && server[i].family; i++) {
+		char text[ADDRESS_TEXT];
+
+		address_print(&server[i], false, text, sizeof(text));
+		text_print(key, text, out);
+	}
+}
+
+const struct kind kind_servers = { servers_parse, servers_print };
+
+static int publish_kind_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	struct link *link = value;
+	struct publish publish;
+
+	(void)size;
+	if (strcmp(text, "none") == 0) {
+		link->publish_count = 0;
+		return 0;
+	}
+	if (publish_parse(text, &publish, err) < 0)
+		return -1;
+	for (unsigned i = 0; i < link->publish_count; i++) {
+		if (link->publish[i].host == publish.host &&
+		    link->publish[i].protocol == publish.protocol)
+			return fail_as(err, ERR_VALUE, "'%s' publishes a host port twice",
+				       text);
+	}
+	if (link->publish_count == PUBLISH_MAX)
+		return fail_as(err, ERR_VALUE, "'%s' is one forward too many (%d at most)",
+			       text, PUBLISH_MAX);
+	link->publish[link->publish_count++] = publish;
+	return 0;
+}
+
+static void publish_kind_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	const struct link *link = value;
+
+	(void)size;
+	for (unsigned i = 0; i < link->publish_count; i++) {
+		char text[40];
+
+		publish_print(&link->publish[i], text, sizeof(text));
+		text_print(key, text, out);
+	}
+}
+
+const struct kind kind_publish = { publish_kind_parse, publish_kind_print };
+
+/* The types that sshd(8) knows; options in front of a key are not taken. */
+static bool is_public_key(const char *text)
+{
+	static const char *const types[] = { "ssh-ed25519 ",
+					     "ssh-rsa ",
+					     "ecdsa-sha2-nistp256 ",
+					     "ecdsa-sha2-nistp384 ",
+					     "ecdsa-sha2-nistp521 ",
+					     "sk-ssh-ed25519@openssh.com ",
+					     "sk-ecdsa-sha2-nistp256@openssh.com " };
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		size_t len = strlen(types[i]);
+
+		if (strncmp(text, types[i], len) == 0)
+			return strspn(text + len,
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw"
+				      "xyz0123456789+/=") >= 40;
+	}
+	return false;
+}
+
+static int keys_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	char **keys = value, *longer;
+
+	(void)size;
+	if (!is_public_key(text))
+		return fail_as(err, ERR_VALUE, "'%.40s' is not an OpenSSH public key", text);
+	longer = xasprintf("%s%s\n", *keys ? *keys : "", text);
+	free(*keys);
+	*keys = longer;
+	return 0;
+}
+
+static void keys_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	const char *at = *(char *const *)value;
+
+	(void)size;
+	while (at && *at) {
+		size_t len = strcspn(at, "\n");
+
+		fprintf(out, "%s = %.*s\n", key, (int)len, at);
+		at += len + (at[len] == '\n');
+	}
+}
+
+const struct kind kind_keys = { keys_parse, keys_print };
+
+static int accepted_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	unsigned bit = limit_by_name(text);
+
+	(void)size;
+	if (!bit)
+		return fail_as(err, ERR_VALUE,
+			       "'%s' is not a limit (memory, swap, cpus, weight or tasks)",
+			       text);
+	*(unsigned *)value |= bit;
+	return 0;
+}
+
+static void accepted_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	unsigned bits = *(const unsigned *)value;
+
+	(void)size;
+	for (unsigned bit = 1; bit && bit <= bits; bit <<= 1) {
+		if (bits & bit)
+			text_print(key, limit_name((enum limit)bit), out);
+	}
+}
+
+const struct kind kind_accepted = { accepted_parse, accepted_print };
+
+static int choice_parse(const char *text, const char *const *names, size_t count, void *value,
+			struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*(unsigned *)value = (unsigned)i;
+			return 0;
+		}
+	}
+	return fail_as(err, ERR_VALUE, "'%s' is neither '%s' nor '%s'%s%s%s", text, names[0],
+		       names[1], count > 2 ? " nor '" : "", count > 2 ? names[2] : "",
+		       count > 2 ? "'" : "");
+}
+
+static const char *const restarts[] = {
+	[VPS_RESTART_ON_CRASH] = "on-crash",
+	[VPS_RESTART_NO] = "no",
+};
+
+static int restart_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	return choice_parse(text, restarts, ARRAY_SIZE(restarts), value, err);
+}
+
+static void restart_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	(void)size;
+	text_print(key, restarts[*(const enum vps_restart *)value], out);
+}
+
+const struct kind kind_restart = { restart_parse, restart_print };
+
+static const char *const onboots[] = {
+	[VPS_ONBOOT_LAST] = "last",
+	[VPS_ONBOOT_YES] = "yes",
+	[VPS_ONBOOT_NO] = "no",
+};
+
+static int onboot_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	return choice_parse(text, onboots, ARRAY_SIZE(onboots), value, err);
+}
+
+static void onboot_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	(void)size;
+	text_print(key, onboots[*(const enum vps_onboot *)value], out);
+}
+
+const struct kind kind_onboot = { onboot_parse, onboot_print };

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+struct node;
+struct publish;
+struct vps;
+
+/*
+ * A lease is one small file, made by link(2): the name is what is leased (an id, an
+ * address, a port of the node), the content is the owner's name.  Taking, freeing and
+ * looking up cost the same at any number of VPSs.
+ */
+
+/* Take @key for @owner.  @taken tells whether it was free (or already @owner's). */
+int lease_take(int dir, const char *key, const char *owner, bool *taken, struct err *err);
+
+/* Free it if it is @owner's; one that is not there is fine. */
+int lease_free(int dir, const char *key, const char *owner, struct err *err);
+
+/* Who has it?  Empty when nobody. */
+void lease_owner(int dir, const char *key, char *owner, size_t size);
+
+/* The next id that nobody has, beginning after the last one given: an id comes back as late as
+ * possible. */
+int lease_id(const struct node *node, struct vps *vps, struct err *err);
+
+/* The addresses and ports of @vps: those that are set, or with family AF_UNSPEC the first free
+ * one from that which its id suggests when @auto4 / @auto6. */
+int lease_network(const struct node *node, struct vps *vps, bool auto4, bool auto6,
+		  struct err *err);
+
+/* The name of a port's lease, "tcp-22001". */
+void publish_key(const struct publish *publish, char *key, size_t size);
+
+/* Free all that @vps may have leased. */
+int lease_free_all(const struct node *node, const struct vps *vps, struct err *err);
+
+/* Make sure that all that @vps says it has is leased to it; for repair.  @missing counts. */
+int lease_restore(const struct node *node, const struct vps *vps, bool dry, unsigned *missing,
+		  struct err *err);

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/statvfs.h>
+#include <sys/sysinfo.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "err.h"
+#include "io.h"
+#include "lease.h"
+#include "node.h"
+#include "own.h"
+#include "store.h"
+#include "str.h"
+
+#define CRASHES	   5  /* of init ... */
+#define CRASH_SPAN 60 /* ... within so many seconds, and it is left alone */
+
+/* RFC 9562, version 4. */
+static void uuid_make(char *text, size_t size)
+{
+	uint8_t b[16] = { 0 };
+
+	(void)!getrandom(b, sizeof(b), 0);
+	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+	str_format(text, size,
+		   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+		   b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
+		   b[13], b[14], b[15]);
+}
+
+/* What the node keeps for itself (node.conf, reserve-*) no VPS may have. */
+static int reserve_check(const struct node *node, const struct vps *vps, struct err *err)
+{
+	char want[24], has[24], reserve[24];
+	struct statvfs fs;
+	struct sysinfo info;
+
+	if (sysinfo(&info) == 0) {
+		uint64_t total = (uint64_t)info.totalram * info.mem_unit;
+
+		size_human(vps->limits.memory, want, sizeof(want));
+		size_human(total, has, sizeof(has));
+		size_human(node->reserve_memory, reserve, sizeof(reserve));
+		if (total < node->reserve_memory ||
+		    vps->limits.memory > total - node->reserve_memory)
+			return fail_as(err, ERR_LEDGER,
+				       "memory: %s does not fit: the node has %s and keeps %s",
+				       want, has, reserve);
+	}
+	if (fstatvfs(node->dir, &fs) == 0) {
+		uint64_t left = (uint64_t)fs.f_bavail * fs.f_frsize;
+
+		size_human(left, has, sizeof(has));
+		size_human(node->reserve_disk, reserve, sizeof(reserve));
+		if (left <= node->reserve_disk)
+			return fail_as(err, ERR_NO_SPACE,
+				       "%s has %s left, and the node keeps %s (reserve-disk)",
+				       node->storage, has, reserve);
+	}
+	return 0;
+}
+
+static void staging_name(const char *name, char *staging, size_t size)
+{
+	str_format(staging, size, ".%s.new", name);
+}
+
+bool staging_is_alive(const struct node *node, const char *name)
+{
+	char staging[80];
+	struct err ignored;
+
+	staging_name(name, staging, sizeof(staging));
+	own_fd dir = dir_open(node->vps, staging, &ignored);
+	return dir >= 0 && lock_is_held(dir, "lock");
+}
+
+/*
+ * Take the name: the staging directory, locked by us.  One lock of the node
+ * covers looking and making, for as long as it takes to make a directory.
+ */
+static int name_take(const struct node *node, const char *name, int *lock, struct err *err)
+{
+	char staging[80], holder[64];
+
+	own_fd naming = lock_take(node->vps, ".naming", "'nodectl create'\n", 10000, err);
+	if (naming < 0)
+		return -1;
+	if (faccessat(node->vps, name, F_OK, 0) == 0)
+		return fail_as(err, ERR_EXISTS, "'%s' exists already", name);
+	if (staging_is_alive(node, name))
+		return fail_as(err, ERR_LOCKED, "'%s' is being created by another command",
+			       name);
+
+	staging_name(name, staging, sizeof(staging));
+	if (tree_remove(node->vps, staging, err) < 0)
+		return -1;
+	own_fd dir = dir_make(node->vps, staging, 0700, err);
+	if (dir < 0)
+		return -1;
+	str_format(holder, sizeof(holder), "'nodectl create' (pid %d)\n", getpid());
+	*lock = lock_take(dir, "lock", holder, 0, err);
+	return *lock < 0 ? -1 : take_fd(&dir);
+}
+
+static int staging_fill(const struct node *node, struct vps *vps, const struct wanted *wanted,
+			int dir, struct err *err)
+{
+	if (lease_id(node, vps, err) < 0)
+		return -1;
+	if (!wanted->publish && node->ssh_port &&
+	    (wanted->auto4 || wanted->auto6 || vps->link.ipv4.family || vps->link.ipv6.family))
+		vps->link.publish[vps->link.publish_count++] = (struct publish){
+			.host = (uint16_t)(node->ssh_port + vps->id),
+			.guest = 22,
+			.protocol = IPPROTO_TCP,
+		};
+	if (lease_network(node, vps, wanted->auto4, wanted->auto6, err) < 0)
+		return -1;
+	if (volume_create(dir, node->templates, &vps->volume, err) < 0)
+		return fail_in(err, "volume");
+	if (file_replace(dir, "fresh", "", 0, 0600, err) < 0)
+		return -1;
+	return vps_save_at(dir, vps, err);
+}
+
+int node_create(const struct node *node, struct vps *vps, const struct wanted *wanted,
+		struct err *err)
+{
+	char staging[80];
+	struct image image;
+	struct err again;
+	own_fd lock = -1;
+
+	if (image_find(node->images, vps->image, &image, err) < 0)
+		return -1;
+	strcpy(vps->digest, image.digest);
+	if (!vps->hostname[0])
+		strcpy(vps->hostname, vps->name);
+	uuid_make(vps->uuid, sizeof(vps->uuid));
+	vps->created = time(NULL);
+	if (reserve_check(node, vps, err) < 0)
+		return -1;
+
+	unsigned lacks = cgroup_lacks() & cgroup_asked(&vps->limits) & ~vps->limits.accepted;
+	if (lacks) {
+		const char *name = limit_name((enum limit)(lacks & -lacks));
+
+		return fail_as(
+		    err, ERR_KERNEL,
+		    "this node cannot enforce the limit '%s' (see 'nodectl doctor'); "
+		    "--allow-unenforced %s accepts that",
+		    name, name);
+	}
+
+	own_fd dir = name_take(node, vps->name, &lock, err);
+	if (dir < 0)
+		return -1;
+	staging_name(vps->name, staging, sizeof(staging));
+
+	/* The image must not go while we are not yet a definition that uses it: look again. */
+	if (staging_fill(node, vps, wanted, dir, err) < 0 ||
+	    image_find(node->images, vps->digest, &image, err) < 0 ||
+	    (renameat(node->vps, staging, node->vps, vps->name) < 0 &&
+	     fail(err, errno, "cannot create '%s'", vps->name) < 0) ||
+	    (fsync(node->vps) < 0 && fail(err, errno, "cannot sync the storage") < 0)) {
+		(void)lease_free_all(node, vps, &again);
+		(void)tree_remove(node->vps, staging, &again);
+		return -1;
+	}
+	vps_log(node, vps->name, "created with id %u from image '%s'", vps->id, vps->image);
+	return 0;
+}
+
+int node_destroy(const struct node *node, struct held *held, struct err *err)
+{
+	const struct vps *vps = &held->vps;
+	struct status status;
+	char grave[128];
+
+	runtime_status(vps->id, held->place.run, &status);
+	if (status.init)
+		return fail_as(err, ERR_RUNNING,
+			       "it is running; stop it first, or use --force");
+
+	/* Commit: from this rename on there is no such VPS. */
+	str_format(grave, sizeof(grave), "%s.%s", vps->name, vps->uuid);
+	if (renameat(node->vps, vps->name, node->trash, grave) < 0)
+		return fail(err, errno, "cannot move it to the trash");
+	if (fsync(node->vps) < 0 || fsync(node->trash) < 0)
+		return fail(err, errno, "cannot sync the storage");
+	if (lease_free_all(node, vps, err) < 0 || tree_remove(node->runs, vps->name, err) < 0)
+		return -1;
+	return tree_remove(node->trash, grave, err);
+}
+
+int node_start(const struct node *node, struct held *held, struct err *err)
+{
+	struct status status;
+
+	runtime_status(held->vps.id, held->place.run, &status);
+	if (status.init)
+		return fail_as(err, ERR_RUNNING, "it is already running");
+	if (bridge_ensure(&node->bridge, err) < 0)
+		return fail_in(err, "bridge '%s'", node->bridge.name);
+	(void)unlinkat(held->place.run, "error", 0);
+	if (runtime_start(&held->vps, &held->place, err) < 0)
+		return fail_in(err, "start");
+	vps_log(node, held->vps.name, "started");
+	return 0;
+}
+
+int node_stop(const struct node *node, struct held *held, unsigned timeout, bool *forced,
+	      struct err *err)
+{
+	struct status status;
+
+	runtime_status(held->vps.id, held->place.run, &status);
+	if (!status.init) {
+		(void)unlinkat(held->place.run, "error", 0);
+		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
+	}
+	if (runtime_stop(&held->vps, &held->place, timeout, forced, err) < 0)
+		return fail_in(err, "stop");
+	vps_log(node, held->vps.name, *forced ? "killed" : "stopped");
+	return 0;
+}
+
+/*
+ * May a crashed init be started again?  The times of its last crashes are kept
+ * beside the run record.  Returns how many seconds to wait first, or -1.
+ */
+static int crash_pause(int run)
+{
+	long long times[CRASHES] = { 0 }, now = time(NULL);
+	char text[200] = "";
+	struct err ignored;
+	int recent = 0;
+	size_t used = 0;
+
+	if (file_read(run, "crashes", text, sizeof(text), &ignored) >= 0)
+		(void)sscanf(text, "%lld %lld %lld %lld %lld", &times[0], &times[1], &times[2],
+			     &times[3], &times[4]);
+	for (int i = 0; i < CRASHES; i++)
+		recent += now - times[i] <= CRASH_SPAN;
+	memmove(times + 1, times, sizeof(times) - sizeof(times[0]));
+	times[0] = now;
+	for (int i = 0; i < CRASHES; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%lld ", times[i]);
+	(void)file_replace_volatile(run, "crashes", text, used, 0600, &ignored);
+	return recent >= CRASHES ? -1 : recent ? 1 << (recent - 1) : 0;
+}
+
+static void error_write(int run, const char *text)
+{
+	struct err ignored;
+
+	(void)file_replace_volatile(run, "error", text, strlen(text), 0600, &ignored);
+}
+
+/* Should it be up again?  The time to wait is spent without the lock. */
+static int again_allowed(const struct node *node, const struct held *held, const char *how)
+{
+	int pause;
+
+	if (strcmp(how, "reboot") == 0 || strcmp(how, "unknown") == 0)
+		return 0;
+	if (strcmp(how, "crash") != 0)
+		return -1;
+	if (held->vps.restart == VPS_RESTART_NO) {
+		error_write(held->place.run, "init crashed");
+		return -1;
+	}
+	pause = crash_pause(held->place.run);
+	if (pause < 0) {
+		error_write(held->place.run, "init crashed too often");
+		vps_log(node, held->vps.name, "init crashed too often; left stopped");
+	}
+	return pause;
+}
+
+int node_ended(const char *config, const char *name, const char *how, struct err *err)
+{
+	own_node node;
+	own_held held = held_none(), again = held_none();
+	struct status status;
+	int pause;
+
+	if (node_open(&node, config, err) < 0)
+		return -1;
+
+	/* A command that waits for the VPS, or an operator's start, may have been faster. */
+	if (vps_hold(&node, name, "ended", &held, err) < 0)
+		return -1;
+	vps_log(&node, name, "init ended: %s", how);
+	runtime_status(held.vps.id, held.place.run, &status);
+	if (status.init)
+		return 0;
+
+	pause = again_allowed(&node, &held, how);
+	vps_release(&held);
+	held = held_none();
+	if (pause < 0)
+		return 0;
+	sleep((unsigned)pause);
+
+	if (vps_hold(&node, name, "reboot", &again, err) < 0)
+		return -1;
+	runtime_status(again.vps.id, again.place.run, &status);
+	if (status.init)
+		return 0;
+	vps_log(&node, name, "starting again");
+	if (bridge_ensure(&node.bridge, err) < 0 ||
+	    runtime_restart(&again.vps, &again.place, err) < 0) {
+		vps_log(&node, name, "cannot start: %s", err->msg);
+		error_write(again.place.run, err->msg);
+		return -1;
+	}
+	return 0;
+}

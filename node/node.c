@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "node.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "err.h"
+#include "io.h"
+#include "kinds.h"
+#include "own.h"
+#include "str.h"
+
+#define KEY(key, kind, member)                                                                 \
+	{                                                                                      \
+		key, &(kind), offsetof(struct node, member),                                   \
+		    sizeof(((struct node *)0)->member)                                         \
+	}
+
+static int bridge_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	if (!*text || strlen(text) >= IF_NAMESIZE || strchr(text, '/') || strchr(text, ' '))
+		return fail_as(err, ERR_VALUE, "'%s' is not an interface name", text);
+	strcpy(value, text);
+	return 0;
+}
+
+/* "1-28663" */
+static int ids_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	unsigned *first = value, *last = first + 1;
+	char rest;
+
+	(void)size;
+	if (sscanf(text, "%u-%u%c", first, last, &rest) != 2 || *first < 1 || *last < *first ||
+	    *last > VPS_ID_MAX)
+		return fail_as(err, ERR_VALUE, "'%s' is not a range within 1-%u", text,
+			       VPS_ID_MAX);
+	return 0;
+}
+
+static int port_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	unsigned long number;
+
+	(void)size;
+	if (number_parse(text, 0, 65535 - VPS_ID_MAX, &number, err) < 0)
+		return -1;
+	*(unsigned *)value = (unsigned)number;
+	return 0;
+}
+
+static const struct kind kind_bridge = { bridge_parse, NULL };
+static const struct kind kind_ids = { ids_parse, NULL };
+static const struct kind kind_port = { port_parse, NULL };
+
+static const struct {
+	const char *key;
+	const struct kind *kind;
+	size_t offset, size;
+} keys[] = {
+	KEY("storage", kind_path, storage),
+	KEY("run", kind_path, run),
+	KEY("bridge", kind_bridge, bridge.name),
+	KEY("mtu", kind_count, bridge.mtu),
+	KEY("subnet", kind_address, bridge.ipv4),
+	KEY("subnet6", kind_address, bridge.ipv6),
+	KEY("ids", kind_ids, first_id),
+	KEY("ssh-port", kind_port, ssh_port),
+	KEY("nameserver", kind_servers, nameserver),
+	KEY("plan", kind_name, plan),
+	KEY("image", kind_word, image),
+	KEY("reserve-memory", kind_bytes, reserve_memory),
+	KEY("reserve-disk", kind_bytes, reserve_disk),
+	KEY("reserve-cpus", kind_cpus, reserve_cpus),
+};
+
+static int key_set(const char *key, const char *value, void *arg, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (strcmp(keys[i].key, key) != 0)
+			continue;
+		if (keys[i].kind->parse(value, (char *)arg + keys[i].offset, keys[i].size,
+					err) < 0)
+			return fail_in(err, "%s", key);
+		return 0;
+	}
+	return fail_as(err, ERR_VALUE, "unknown key '%s'", key);
+}
+
+static void node_defaults(struct node *node)
+{
+	*node = (struct node){
+		.first_id = 1,
+		.last_id = VPS_ID_MAX,
+		.ssh_port = 22000,
+		.reserve_memory = 512ull << 20,
+		.reserve_disk = 2ull << 30,
+		.dir = -1,
+		.vps = -1,
+		.images = -1,
+		.ids = -1,
+		.addresses = -1,
+		.trash = -1,
+		.templates = -1,
+		.runs = -1,
+	};
+	strcpy(node->storage, "/var/lib/nodectl");
+	strcpy(node->run, "/run/nodectl");
+	strcpy(node->bridge.name, "nodectl0");
+	strcpy(node->plan, "small");
+	strcpy(node->image, "debian-12");
+}
+
+int node_parse(struct node *node, const char *text, struct err *err)
+{
+	node_defaults(node);
+	if (conf_parse(text, key_set, node, err) < 0)
+		return -1;
+	if (node->bridge.ipv4.family != AF_INET || node->bridge.ipv4.prefix > 29)
+		return fail_as(
+		    err, ERR_VALUE,
+		    "subnet: an IPv4 gateway with its prefix is needed, like 10.77.0.1/16");
+	if (node->bridge.ipv6.family && node->bridge.ipv6.family != AF_INET6)
+		return fail_as(err, ERR_VALUE, "subnet6: not an IPv6 address");
+	return 0;
+}
+
+void node_close(struct node *node)
+{
+	int *fds[] = { &node->dir,	 &node->vps,   &node->images,	 &node->ids,
+		       &node->addresses, &node->trash, &node->templates, &node->runs };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		own_close(fds[i]);
+}
+
+static void plans_path(struct node *node, const char *config)
+{
+	const char *slash = strrchr(config, '/');
+
+	str_format(node->config, sizeof(node->config), "%s", config);
+	str_format(node->plans, sizeof(node->plans), "%.*splans",
+		   slash ? (int)(slash - config + 1) : 0, config);
+}
+
+static int directories_open(struct node *node, struct err *err)
+{
+	const struct {
+		const char *name;
+		int *fd;
+	} parts[] = {
+		{ "vps", &node->vps },	   { "images", &node->images },
+		{ "ids", &node->ids },	   { "addresses", &node->addresses },
+		{ "trash", &node->trash }, { "templates", &node->templates },
+	};
+
+	node->dir = dir_open(AT_FDCWD, node->storage, err);
+	if (node->dir < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		*parts[i].fd = dir_open(node->dir, parts[i].name, err);
+		if (*parts[i].fd < 0)
+			return -1;
+	}
+	/* /run is empty after a boot */
+	node->runs = dir_make(AT_FDCWD, node->run, 0700, err);
+	return node->runs < 0 ? -1 : 0;
+}
+
+static int config_read(struct node *node, const char *config, struct err *err)
+{
+	own_str text = file_slurp(AT_FDCWD, config, 65536, err);
+
+	if (!text)
+		return -1;
+	if (node_parse(node, text, err) < 0)
+		return fail_in(err, "%s", config);
+	if (strlen(config) >= sizeof(node->config) - 8)
+		return fail_as(err, ERR_VALUE, "the path of node.conf is too long");
+	plans_path(node, config);
+	return 0;
+}
+
+int node_open(struct node *node, const char *config, struct err *err)
+{
+	node_defaults(node);
+	if (geteuid() != 0)
+		return fail_as(err, ERR_SYSTEM, "nodectl must be run as root");
+	if (config_read(node, config, err) < 0) {
+		if (err->code == ENOENT)
+			return fail_as(
+			    err, ERR_SYSTEM,
+			    "this node is not set up yet ('%s' is missing): run 'nodectl init'",
+			    config);
+		return -1;
+	}
+	if (directories_open(node, err) < 0) {
+		if (err->code == ENOENT) {
+			char cause[300];
+
+			str_format(cause, sizeof(cause), "%.299s", err->msg);
+			fail_as(err, ERR_SYSTEM, "%s: run 'nodectl init' to complete the node",
+				cause);
+		}
+		return -1;
+	}
+	return 0;
+}
+
+/* The node's own name servers, except those that only the node itself can reach. */
+static void resolvers_print(FILE *out)
+{
+	struct err ignored;
+	own_str text = file_slurp(AT_FDCWD, "/etc/resolv.conf", 65536, &ignored);
+	char *rest = text;
+	unsigned count = 0;
+
+	while (rest && count < VPS_NAMESERVERS) {
+		char *line = strsep(&rest, "\n"), server[64];
+		struct address address;
+		char plain[ADDRESS_TEXT];
+
+		if (sscanf(line, "nameserver %63s", server) != 1 ||
+		    address_parse(server, &address, &ignored) < 0 ||
+		    (address.family == AF_INET && address.bytes[0] == 127) ||
+		    strcmp(server, "::1") == 0)
+			continue;
+		address_print(&address, false, plain, sizeof(plain));
+		fprintf(out, "nameserver = %s\n", plain);
+		count++;
+	}
+	if (!count)
+		fputs("# none of the node's own can be reached from a VPS; give one:\n"
+		      "#nameserver = 192.0.2.53\n",
+		      out);
+}
+
+static char *config_make(void)
+{
+	uint8_t ula[5] = { 0 };
+	char *text = NULL;
+	size_t size;
+	own_file out = open_memstream(&text, &size);
+
+	/* RFC 4193: a random global id, so that two nodes never share a prefix */
+	(void)!getrandom(ula, sizeof(ula), 0);
+	fprintf(out,
+		"# This node; see node.conf(5).  Written by 'nodectl init', yours to edit.\n"
+		"\n"
+		"# Where VPSs and images are kept (a directory of root's, on a local disk), "
+		"and what\n"
+		"# lasts until the next boot.\n"
+		"#storage = /var/lib/nodectl\n"
+		"#run = /run/nodectl\n"
+		"\n"
+		"# The bridge of the VPSs; its addresses are their gateways, the prefixes "
+		"their subnets.\n"
+		"#bridge = nodectl0\n"
+		"#mtu = 0\n"
+		"subnet = 10.77.0.1/16\n"
+		"subnet6 = fd%02x:%02x%02x:%02x%02x:1::1/64\n"
+		"\n"
+		"# Host port for ssh of VPS number N is ssh-port + N; 0: no forward unless "
+		"asked for.\n"
+		"#ssh-port = 22000\n"
+		"\n"
+		"# Name servers of VPSs that name none.\n",
+		ula[0], ula[1], ula[2], ula[3], ula[4]);
+	resolvers_print(out);
+	fputs("\n"
+	      "# What 'create' takes when it is not told.\n"
+	      "#plan = small\n"
+	      "#image = debian-12\n"
+	      "\n"
+	      "# Kept for the node itself: no VPS may have it.\n"
+	      "#reserve-memory = 512M\n"
+	      "#reserve-disk = 2G\n"
+	      "#reserve-cpus = 0\n"
+	      "\n"
+	      "# Numbers that VPSs may get; each stands for 65536 host ids from 524288 on.\n"
+	      "#ids = 1-28663\n",
+	      out);
+	fclose(out);
+	out = NULL;
+	return text;
+}
+
+static const struct {
+	const char *name, *text;
+} shipped_plans[] = {
+	{ "nano.conf", "# The smallest useful system.\n"
+		       "cpus = 0.5\nmemory = 256M\nswap = 0\ntasks = 256\ndisk = 2G\n" },
+	{ "small.conf", "# One core, for a web site or a mail server.\n"
+			"cpus = 1\nmemory = 1G\nswap = 0\ntasks = 1024\ndisk = 10G\n" },
+	{ "medium.conf", "# Two cores, for applications with a database.\n"
+			 "cpus = 2\nmemory = 4G\nswap = 0\ntasks = 4096\ndisk = 40G\n" },
+};
+
+static int plans_make(const struct node *node, void (*say)(const char *what, void *arg),
+		      void *arg, struct err *err)
+{
+	own_fd dir = -1;
+
+	if (dir_make_path(node->plans, 0755, err) < 0)
+		return -1;
+	dir = dir_open(AT_FDCWD, node->plans, err);
+	if (dir < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(shipped_plans); i++) {
+		const char *name = shipped_plans[i].name, *text = shipped_plans[i].text;
+		char line[128];
+
+		if (faccessat(dir, name, F_OK, 0) == 0)
+			continue;
+		if (file_replace(dir, name, text, strlen(text), 0644, err) < 0)
+			return -1;
+		str_format(line, sizeof(line), "plan '%.*s'", (int)strcspn(name, "."), name);
+		say(line, arg);
+	}
+	return 0;
+}
+
+static int config_ensure(const char *config, void (*say)(const char *what, void *arg),
+			 void *arg, struct err *err)
+{
+	char parent[256], line[300];
+	const char *slash = strrchr(config, '/');
+
+	if (*config != '/' || strlen(config) >= sizeof(parent) - 8)
+		return fail_as(err, ERR_VALUE, "'%s' is not an absolute path of a file",
+			       config);
+	if (access(config, F_OK) == 0)
+		return 0;
+	str_format(parent, sizeof(parent), "%.*s", (int)(slash - config), config);
+	if (*parent && dir_make_path(parent, 0755, err) < 0)
+		return -1;
+
+	own_str text = config_make();
+	own_fd dir = dir_open(AT_FDCWD, *parent ? parent : "/", err);
+	if (dir < 0 || file_replace(dir, slash + 1, text, strlen(text), 0644, err) < 0)
+		return -1;
+	str_format(line, sizeof(line), "configuration %s", config);
+	say(line, arg);
+	return 0;
+}
+
+int node_init(const char *config, void (*say)(const char *what, void *arg), void *arg,
+	      struct err *err)
+{
+	static const char *const parts[] = { "vps",	  "images", "ids",
+					     "addresses", "trash",  "templates" };
+	own_node node;
+	char line[300];
+
+	node_defaults(&node);
+	if (geteuid() != 0)
+		return fail_as(err, ERR_SYSTEM, "nodectl must be run as root");
+	if (config_ensure(config, say, arg, err) < 0 || config_read(&node, config, err) < 0 ||
+	    plans_make(&node, say, arg, err) < 0)
+		return -1;
+
+	if (access(node.storage, F_OK) < 0) {
+		str_format(line, sizeof(line), "storage %s", node.storage);
+		say(line, arg);
+	}
+	if (dir_make_path(node.storage, 0700, err) < 0)
+		return -1;
+	own_fd storage = dir_open(AT_FDCWD, node.storage, err);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		own_fd part = storage < 0 ? -1 : dir_make(storage, parts[i], 0700, err);
+		if (part < 0)
+			return -1;
+	}
+	if (dir_make_path(node.run, 0700, err) < 0)
+		return -1;
+
+	bool there = if_nametoindex(node.bridge.name) != 0;
+	if (bridge_ensure(&node.bridge, err) < 0)
+		return fail_in(err, "bridge '%s'", node.bridge.name);
+	if (!there) {
+		char v4[ADDRESS_TEXT], v6[ADDRESS_TEXT] = "";
+
+		address_print(&node.bridge.ipv4, true, v4, sizeof(v4));
+		if (node.bridge.ipv6.family)
+			address_print(&node.bridge.ipv6, true, v6, sizeof(v6));
+		str_format(line, sizeof(line), "bridge %s, %s%s%s", node.bridge.name, v4,
+			   *v6 ? ", " : "", v6);
+		say(line, arg);
+	}
+	return 0;
+}
+
+int plan_load(const struct node *node, const char *plan, struct vps *vps, struct err *err)
+{
+	char path[400];
+
+	if (!name_is_valid(plan))
+		return fail_as(err, ERR_VALUE, "'%s' is not a plan's name", plan);
+	str_format(path, sizeof(path), "%s/%s.conf", node->plans, plan);
+
+	own_str text = file_slurp(AT_FDCWD, path, 65536, err);
+	if (!text && err->code == ENOENT)
+		return fail_as(err, ERR_VALUE, "there is no plan '%s' in %s", plan,
+			       node->plans);
+	if (!text)
+		return -1;
+	if (plan_parse(vps, text, err) < 0)
+		return fail_in(err, "%s", path);
+	return str_copy(vps->plan, sizeof(vps->plan), plan, err);
+}

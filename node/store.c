@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "err.h"
+#include "io.h"
+#include "lease.h"
+#include "node.h"
+#include "own.h"
+#include "runtime.h"
+#include "store.h"
+#include "str.h"
+
+#define LOCK_MS	   5000u
+#define LOG_MAX	   (1024 * 1024)
+#define DEFINITION 65536u
+
+/* A target is a name or an id; the id's lease knows the name. */
+static int name_of(const struct node *node, const char *target, char *name, size_t size,
+		   struct err *err)
+{
+	if (strspn(target, "0123456789") == strlen(target) && *target && strlen(target) < 8) {
+		lease_owner(node->ids, target, name, size);
+		if (*name)
+			return 0;
+		return fail_as(err, ERR_NO_VPS, "there is no VPS with id %s", target);
+	}
+	if (!name_is_valid(target))
+		return fail_as(err, ERR_VALUE, "'%s' is not the name of a VPS", target);
+	return str_copy(name, size, target, err);
+}
+
+int vps_dir(const struct node *node, const char *name, struct err *err)
+{
+	int dir = dir_open(node->vps, name, err);
+
+	if (dir < 0 && err->code == ENOENT)
+		return fail_as(err, ERR_NO_VPS, "there is no VPS '%s'", name);
+	return dir;
+}
+
+static int load_from(int dir, const char *name, struct vps *vps, struct err *err)
+{
+	own_str text = file_slurp(dir, "vps.conf", DEFINITION, err);
+
+	if (!text)
+		return fail_in(err, "%s", name);
+	if (vps_parse(vps, text, err) < 0)
+		return fail_in(err, "%s: vps.conf", name);
+	if (strcmp(vps->name, name) != 0) {
+		vps_free(vps);
+		return fail_as(err, ERR_VALUE, "%s: vps.conf: it says that it is another one",
+			       name);
+	}
+	return 0;
+}
+
+int vps_load(const struct node *node, const char *target, struct vps *vps, struct err *err)
+{
+	char name[80];
+
+	if (name_of(node, target, name, sizeof(name), err) < 0)
+		return -1;
+
+	own_fd dir = vps_dir(node, name, err);
+	if (dir < 0)
+		return -1;
+	return load_from(dir, name, vps, err);
+}
+
+int vps_save_at(int dir, const struct vps *vps, struct err *err)
+{
+	own_str text = vps_print(vps);
+
+	return file_replace(dir, "vps.conf", text, strlen(text), 0600, err);
+}
+
+int vps_save(const struct node *node, const struct vps *vps, struct err *err)
+{
+	own_fd dir = vps_dir(node, vps->name, err);
+
+	return dir < 0 ? -1 : vps_save_at(dir, vps, err);
+}
+
+struct each {
+	int (*each)(const struct vps *vps, const struct err *broken, void *arg,
+		    struct err *err);
+	void *arg;
+};
+
+static int each_entry(int dir, const char *name, void *arg, struct err *err)
+{
+	const struct each *each = arg;
+	own_vps vps = { 0 };
+	struct err broken;
+
+	/* ".name.new" is one that is being created */
+	if (name[0] == '.')
+		return 0;
+	own_fd entry = dir_open(dir, name, &broken);
+	if (entry >= 0 && load_from(entry, name, &vps, &broken) == 0)
+		return each->each(&vps, NULL, each->arg, err);
+	/* destroyed while we look */
+	if (broken.code == ENOENT && faccessat(dir, name, F_OK, 0) < 0)
+		return 0;
+	vps.id = 0;
+	(void)str_copy(vps.name, sizeof(vps.name), name, err);
+	return each->each(&vps, &broken, each->arg, err);
+}
+
+int vps_each(const struct node *node,
+	     int (*each)(const struct vps *vps, const struct err *broken, void *arg,
+			 struct err *err),
+	     void *arg, struct err *err)
+{
+	struct each call = { each, arg };
+
+	return dir_each(node->vps, each_entry, &call, err);
+}
+
+void vps_status(const struct node *node, const struct vps *vps, struct status *status)
+{
+	struct err ignored;
+	own_fd run = dir_open(node->runs, vps->name, &ignored);
+
+	runtime_status(vps->id, run, status);
+}
+
+/* The lock of a directory that is still the VPS's: it may have been destroyed while we waited.
+ */
+static int lock_entry(const struct node *node, const char *name, const char *what, int *dir,
+		      struct err *err)
+{
+	char holder[128];
+
+	str_format(holder, sizeof(holder), "'nodectl %s' (pid %d)\n", what, getpid());
+	for (;;) {
+		struct stat held, now;
+		own_fd entry = vps_dir(node, name, err);
+		own_fd lock = entry < 0 ? -1 : lock_take(entry, "lock", holder, LOCK_MS, err);
+
+		if (lock < 0)
+			return -1;
+		if (fstat(entry, &held) == 0 && fstatat(node->vps, name, &now, 0) == 0 &&
+		    held.st_ino == now.st_ino) {
+			*dir = take_fd(&entry);
+			return take_fd(&lock);
+		}
+	}
+}
+
+/* Whatever a crash left is put in order before anything else is done with the VPS. */
+static int settle(const struct node *node, struct held *held, struct err *err)
+{
+	struct status status;
+
+	runtime_status(held->vps.id, held->place.run, &status);
+	if (status.crashed && !status.init) {
+		if (runtime_clean(&held->vps, &held->place, err) < 0)
+			return fail_in(err,
+				       "cannot clean up after an operation that was cut off");
+		vps_log(node, held->vps.name, "cleaned up after an operation that was cut off");
+	} else if (status.crashed) {
+		(void)unlinkat(held->place.run, "intent", 0);
+	}
+	if (status.init && !status.monitor) {
+		if (runtime_adopt(&held->vps, &held->place, err) < 0)
+			return fail_in(err, "cannot give it a new monitor");
+		vps_log(node, held->vps.name, "the monitor had died; a new one watches");
+	}
+	return 0;
+}
+
+struct held held_none(void)
+{
+	return (struct held){ .place = { .dir = -1, .run = -1, .image = -1, .lock = -1 } };
+}
+
+int vps_hold(const struct node *node, const char *target, const char *what, struct held *held,
+	     struct err *err)
+{
+	char name[80];
+
+	*held = held_none();
+	held->place.config = node->config;
+	held->place.bridge = &node->bridge;
+	held->place.nameservers = node->nameserver;
+	if (name_of(node, target, name, sizeof(name), err) < 0)
+		return -1;
+	held->place.lock = lock_entry(node, name, what, &held->place.dir, err);
+	if (held->place.lock < 0)
+		return -1;
+	if (load_from(held->place.dir, name, &held->vps, err) < 0)
+		return -1;
+	held->place.run = dir_make(node->runs, name, 0700, err);
+	if (held->place.run < 0)
+		return -1;
+	held->place.image = image_open(node->images, held->vps.digest, err);
+	if (held->place.image < 0)
+		return -1;
+	return settle(node, held, err);
+}
+
+void vps_release(struct held *held)
+{
+	own_close(&held->place.dir);
+	own_close(&held->place.run);
+	own_close(&held->place.image);
+	own_close(&held->place.lock);
+	vps_free(&held->vps);
+}
+
+void vps_log(const struct node *node, const char *name, const char *fmt, ...)
+{
+	char text[400], line[500], when[32];
+	struct err ignored;
+	struct stat stat;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	time_print(time(NULL), when, sizeof(when));
+	str_format(line, sizeof(line), "%s %.*s\n", when, 440, text);
+
+	/* the log is for people: that it cannot be written stops nothing */
+	own_fd dir = vps_dir(node, name, &ignored);
+	own_fd log =
+	    dir < 0 ? -1 : openat(dir, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (log < 0)
+		return;
+	(void)!write(log, line, strlen(line));
+	if (fstat(log, &stat) == 0 && stat.st_size > LOG_MAX)
+		(void)renameat(dir, "log", dir, "log.old");
+}

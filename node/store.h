@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+
+struct err;
+struct node;
+struct vps;
+
+/* Save a definition into an open directory, whole and durably. */
+int vps_save_at(int dir, const struct vps *vps, struct err *err);
+
+/* Is a VPS of that name being created right now? */
+bool staging_is_alive(const struct node *node, const char *name);

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "command.h"
+#include "err.h"
+#include "io.h"
+#include "own.h"
+#include "str.h"
+
+/* --ssh-key names a file; the definition holds its lines. */
+static int keys_read(struct vps *vps, const struct field *field, const char *path,
+		     struct err *err)
+{
+	own_str text = file_slurp(AT_FDCWD, path, 65536, err);
+	char *rest = text;
+	unsigned count = 0;
+
+	if (!text)
+		return fail_in(err, "--ssh-key");
+	while (rest) {
+		char *line = strsep(&rest, "\n");
+
+		line[strcspn(line, "\r")] = 0;
+		if (!*line || *line == '#')
+			continue;
+		if (field_set(vps, field, line, err) < 0)
+			return fail_in(err, "%s", path);
+		count++;
+	}
+	if (!count)
+		return fail_as(err, ERR_VALUE, "--ssh-key: '%s' holds no key", path);
+	return 0;
+}
+
+/* A list that is given replaces what was there; its first value says so. */
+static void list_clear(struct vps *vps, const struct field *field)
+{
+	if (strcmp(field->key, "ssh-key") == 0)
+		vps_free(vps);
+	else if (strcmp(field->key, "publish") == 0)
+		vps->link.publish_count = 0;
+	else
+		memset((char *)vps + field->offset, 0, field->size);
+}
+
+static int field_apply(struct vps *vps, const struct field *field, const char *value,
+		       struct wanted *wanted, struct err *err)
+{
+	bool *automatic = strcmp(field->key, "ip") == 0	   ? &wanted->auto4
+			  : strcmp(field->key, "ip6") == 0 ? &wanted->auto6
+							   : NULL;
+
+	if (automatic)
+		*automatic = strcmp(value, "auto") == 0;
+	if (automatic && *automatic)
+		return 0;
+	if (strcmp(field->key, "publish") == 0)
+		wanted->publish = true;
+	if (strcmp(field->key, "ssh-key") == 0)
+		return keys_read(vps, field, value, err);
+	if (field_set(vps, field, value, err) < 0) {
+		char cause[400];
+
+		str_format(cause, sizeof(cause), "%.399s", err->msg);
+		return fail_as(err, ERR_VALUE, "--%s", cause);
+	}
+	if (automatic) {
+		const struct link *link = &vps->link;
+		const struct address *given =
+		    automatic == &wanted->auto4 ? &link->ipv4 : &link->ipv6;
+		int family = automatic == &wanted->auto4 ? AF_INET : AF_INET6;
+
+		if (given->family && given->family != family)
+			return fail_as(err, ERR_VALUE, "--%s: '%s' is of the other family",
+				       field->key, value);
+	}
+	return 0;
+}
+
+int fields_apply(const struct cli *cli, struct vps *vps, struct wanted *wanted, struct err *err)
+{
+	unsigned long long cleared = 0;
+
+	for (size_t i = 0; i < cli->options_count; i++) {
+		const struct field *field = field_find(cli->options[i].name);
+		unsigned long long bit;
+
+		if (!field || !(field->flags & FIELD_OPTION))
+			continue;
+		bit = 1ull << (field - vps_fields);
+		if (field->flags & FIELD_LIST && !(cleared & bit))
+			list_clear(vps, field);
+		else if (cleared & bit && !(field->flags & FIELD_LIST))
+			return fail_as(err, ERR_USAGE, "--%s is given twice", field->key);
+		cleared |= bit;
+		if (field_apply(vps, field, cli->options[i].value, wanted, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* What must be known to be right before anything is made. */
+static int sane(const struct vps *vps, struct err *err)
+{
+	if (vps->limits.memory && vps->limits.memory < 16u << 20)
+		return fail_as(err, ERR_VALUE, "--memory: less than 16M is no system");
+	if (vps->limits.tasks && vps->limits.tasks < 8)
+		return fail_as(err, ERR_VALUE, "--tasks: fewer than 8 is no system");
+	if (vps->limits.cpus && vps->limits.cpus < 1)
+		return fail_as(err, ERR_VALUE, "--cpus: less than 0.01 is nothing");
+	if (!vps->volume.size)
+		return fail_as(err, ERR_VALUE, "--disk: a size is needed");
+	return 0;
+}
+
+static int node_ready(struct node *node, const char *config, struct err *err)
+{
+	struct err ignored;
+
+	/* a fresh machine is set up by the first create */
+	if (access(config, F_OK) < 0 && errno == ENOENT &&
+	    node_init(config, NULL, NULL, err) < 0)
+		return -1;
+	(void)ignored;
+	return node_open(node, config, err);
+}
+
+static int password_first(const struct node *node, const struct cli *cli, const char *name,
+			  struct err *err)
+{
+	own_held held = held_none();
+	char password[256];
+
+	if (!cli_option(cli, "password-stdin"))
+		return 0;
+	if (password_read(cli, password, sizeof(password), err) < 0 ||
+	    vps_hold(node, name, "passwd", &held, err) < 0)
+		return -1;
+	return password_set(&held, "root", password, err);
+}
+
+static int start_first(const struct node *node, const struct cli *cli, const char *name,
+		       struct err *err)
+{
+	own_held held = held_none();
+
+	if (!cli_option(cli, "start"))
+		return 0;
+	if (vps_hold(node, name, "start", &held, err) < 0 || node_start(node, &held, err) < 0)
+		return -1;
+	return boot_wait(cli, node, &held.vps, err);
+}
+
+int cmd_create(struct cli *cli, struct err *err)
+{
+	own_node node;
+	own_vps vps = { 0 };
+	struct wanted wanted = { .auto4 = true };
+	const char *plan = cli_option(cli, "plan");
+	char address[ADDRESS_TEXT] = "no IPv4 address";
+
+	if (cli_expect(cli, 1, 1, err) < 0)
+		return -1;
+	if (!name_is_valid(cli->args[0]))
+		return fail_as(
+		    err, ERR_VALUE,
+		    "'%s' is not a name (a-z, 0-9, '-' inside, at most 63, not all digits)",
+		    cli->args[0]);
+	if (cli_option(cli, "wait") && !cli_option(cli, "start"))
+		return fail_as(err, ERR_USAGE, "--wait needs --start");
+	if (node_ready(&node, cli->config, err) < 0)
+		return -1;
+
+	vps_init(&vps);
+	strcpy(vps.name, cli->args[0]);
+	strcpy(vps.image, node.image);
+	wanted.auto6 = node.bridge.ipv6.family != 0;
+	if (plan_load(&node, plan ? plan : node.plan, &vps, err) < 0 ||
+	    fields_apply(cli, &vps, &wanted, err) < 0 || sane(&vps, err) < 0)
+		return -1;
+	if (node_create(&node, &vps, &wanted, err) < 0) {
+		if (cli_forgives(cli, err->kind))
+			return 0;
+		return err->kind == ERR_NO_IMAGE ? -1 : fail_in(err, "%s: create", vps.name);
+	}
+	if (password_first(&node, cli, vps.name, err) < 0 ||
+	    start_first(&node, cli, vps.name, err) < 0)
+		return fail_in(err, "%s: created, but", vps.name);
+
+	if (cli->json)
+		return json_print(
+		    json_pack("{s:{s:i,s:s}}", "vps", "id", (int)vps.id, "name", vps.name),
+		    err);
+	if (vps.link.ipv4.family)
+		address_print(&vps.link.ipv4, false, address, sizeof(address));
+	cli_say(cli, "%s: created with id %u, %s", vps.name, vps.id, address);
+	for (unsigned i = 0; i < vps.link.publish_count; i++) {
+		if (vps.link.publish[i].guest == 22)
+			cli_say(cli, "%s: ssh on port %u of this node", vps.name,
+				vps.link.publish[i].host);
+	}
+	if (cli_option(cli, "start"))
+		cli_say(cli, "%s: started", vps.name);
+	return 0;
+}

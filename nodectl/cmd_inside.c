@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "err.h"
+#include "io.h"
+#include "own.h"
+#include "str.h"
+
+/* What exec and enter have in common: a command in a VPS that runs. */
+static int run_inside(const struct cli *cli, struct inside *inside, struct err *err)
+{
+	own_node node;
+	own_vps vps = { 0 };
+	pid_t init;
+	int status;
+
+	if (node_open(&node, cli->config, err) < 0 ||
+	    running_load(&node, cli->args[0], &vps, &init, err) < 0)
+		return -1;
+	inside->in = STDIN_FILENO;
+	inside->out = STDOUT_FILENO;
+	inside->err = STDERR_FILENO;
+	if (runtime_exec(vps.id, init, inside, &status, err) < 0) {
+		/* 126 and 127 as a shell has them; what is not the command's fault keeps its
+		 * kind */
+		if (err->kind == ERR_SYSTEM)
+			err->kind = ERR_CANNOT_RUN;
+		return fail_in(err, "%s: exec", vps.name);
+	}
+	return EXIT_AS(status);
+}
+
+static bool ours_is_terminal(void)
+{
+	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+}
+
+int cmd_exec(struct cli *cli, struct err *err)
+{
+	const char **env = xcalloc(cli->options_count + 1, sizeof(*env));
+	struct inside inside = { .cwd = cli_option(cli, "cwd"), .env = env };
+	int command = cli->args_count > 1 && strcmp(cli->args[1], "--") == 0 ? 2 : 1, result;
+	size_t count = 0;
+
+	for (size_t i = 0; i < cli->options_count; i++) {
+		if (strcmp(cli->options[i].name, "env") == 0)
+			env[count++] = cli->options[i].value;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (strchr(env[i], '=') > env[i])
+			continue;
+		free(env);
+		return fail_as(err, ERR_VALUE, "--env: not NAME=VALUE");
+	}
+	if (cli->args_count <= command) {
+		free(env);
+		return cli_expect(cli, 1 << 20, -1, err);
+	}
+	inside.argv = (const char *const *)cli->args + command;
+	inside.tty =
+	    cli_option(cli, "tty") || (!cli_option(cli, "no-tty") && ours_is_terminal());
+	if (inside.tty && !isatty(STDIN_FILENO)) {
+		free(env);
+		return fail_as(err, ERR_VALUE, "--tty: standard input is no terminal");
+	}
+	result = run_inside(cli, &inside, err);
+	free(env);
+	return result;
+}
+
+int cmd_enter(struct cli *cli, struct err *err)
+{
+	/* a login shell as root's own: bash where there is one */
+	static const char *const argv[] = {
+		"/bin/sh", "-c",
+		"cd; if [ -x /bin/bash ]; then exec /bin/bash -l; else exec /bin/sh -l; fi",
+		NULL
+	};
+	char chroot[100];
+	/* Debian's and busybox' prompts show it: who is in several VPSs must know in which */
+	const char *const env[] = { chroot, NULL };
+	struct inside inside = { .argv = argv, .env = env, .tty = ours_is_terminal() };
+
+	if (cli_expect(cli, 1, 1, err) < 0)
+		return -1;
+	str_format(chroot, sizeof(chroot), "debian_chroot=%.80s", cli->args[0]);
+	return run_inside(cli, &inside, err);
+}
+
+int cmd_console(struct cli *cli, struct err *err)
+{
+	own_node node;
+	own_vps vps = { 0 };
+	struct status status;
+
+	if (cli_expect(cli, 1, 1, err) < 0 || node_open(&node, cli->config, err) < 0 ||
+	    vps_load(&node, cli->args[0], &vps, err) < 0)
+		return -1;
+	vps_status(&node, &vps, &status);
+	adopt_quietly(&node, vps.name, &status);
+	/* it may be attached before the VPS starts */
+	own_fd run = dir_make(node.runs, vps.name, 0700, err);
+	if (run < 0)
+		return -1;
+	return runtime_console(vps.name, run, err);
+}
+
+/*
+ * OpenSSH's client to the VPS's own address.  Host keys are remembered in the
+ * VPS's directory: they go with it, and never meet the operator's known_hosts.
+ */
+int cmd_ssh(struct cli *cli, struct err *err)
+{
+	own_node node;
+	own_vps vps = { 0 };
+	char known[600], address[ADDRESS_TEXT], target[ADDRESS_TEXT + 8];
+	const char **argv = xcalloc((size_t)cli->args_count + 16, sizeof(*argv));
+	size_t n = 0;
+	pid_t init;
+
+	if (cli_expect(cli, 1, -1, err) < 0 || node_open(&node, cli->config, err) < 0 ||
+	    running_load(&node, cli->args[0], &vps, &init, err) < 0)
+		return -1;
+	if (!vps.link.ipv4.family && !vps.link.ipv6.family)
+		return fail_as(err, ERR_VALUE, "%s: it has no address; use 'nodectl enter'",
+			       vps.name);
+	address_print(vps.link.ipv4.family ? &vps.link.ipv4 : &vps.link.ipv6, false, address,
+		      sizeof(address));
+	str_format(target, sizeof(target), "root@%s", address);
+	str_format(known, sizeof(known), "UserKnownHostsFile=%s/vps/%s/known_hosts",
+		   node.storage, vps.name);
+
+	const char *const options[] = {
+		"ssh",
+		"-o",
+		known,
+		"-o",
+		"StrictHostKeyChecking=accept-new",
+		"-o",
+		"HostKeyAlias=nodectl",
+		"-o",
+		"LogLevel=ERROR",
+		target,
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		argv[n++] = options[i];
+	/* options of ssh stand before its target, a command after it */
+	int rest = cli->args_count > 1 && strcmp(cli->args[1], "--") == 0 ? 2 : 1;
+	if (rest < cli->args_count && cli->args[rest][0] == '-') {
+		n--;
+		for (; rest < cli->args_count && cli->args[rest][0] == '-'; rest++) {
+			argv[n++] = cli->args[rest];
+			if (strlen(cli->args[rest]) == 2 &&
+			    strchr("bcDEeFIiJLlmOopQRSWw", cli->args[rest][1]) &&
+			    rest + 1 < cli->args_count)
+				argv[n++] = cli->args[++rest];
+		}
+		argv[n++] = target;
+	}
+	for (; rest < cli->args_count; rest++)
+		argv[n++] = cli->args[rest];
+	execvp(argv[0], (char *const *)argv);
+	fail(err, errno, "cannot execute 'ssh' (package openssh-client)");
+	err->kind = ERR_CANNOT_RUN;
+	return -1;
+}
+
+int password_read(const struct cli *cli, char *password, size_t size, struct err *err)
+{
+	struct termios before, quiet;
+	char again[256];
+	bool tty = !cli_option(cli, "password-stdin");
+
+	if (tty && !isatty(STDIN_FILENO))
+		return fail_as(
+		    err, ERR_USAGE,
+		    "standard input is no terminal; give the password with --password-stdin");
+	if (tty) {
+		if (tcgetattr(STDIN_FILENO, &before) < 0)
+			return fail(err, errno, "cannot read the terminal's mode");
+		quiet = before;
+		quiet.c_lflag &= ~(tcflag_t)ECHO;
+		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+		fputs("New password: ", stderr);
+	}
+	char *got = fgets(password, (int)size, stdin);
+	if (tty) {
+		fputs("\nAgain: ", stderr);
+		if (!fgets(again, sizeof(again), stdin))
+			again[0] = 0;
+		fputc('\n', stderr);
+		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+		if (got && strcmp(password, again) != 0)
+			return fail_as(err, ERR_VALUE, "the two are not the same");
+	}
+	if (got)
+		password[strcspn(password, "\r\n")] = 0;
+	if (!got || !*password)
+		return fail_as(err, ERR_VALUE, "the password is empty");
+	for (const char *c = password; *c; c++) {
+		if ((unsigned char)*c < 0x20)
+			return fail_as(err, ERR_VALUE, "the password has a control character");
+	}
+	return 0;
+}
+
+/*
+ * The VPS's own chpasswd(8) does it, as its root: the password is never stored,
+ * and no file of the tenant's is ever opened by the node.  In a VPS that is stopped it
+ * runs as the only process.
+ */
+int password_set(const struct held *held, const char *user, const char *password,
+		 struct err *err)
+{
+	static const char *const argv[] = { "chpasswd", NULL };
+	struct status status;
+	int pipe[2], result;
+
+	for (const char *c = user; *c; c++) {
+		if (*c == ':' || (unsigned char)*c <= 0x20)
+			return fail_as(err, ERR_VALUE, "'%s' is not a user's name", user);
+	}
+	if (pipe2(pipe, O_CLOEXEC) < 0)
+		return fail(err, errno, "cannot make a pipe");
+	own_fd in = pipe[0], out = pipe[1];
+	own_str line = xasprintf("%s:%s\n", user, password);
+	if (write_all(out, line, strlen(line)) < 0)
+		return fail(err, errno, "cannot pass the password on");
+	explicit_bzero(line, strlen(line));
+	close(take_fd(&out));
+
+	runtime_status(held->vps.id, held->place.run, &status);
+	if (!status.init)
+		return runtime_run(&held->vps, &held->place, argv, in, err);
+
+	const struct inside inside = {
+		.argv = argv, .in = in, .out = STDERR_FILENO, .err = STDERR_FILENO
+	};
+	if (runtime_exec(held->vps.id, status.init, &inside, &result, err) < 0)
+		return -1;
+	if (result != 0)
+		return fail(err, 0, "chpasswd of the VPS failed with exit status %d", result);
+	return 0;
+}
+
+int cmd_passwd(struct cli *cli, struct err *err)
+{
+	own_node node;
+	own_held held = held_none();
+	const char *user = cli_option(cli, "user");
+	char password[256];
+
+	if (cli_expect(cli, 1, 1, err) < 0 || node_open(&node, cli->config, err) < 0)
+		return -1;
+	/* an unknown name is told before anybody types */
+	own_vps vps = { 0 };
+	if (vps_load(&node, cli->args[0], &vps, err) < 0 ||
+	    password_read(cli, password, sizeof(password), err) < 0 ||
+	    vps_hold(&node, cli->args[0], "passwd", &held, err) < 0)
+		return -1;
+	if (password_set(&held, user ? user : "root", password, err) < 0)
+		return fail_in(err, "%s: passwd", vps.name);
+	explicit_bzero(password, sizeof(password));
+	vps_log(&node, vps.name, "password of '%s' set", user ? user : "root");
+	cli_say(cli, "%s: password of '%s' set", vps.name, user ? user : "root");
+	return 0;
+}
+
+/* One file to be copied, and the pipe that it goes through. */
+struct copy {
+	const char *path; /* inside */
+	int fd;		  /* the pipe's end, inside */
+	mode_t mode;
+};
+
+static int stream(int from, int to, struct err *err)
+{
+	char buf[65536];
+
+	for (;;) {
+		ssize_t len = read(from, buf, sizeof(buf));
+
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0)
+			return fail(err, errno, "cannot read");
+		if (len == 0)
+			return 0;
+		if (write_all(to, buf, (size_t)len) < 0)
+			return fail(err, errno, "cannot write");
+	}
+}
+
+/* Inside, as the VPS's root: a fifo or device in place of the file is refused, not waited for.
+ */
+static int inside_open(const char *path, int flags, mode_t mode, struct err *err)
+{
+	struct stat stat;
+	own_fd fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, mode);
+
+	if (fd < 0)
+		return fail(err, errno, "cannot open '%s' in the VPS", path);
+	if (fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode))
+		return fail_as(err, ERR_VALUE, "'%s' in the VPS is not a regular file", path);
+	return take_fd(&fd);
+}
+
+static int push_inside(void *arg, struct err *err)
+{
+	const struct copy *copy = arg;
+	own_fd to = inside_open(copy->path, O_WRONLY | O_CREAT, copy->mode, err);
+
+	if (to < 0)
+		return -1;
+	if (ftruncate(to, 0) < 0 || fchmod(to, copy->mode) < 0)
+		return fail(err, errno, "cannot write '%s' in the VPS", copy->path);
+	if (stream(copy->fd, to, err) < 0)
+		return fail_in(err, "'%s' in the VPS", copy->path);
+	return 0;
+}
+
+static int pull_inside(void *arg, struct err *err)
+{
+	const struct copy *copy = arg;
+	own_fd from = inside_open(copy->path, O_RDONLY, 0, err);
+
+	return from < 0 ? -1 : stream(from, copy->fd, err);
+}
+
+/* The file of ours is opened before anything is entered, and goes in as a descriptor. */
+int cmd_push(struct cli *cli, struct err *err)
+{
+	own_node node;
+	own_vps vps = { 0 };
+	struct stat stat;
+	pid_t init;
+
+	if (cli_expect(cli, 3, 3, err) < 0 || node_open(&node, cli->config, err) < 0 ||
+	    running_load(&node, cli->args[0], &vps, &init, err) < 0)
+		return -1;
+	own_fd from = strcmp(cli->args[1], "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+						     : open(cli->args[1], O_RDONLY | O_CLOEXEC);
+	if (from < 0 || fstat(from, &stat) < 0)
+		return fail(err, errno, "cannot open '%s'", cli->args[1]);
+	if (S_ISDIR(stat.st_mode))
+		return fail_as(err, ERR_VALUE,
+			       "'%s' is a directory; use: tar -c -C %s . | nodectl exec %s -- "
+			       "tar -x -C %s",
+			       cli->args[1], cli->args[1], vps.name, cli->args[2]);
+
+	struct copy copy = { cli->args[2], from,
+			     S_ISREG(stat.st_mode) ? stat.st_mode & 0777 : 0644 };
+	if (runtime_inside(vps.id, init, push_inside, &copy, err) < 0)
+		return fail_in(err, "%s: push", vps.name);
+	cli_say(cli, "%s: %s written", vps.name, cli->args[2]);
+	return 0;
+}
+
+int cmd_pull(struct cli *cli, struct err *err)
+{
+	own_node node;
+	own_vps vps = { 0 };
+	bool out = cli->args_count == 3 && strcmp(cli->args[2], "-") == 0;
+	pid_t init;
+
+	if (cli_expect(cli, 3, 3, err) < 0 || node_open(&node, cli->config, err) < 0 ||
+	    running_load(&node, cli->args[0], &vps, &init, err) < 0)
+		return -1;
+
+	/* under another name until it is whole */
+	own_str part = xasprintf("%s.part.%d", cli->args[2], getpid());
+	own_fd to =
+	    out ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+		: open(part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (to < 0)
+		return fail(err, errno, "cannot create '%s'", cli->args[2]);
+
+	struct copy copy = { cli->args[1], to, 0 };
+	if (runtime_inside(vps.id, init, pull_inside, &copy, err) < 0 ||
+	    (!out && rename(part, cli->args[2]) < 0 &&
+	     fail(err, errno, "cannot create '%s'", cli->args[2]) < 0)) {
+		if (!out)
+			(void)unlink(part);
+		return fail_in(err, "%s: pull", vps.name);
+	}
+	if (!out)
+		cli_say(cli, "%s: %s read", vps.name, cli->args[1]);
+	return 0;
+}

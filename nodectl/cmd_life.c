@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+#include <unistd.h>
+
+#include "boot.h"
+#include "cgroups.h"
+#include "command.h"
+#include "err.h"
+#include "own.h"
+#include "str.h"
+
+/* With --json each target is one object on a line of its own. */
+static int done(const struct cli *cli, const struct vps *vps, const char *state,
+		struct err *err)
+{
+	if (cli->json)
+		return json_print(json_pack("{s:{s:i,s:s,s:s}}", "vps", "id", (int)vps->id,
+					    "name", vps->name, "state", state),
+				  err);
+	cli_say(cli, "%s: %s", vps->name, state);
+	return 0;
+}
+
+static int start_one(struct cli *cli, const struct node *node, const char *name,
+		     struct err *err)
+{
+	own_held held = held_none();
+
+	if (vps_hold(node, name, "start", &held, err) < 0 || node_start(node, &held, err) < 0 ||
+	    boot_wait(cli, node, &held.vps, err) < 0)
+		return -1;
+	return done(cli, &held.vps, "running", err);
+}
+
+int cmd_start(struct cli *cli, struct err *err)
+{
+	return targets_each(cli, start_one, err);
+}
+
+static int stop_held(struct cli *cli, const struct node *node, struct held *held, bool *forced,
+		     struct err *err)
+{
+	unsigned timeout;
+
+	if (cli_seconds(cli, "timeout", held->vps.stop_timeout, &timeout, err) < 0)
+		return -1;
+	return node_stop(node, held, cli_option(cli, "force") ? 0 : timeout, forced, err);
+}
+
+static int stop_one(struct cli *cli, const struct node *node, const char *name, struct err *err)
+{
+	own_held held = held_none();
+	bool forced;
+
+	if (vps_hold(node, name, "stop", &held, err) < 0 ||
+	    stop_held(cli, node, &held, &forced, err) < 0)
+		return -1;
+	if (forced && !cli_option(cli, "force"))
+		fprintf(stderr, "nodectl: %s: init did not power off in time and was killed\n",
+			held.vps.name);
+	return done(cli, &held.vps, "stopped", err);
+}
+
+int cmd_stop(struct cli *cli, struct err *err)
+{
+	return targets_each(cli, stop_one, err);
+}
+
+static int restart_one(struct cli *cli, const struct node *node, const char *name,
+		       struct err *err)
+{
+	own_held held = held_none();
+	bool forced;
+
+	/* one that is stopped is started */
+	if (vps_hold(node, name, "restart", &held, err) < 0)
+		return -1;
+	if (stop_held(cli, node, &held, &forced, err) < 0 && err->kind != ERR_NOT_RUNNING)
+		return -1;
+	/* the lock goes on being held by what still cleans up: let go, and wait for it */
+	vps_release(&held);
+	held = held_none();
+	return start_one(cli, node, name, err);
+}
+
+int cmd_restart(struct cli *cli, struct err *err)
+{
+	return targets_each(cli, restart_one, err);
+}
+
+static int kill_one(struct cli *cli, const struct node *node, const char *name, struct err *err)
+{
+	own_held held = held_none();
+	bool forced;
+
+	if (vps_hold(node, name, "kill", &held, err) < 0 ||
+	    node_stop(node, &held, 0, &forced, err) < 0)
+		return -1;
+	return done(cli, &held.vps, "stopped", err);
+}
+
+int cmd_kill(struct cli *cli, struct err *err)
+{
+	return targets_each(cli, kill_one, err);
+}
+
+static int freeze_held(struct cli *cli, const struct node *node, const char *name, bool frozen,
+		       struct err *err)
+{
+	own_held held = held_none();
+	struct status status;
+
+	if (vps_hold(node, name, frozen ? "freeze" : "thaw", &held, err) < 0)
+		return -1;
+	runtime_status(held.vps.id, held.place.run, &status);
+	if (!status.init)
+		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
+	if (cgroup_freeze(held.vps.id, frozen, err) < 0)
+		return -1;
+	vps_log(node, held.vps.name, frozen ? "frozen" : "thawed");
+	return done(cli, &held.vps, frozen ? "frozen" : "running", err);
+}
+
+static int freeze_one(struct cli *cli, const struct node *node, const char *name,
+		      struct err *err)
+{
+	return freeze_held(cli, node, name, true, err);
+}
+
+static int thaw_one(struct cli *cli, const struct node *node, const char *name, struct err *err)
+{
+	return freeze_held(cli, node, name, false, err);
+}
+
+int cmd_freeze(struct cli *cli, struct err *err)
+{
+	return targets_each(cli, freeze_one, err);
+}
+
+int cmd_thaw(struct cli *cli, struct err *err)
+{
+	return targets_each(cli, thaw_one, err);
+}
+
+static int destroy_one(struct cli *cli, const struct node *node, const char *name,
+		       struct err *err)
+{
+	own_held held = held_none();
+	struct status status;
+	bool forced;
+
+	if (vps_hold(node, name, "destroy", &held, err) < 0)
+		return -1;
+	runtime_status(held.vps.id, held.place.run, &status);
+	if (status.init && cli_option(cli, "force")) {
+		if (node_stop(node, &held, 0, &forced, err) < 0 ||
+		    runtime_clean(&held.vps, &held.place, err) < 0)
+			return -1;
+	}
+	if (node_destroy(node, &held, err) < 0)
+		return -1;
+	return done(cli, &held.vps, "destroyed", err);
+}
+
+int cmd_destroy(struct cli *cli, struct err *err)
+{
+	char question[200];
+
+	if (cli->args_count == 1)
+		str_format(question, sizeof(question), "Destroy '%.63s' with all its data?",
+			   cli->args[0]);
+	else
+		str_format(question, sizeof(question), "Destroy %s with all their data?",
+			   cli_option(cli, "all") ? "all VPSs of this node" : "these VPSs");
+	if (!cli_confirm(cli, question))
+		return fail_as(err, ERR_SYSTEM, "nothing was destroyed");
+	return targets_each(cli, destroy_one, err);
+}
+
+int cmd_ended(struct cli *cli, struct err *err)
+{
+	if (cli_expect(cli, 2, 2, err) < 0)
+		return -1;
+	return node_ended(cli->config, cli->args[0], cli->args[1], err);
+}

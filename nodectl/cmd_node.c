@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libsmartcols/libsmartcols.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "cgroups.h"
+#include "command.h"
+#include "err.h"
+#include "images.h"
+#include "io.h"
+#include "libexec.h"
+#include "netns.h"
+#include "own.h"
+#include "str.h"
+
+static void say_done(const char *what, void *arg)
+{
+	cli_say(arg, "made %s", what);
+}
+
+int cmd_init(struct cli *cli, struct err *err)
+{
+	if (cli_expect(cli, 0, 0, err) < 0 || node_init(cli->config, say_done, cli, err) < 0)
+		return -1;
+	if (cli->json)
+		return json_print(json_pack("{s:s}", "config", cli->config), err);
+	cli_say(cli, "this node is set up; 'nodectl doctor' tells what it can do");
+	return 0;
+}
+
+/* What doctor prints: a row for each ability, present or not, and what its absence costs. */
+struct diagnosis {
+	struct libscols_table *table;
+	json_t *json;
+	unsigned missing;
+};
+
+static void row(struct diagnosis *d, const char *what, bool present, const char *where,
+		const char *consequence)
+{
+	struct libscols_line *line = scols_table_new_line(d->table, NULL);
+
+	d->missing += !present;
+	json_array_append_new(d->json, json_pack("{s:s,s:b,s:s,s:s}", "feature", what,
+						 "present", present, "where", where,
+						 "consequence", present ? "" : consequence));
+	if (!line)
+		return;
+	scols_line_set_data(line, 0, what);
+	scols_line_set_data(line, 1, present ? "yes" : "NO");
+	scols_line_set_data(line, 2, present ? where : consequence);
+}
+
+static void kernel_rows(struct diagnosis *d)
+{
+	static const struct {
+		const char *path, *what, *consequence;
+	} files[] = {
+		{ "/proc/self/ns/user", "user namespaces", "no VPS can start" },
+		{ "/proc/self/ns/cgroup", "cgroup namespaces", "no VPS can start" },
+		{ "/proc/self/ns/time", "time namespaces", "none: they are not used yet" },
+		{ "/sys/module/overlay", "overlay", "no VPS can start" },
+		{ "/proc/pressure/memory", "pressure (PSI)", "no pressure figures" },
+		{ "/proc/sys/kernel/seccomp", "system call filter", "no VPS can start" },
+	};
+	struct utsname uts;
+	unsigned major = 0, minor = 0;
+
+	if (uname(&uts) == 0)
+		(void)sscanf(uts.release, "%u.%u", &major, &minor);
+	row(d, "Linux 6.1 or newer", major > 6 || (major == 6 && minor >= 1), uts.release,
+	    "idmapped overlay layers and pidfds may be missing: VPSs may not start");
+	row(d, "how an adopted init ended", major > 6 || (major == 6 && minor >= 15),
+	    "PIDFD_GET_INFO",
+	    "needs Linux 6.15: a VPS whose monitor was killed is started again also when its "
+	    "tenant "
+	    "powered it off");
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		bool there = access(files[i].path, F_OK) == 0;
+
+		/* a built-in file system has no directory among the modules */
+		if (!there && strcmp(files[i].what, "overlay") == 0) {
+			char text[4096];
+			struct err ignored;
+
+			there = file_read(AT_FDCWD, "/proc/filesystems", text, sizeof(text),
+					  &ignored) > 0 &&
+				strstr(text, "\toverlay\n");
+		}
+		row(d, files[i].what, there, "", files[i].consequence);
+	}
+}
+
+static void host_rows(struct diagnosis *d)
+{
+	char path[512];
+	struct err ignored;
+	cap_flag_value_t value = CAP_CLEAR;
+	cap_t caps = cap_get_proc();
+
+	if (caps)
+		(void)cap_get_flag(caps, CAP_SYS_RESOURCE, CAP_EFFECTIVE, &value);
+	cap_free(caps);
+	row(d, "raising resource limits", value == CAP_SET, "CAP_SYS_RESOURCE",
+	    "VPSs get this node's hard limits (open files, memory locks) where theirs would be "
+	    "higher");
+	row(d, "nodectl-monitor",
+	    libexec_path("nodectl-monitor", path, sizeof(path), &ignored) == 0, path,
+	    "no VPS can start: reinstall nodectl");
+	row(d, "nodectl-import",
+	    libexec_path("nodectl-import", path, sizeof(path), &ignored) == 0, path,
+	    "no image can be imported: reinstall nodectl");
+}
+
+int cmd_doctor(struct cli *cli, struct err *err)
+{
+	struct diagnosis d = { .table = scols_new_table(), .json = json_array() };
+	struct cgroup_fact groups[32];
+	struct net_fact nets[32];
+	struct image_fact images[32];
+	unsigned count;
+	int result = 0;
+
+	if (cli_expect(cli, 0, 0, err) < 0)
+		return -1;
+	if (geteuid() != 0)
+		return fail_as(err, ERR_SYSTEM, "nodectl must be run as root");
+	scols_table_enable_noheadings(d.table, cli_option(cli, "no-header") != NULL);
+	scols_table_new_column(d.table, "FEATURE", 0, 0);
+	scols_table_new_column(d.table, "HERE", 0, 0);
+	scols_table_new_column(d.table, "WHERE, OR WHAT ITS LACK COSTS", 0, 0);
+
+	kernel_rows(&d);
+	count = cgroup_facts(groups, ARRAY_SIZE(groups));
+	for (unsigned i = 0; i < count; i++)
+		row(&d, groups[i].name, groups[i].present, groups[i].where,
+		    groups[i].consequence);
+	count = net_facts(nets, ARRAY_SIZE(nets));
+	for (unsigned i = 0; i < count; i++)
+		row(&d, nets[i].name, nets[i].present, "", nets[i].consequence);
+	count = image_facts(images, ARRAY_SIZE(images));
+	for (unsigned i = 0; i < count; i++)
+		row(&d, images[i].name, images[i].present, "", images[i].consequence);
+	host_rows(&d);
+
+	if (cli->json) {
+		result = json_print(
+		    json_pack("{s:O,s:i}", "features", d.json, "missing", (int)d.missing), err);
+	} else {
+		scols_print_table(d.table);
+		if (d.missing)
+			printf("\n%u of these are missing here.\n", d.missing);
+	}
+	json_decref(d.json);
+	scols_unref_table(d.table);
+	return result;
+}
+
+struct findings {
+	const struct cli *cli;
+	json_t *json;
+};
+
+static void found(const char *what, void *arg)
+{
+	struct findings *findings = arg;
+
+	if (findings->cli->json)
+		json_array_append_new(findings->json, json_string(what));
+	else if (!findings->cli->quiet)
+		puts(what);
+}
+
+int cmd_repair(struct cli *cli, struct err *err)
+{
+	own_node node;
+	struct findings findings = { cli, NULL };
+
+	if (cli_expect(cli, 0, 0, err) < 0 || node_open(&node, cli->config, err) < 0)
+		return -1;
+	findings.json = json_array();
+	int result =
+	    node_repair(&node, cli_option(cli, "dry-run") != NULL, found, &findings, err);
+	if (result == 0 && cli->json)
+		return json_print(json_pack("{s:o}", "found", findings.json), err);
+	json_decref(findings.json);
+	return result;
+}
+
+static int name_print(const struct vps *vps, const struct err *broken, void *arg,
+		      struct err *err)
+{
+	(void)broken;
+	(void)arg;
+	(void)err;
+	puts(vps->name);
+	return 0;
+}
+
+static int image_print(const struct image *image, void *arg, struct err *err)
+{
+	(void)arg;
+	(void)err;
+	puts(image->name);
+	return 0;
+}
+
+static int plan_print(int dir, const char *name, void *arg, struct err *err)
+{
+	size_t len = strlen(name);
+
+	(void)dir;
+	(void)arg;
+	(void)err;
+	if (len > 5 && name[0] != '.' && strcmp(name + len - 5, ".conf") == 0)
+		printf("%.*s\n", (int)(len - 5), name);
+	return 0;
+}
+
+/* For completion: names only, and silence when the node is not set up. */
+int cmd_names(struct cli *cli, struct err *err)
+{
+	own_node node;
+
+	if (cli_expect(cli, 1, 1, err) < 0 || node_open(&node, cli->config, err) < 0)
+		return -1;
+	if (strcmp(cli->args[0], "image") == 0)
+		return image_each(node.images, image_print, NULL, err);
+	if (strcmp(cli->args[0], "vps") == 0)
+		return vps_each(&node, name_print, NULL, err);
+	own_fd plans = dir_open(AT_FDCWD, node.plans, err);
+	return plans < 0 ? -1 : dir_each(plans, plan_print, NULL, err);
+}

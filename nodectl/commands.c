@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "command.h"
+#include "own.h"
+
+const struct option_row common_options[] = {
+	{ "json", 'j', NULL, "print JSON" },
+	{ "quiet", 'q', NULL, "say nothing when all is well" },
+	{ "yes", 'y', NULL, "do not ask" },
+	{ "idempotent", 0, NULL, "what is as wanted already is no failure" },
+	{ "config", 0, "FILE", "node.conf to use" },
+	{ "help", 'h', NULL, "this help" },
+	{ 0 },
+};
+
+#define ALL                                                                                    \
+	{                                                                                      \
+		"all", 'a', NULL, "every VPS of this node"                                     \
+	}
+
+static const struct option_row create_options[] = {
+	{ "start", 0, NULL, "start it" },
+	{ "wait", 0, "SECONDS", "with --start: until it has booted" },
+	{ "password-stdin", 0, NULL, "read root's password from standard input" },
+	{ 0 },
+};
+
+static const struct option_row set_options[] = {
+	{ "dry-run", 0, NULL, "only say what would change" },
+	{ 0 },
+};
+
+static const struct option_row start_options[] = {
+	ALL,
+	{ "wait", 0, "SECONDS", "until it has booted" },
+	{ 0 },
+};
+
+static const struct option_row stop_options[] = {
+	ALL,
+	{ "timeout", 't', "SECONDS",
+	  "how long init may take (default: stop-timeout of the VPS)" },
+	{ "force", 'f', NULL, "do not ask init, kill" },
+	{ 0 },
+};
+
+static const struct option_row restart_options[] = {
+	ALL,
+	{ "timeout", 't', "SECONDS", "how long init may take" },
+	{ "force", 'f', NULL, "do not ask init, kill" },
+	{ "wait", 0, "SECONDS", "until it has booted" },
+	{ 0 },
+};
+
+static const struct option_row all_options[] = { ALL, { 0 } };
+
+static const struct option_row destroy_options[] = {
+	ALL,
+	{ "force", 'f', NULL, "even when it is running" },
+	{ 0 },
+};
+
+static const struct option_row list_options[] = {
+	{ "columns", 'o', "COL,+COL,-COL", "columns to show" },
+	{ "sort", 's', "[-]COL", "sort by a column" },
+	{ "no-header", 'H', NULL, "no header line" },
+	{ "list-columns", 'L', NULL, "list the columns there are" },
+	{ 0 },
+};
+
+static const struct option_row exec_options[] = {
+	{ "tty", 't', NULL, "with a terminal (default when ours is one)" },
+	{ "no-tty", 'T', NULL, "without a terminal" },
+	{ "env", 'e', "NAME=VALUE", "set a variable" },
+	{ "cwd", 'w', "DIR", "working directory (default /root)" },
+	{ 0 },
+};
+
+static const struct option_row log_options[] = {
+	{ "lines", 'n', "N", "the last N lines (default: all)" },
+	{ "console", 0, NULL, "what the console printed last, up to 64 KiB" },
+	{ 0 },
+};
+
+static const struct option_row passwd_options[] = {
+	{ "user", 'u', "USER", "whose (default root)" },
+	{ "password-stdin", 0, NULL, "read it from standard input" },
+	{ 0 },
+};
+
+static const struct option_row build_options[] = {
+	{ "suite", 0, "SUITE", "of Debian: bookworm or trixie" },
+	{ "mirror", 0, "URL",
+	  "where Debian's packages come from (default: the node's own mirror)" },
+	{ "include", 0, "PKG,...", "further packages" },
+	{ "init", 0, "PACKAGE", "systemd (default) or sysvinit-core" },
+	{ "name", 0, "IMAGE", "name of the image (default: what is built)" },
+	{ 0 },
+};
+
+static const struct option_row table_options[] = {
+	{ "no-header", 'H', NULL, "no header line" },
+	{ 0 },
+};
+
+static const struct option_row repair_options[] = {
+	{ "dry-run", 'n', NULL, "only say what is wrong" },
+	{ 0 },
+};
+
+/* The manual and the completion are checked against this table (tests/docs.sh). */
+const struct command commands[] = {
+	{ "create", NULL, "life", "NAME", "make a VPS", create_options, COMMAND_FIELDS,
+	  cmd_create },
+	{ "start", NULL, "life", "NAME...", "start VPSs", start_options, 0, cmd_start },
+	{ "stop", "shutdown", "life", "NAME...", "shut VPSs down", stop_options, 0, cmd_stop },
+	{ "restart", "reboot", "life", "NAME...", "stop and start VPSs", restart_options, 0,
+	  cmd_restart },
+	{ "kill", NULL, "life", "NAME...", "end VPSs at once", all_options, 0, cmd_kill },
+	{ "freeze", "pause", "life", "NAME...", "stop the time of VPSs", all_options, 0,
+	  cmd_freeze },
+	{ "thaw", "resume", "life", "NAME...", "let it go on", all_options, 0, cmd_thaw },
+	{ "destroy", "rm", "life", "NAME...", "remove VPSs with all their data",
+	  destroy_options, 0, cmd_destroy },
+
+	{ "list", "ls", "look", "[NAME...]", "all VPSs in a table", list_options, 0, cmd_list },
+	{ "show", "info", "look", "NAME", "everything about one VPS", NULL, 0, cmd_show },
+	{ "status", NULL, "look", "NAME...", "one line for scripts", NULL, 0, cmd_status },
+	{ "ps", NULL, "look", "NAME", "processes of a VPS", table_options, 0, cmd_ps },
+	{ "pid", NULL, "look", "PID...", "whose process is it", NULL, 0, cmd_pid },
+	{ "log", NULL, "look", "NAME", "what happened to a VPS", log_options, 0, cmd_log },
+
+	{ "exec", NULL, "inside", "NAME [--] COMMAND...", "run a command in a VPS",
+	  exec_options, COMMAND_REST, cmd_exec },
+	{ "enter", NULL, "inside", "NAME", "a root shell in a VPS", NULL, 0, cmd_enter },
+	{ "console", NULL, "inside", "NAME", "attach to the console (Ctrl-a q leaves)", NULL, 0,
+	  cmd_console },
+	{ "ssh", NULL, "inside", "NAME [ARGUMENT...]", "ssh to root of a VPS", NULL,
+	  COMMAND_REST, cmd_ssh },
+	{ "passwd", NULL, "inside", "NAME", "set a password in a VPS", passwd_options, 0,
+	  cmd_passwd },
+	{ "push", NULL, "inside", "NAME FILE PATH", "copy a file into a VPS", NULL, 0,
+	  cmd_push },
+	{ "pull", NULL, "inside", "NAME PATH FILE", "copy a file out of a VPS", NULL, 0,
+	  cmd_pull },
+
+	{ "set", NULL, "change", "NAME", "change a VPS", set_options, COMMAND_FIELDS, cmd_set },
+
+	{ "image build", NULL, "image", "debian-12|debian-13|mini", "build an image",
+	  build_options, 0, cmd_image_build },
+	{ "image import", NULL, "image", "IMAGE FILE|-", "make an image of a tar archive", NULL,
+	  0, cmd_image_import },
+	{ "image list", "image ls", "image", "", "images in a table", table_options, 0,
+	  cmd_image_list },
+	{ "image show", "image info", "image", "IMAGE", "everything about an image", NULL, 0,
+	  cmd_image_show },
+	{ "image remove", "image rm", "image", "IMAGE...", "remove images that no VPS uses",
+	  NULL, 0, cmd_image_remove },
+	{ "plan list", "plan ls", "plan", "", "plans in a table", table_options, 0,
+	  cmd_plan_list },
+	{ "plan show", "plan info", "plan", "PLAN", "what a plan gives", NULL, 0,
+	  cmd_plan_show },
+
+	{ "init", NULL, "node", "", "set this machine up", NULL, 0, cmd_init },
+	{ "doctor", NULL, "node", "", "what this kernel and host have and lack", table_options,
+	  0, cmd_doctor },
+	{ "repair", NULL, "node", "", "find and remove what a crash left", repair_options, 0,
+	  cmd_repair },
+
+	{ "@ended", NULL, NULL, "NAME HOW", "guest init ended; executed by the monitor", NULL,
+	  COMMAND_HIDDEN, cmd_ended },
+	{ "@names", NULL, NULL, "vps|image|plan", "for completion", NULL, COMMAND_HIDDEN,
+	  cmd_names },
+};
+const size_t commands_count = ARRAY_SIZE(commands);

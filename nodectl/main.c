@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "err.h"
+#include "own.h"
+
+static int help(int argc, char *argv[])
+{
+	const struct command *command;
+
+	if (argc < 3) {
+		help_print(stdout);
+		return EXIT_SUCCESS;
+	}
+	command = command_find(argv[2], argc > 3 ? argv[3] : NULL);
+	if (command) {
+		usage_print(command, stdout);
+		return EXIT_SUCCESS;
+	}
+	/* "help image": all that begins with it */
+	for (size_t i = 0; i < commands_count; i++) {
+		size_t len = strlen(argv[2]);
+
+		if (strncmp(commands[i].name, argv[2], len) != 0 ||
+		    commands[i].name[len] != ' ')
+			continue;
+		printf("nodectl %-13s %-26s %s\n", commands[i].name, commands[i].args,
+		       commands[i].what);
+		command = &commands[i];
+	}
+	if (command)
+		return EXIT_SUCCESS;
+	fprintf(stderr, "nodectl: unknown command '%s'; see 'nodectl help'\n", argv[2]);
+	return ERR_USAGE;
+}
+
+static int report(const struct cli *cli, const struct err *err)
+{
+	if (cli->json) {
+		struct err ignored;
+
+		(void)json_print(json_pack("{s:{s:i,s:s,s:s}}", "error", "code", err->kind,
+					   "name", err_name(err->kind), "message", err->msg),
+				 &ignored);
+	}
+	fprintf(stderr, "nodectl: %s\n", err->msg);
+	return err->kind;
+}
+
+int main(int argc, char *argv[])
+{
+	struct cli cli = { .config = getenv("NODECTL_CONFIG") };
+	struct err err = { 0 };
+	int result;
+
+	if (!cli.config)
+		cli.config = NODE_CONFIG;
+	if (argc == 1 || strcmp(argv[1], "help") == 0)
+		return argc == 1 ? (help_print(stderr), ERR_USAGE) : help(argc, argv);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return help(1, argv);
+	if (strcmp(argv[1], "--version") == 0) {
+		puts("nodectl " VERSION);
+		return EXIT_SUCCESS;
+	}
+
+	result = cli_parse(&cli, argc, argv, &err);
+	if (result == 0 && cli_option(&cli, "help")) {
+		usage_print(cli.command, stdout);
+		cli_free(&cli);
+		return EXIT_SUCCESS;
+	}
+	if (result == 0)
+		result = cli.command->run(&cli, &err);
+	if (result < 0)
+		result = report(&cli, &err);
+	else if (result >= EXIT_AS(0))
+		result -= EXIT_AS(0);
+	cli_free(&cli);
+	if (fflush(stdout) == EOF && result == 0)
+		return ERR_SYSTEM;
+	return result;
+}

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "view.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "err.h"
+#include "images.h"
+#include "own.h"
+#include "str.h"
+
+void view_fill(struct view *view, unsigned flags)
+{
+	struct err ignored;
+
+	if (view->broken)
+		return;
+	if (flags & NEED_USAGE && view->status.init)
+		(void)cgroup_usage(view->vps->id, &view->usage, &ignored);
+	if (flags & NEED_LINK && view->status.init)
+		(void)link_usage(view->vps->id, &view->link, &ignored);
+	if (flags & NEED_DISK) {
+		own_fd dir = vps_dir(view->node, view->vps->name, &ignored);
+
+		if (dir >= 0)
+			(void)volume_usage(dir, &view->disk, &ignored);
+	}
+}
+
+static void id_text(const struct view *v, char *text, size_t size)
+{
+	snprintf(text, size, "%u", v->vps->id);
+}
+
+static json_t *id_json(const struct view *v)
+{
+	return json_integer(v->vps->id);
+}
+
+static void name_text(const struct view *v, char *text, size_t size)
+{
+	snprintf(text, size, "%s", v->vps->name);
+}
+
+static json_t *name_json(const struct view *v)
+{
+	return json_string(v->vps->name);
+}
+
+static void state_text(const struct view *v, char *text, size_t size)
+{
+	snprintf(text, size, "%s", state_name(v->status.state));
+}
+
+static json_t *state_json(const struct view *v)
+{
+	return json_string(state_name(v->status.state));
+}
+
+static void error_text(const struct view *v, char *text, size_t size)
+{
+	snprintf(text, size, "%s", v->status.error);
+}
+
+static json_t *error_json(const struct view *v)
+{
+	return v->status.error[0] ? json_string(v->status.error) : json_null();
+}
+
+static void plan_text(const struct view *v, char *text, size_t size)
+{
+	snprintf(text, size, "%s", v->vps->plan);
+}
+
+static json_t *plan_json(const struct view *v)
+{
+	return json_string(v->vps->plan);
+}
+
+static void one_address(const struct address *address, char *text, size_t size)
+{
+	if (address->family)
+		address_print(address, false, text, size);
+}
+
+static json_t *address_json(const struct address *address)
+{
+	json_t *list = json_array();
+	char text[ADDRESS_TEXT];
+
+	if (address->family) {
+		address_print(address, false, text, sizeof(text));
+		json_array_append_new(list, json_string(text));
+	}
+	return list;
+}
+
+static void ipv4_text(const struct view *v, char *text, size_t size)
+{
+	one_address(&v->vps->link.ipv4, text, size);
+}
+
+static json_t *ipv4_json(const struct view *v)
+{
+	return address_json(&v->vps->link.ipv4);
+}
+
+static void ipv6_text(const struct view *v, char *text, size_t size)
+{
+	one_address(&v->vps->link.ipv6, text, size);
+}
+
+static json_t *ipv6_json(const struct view *v)
+{
+	return address_json(&v->vps->link.ipv6);
+}
+
+static void image_text(const struct view *v, char *text, size_t size)
+{
+	snprintf(text, size, "%s", v->vps->image);
+}
+
+static json_t *image_json(const struct view *v)
+{
+	return json_string(v->vps->image);
+}
+
+static void digest_text(const struct view *v, char *text, size_t size)
+{
+	snprintf(text, size, "%s", v->vps->digest);
+}
+
+static json_t *digest_json(const struct view *v)
+{
+	return json_string(v->vps->digest);
+}
+
+static void hostname_text(const struct view *v, char *text, size_t size)
+{
+	snprintf(text, size, "%s", v->vps->hostname);
+}
+
+static json_t *hostname_json(const struct view *v)
+{
+	return json_string(v->vps->hostname);
+}
+
+static void uuid_text(const struct view *v, char *text, size_t size)
+{
+	snprintf(text, size, "%s", v->vps->uuid);
+}
+
+static json_t *uuid_json(const struct view *v)
+{
+	return json_string(v->vps->uuid);
+}
+
+static void cpus_text(const struct view *v, char *text, size_t size)
+{
+	if (v->vps->limits.cpus)
+		cpus_print(v->vps->limits.cpus, text, size);
+	else
+		snprintf(text, size, "all");
+}
+
+static json_t *cpus_json(const struct view *v)
+{
+	return json_real(v->vps->limits.cpus / 100.0);
+}
+
+static void weight_text(const struct view *v, char *text, size_t size)
+{
+	snprintf(text, size, "%u", v->vps->limits.weight ? v->vps->limits.weight : 100);
+}
+
+static json_t *weight_json(const struct view *v)
+{
+	return json_integer(v->vps->limits.weight ? v->vps->limits.weight : 100);
+}
+
+/* "52M/1G" while it runs, the limit alone when not */
+static void used_of(bool used_known, uint64_t used, uint64_t limit, char *text, size_t size)
+{
+	char a[16], b[16] = "all";
+
+	size_human(used, a, sizeof(a));
+	if (limit)
+		size_human(limit, b, sizeof(b));
+	if (used_known)
+		snprintf(text, size, "%s/%s", a, b);
+	else
+		snprintf(text, size, "%s", b);
+}
+
+static void memory_text(const struct view *v, char *text, size_t size)
+{
+	used_of(v->status.init, v->usage.memory, v->vps->limits.memory, text, size);
+}
+
+static json_t *memory_json(const struct view *v)
+{
+	return json_integer((json_int_t)v->vps->limits.memory);
+}
+
+static void swap_text(const struct view *v, char *text, size_t size)
+{
+	size_human(v->vps->limits.swap, text, size);
+}
+
+static json_t *swap_json(const struct view *v)
+{
+	return json_integer((json_int_t)v->vps->limits.swap);
+}
+
+static void disk_text(const struct view *v, char *text, size_t size)
+{
+	used_of(true, v->disk, v->vps->volume.size, text, size);
+}
+
+static json_t *disk_json(const struct view *v)
+{
+	return json_integer((json_int_t)v->vps->volume.size);
+}
+
+static void tasks_text(const struct view *v, char *text, size_t size)
+{
+	char limit[16] = "all";
+
+	if (v->vps->limits.tasks)
+		snprintf(limit, sizeof(limit), "%u", v->vps->limits.tasks);
+	if (v->status.init)
+		snprintf(text, size, "%" PRIu64 "/%s", v->usage.tasks, limit);
+	else
+		snprintf(text, size, "%s", limit);
+}
+
+static json_t *tasks_json(const struct view *v)
+{
+	return json_integer(v->vps->limits.tasks);
+}
+
+static void traffic_text(const struct view *v, char *text, size_t size)
+{
+	if (v->status.init)
+		size_human(v->link.rx_bytes + v->link.tx_bytes, text, size);
+	else
+		snprintf(text, size, "-");
+}
+
+static json_t *traffic_json(const struct view *v)
+{
+	return json_pack("{s:I,s:I,s:I,s:I}", "in", (json_int_t)v->link.rx_bytes, "out",
+			 (json_int_t)v->link.tx_bytes, "packets_in",
+			 (json_int_t)v->link.rx_packets, "packets_out",
+			 (json_int_t)v->link.tx_packets);
+}
+
+static int64_t uptime(const struct view *v)
+{
+	int64_t seconds = time(NULL) - v->status.started;
+
+	return v->status.init && seconds > 0 ? seconds : 0;
+}
+
+static void uptime_text(const struct view *v, char *text, size_t size)
+{
+	if (v->status.init)
+		seconds_human((uint64_t)uptime(v), text, size);
+	else
+		snprintf(text, size, "-");
+}
+
+static json_t *uptime_json(const struct view *v)
+{
+	return json_integer(uptime(v));
+}
+
+static json_t *when_json(int64_t seconds)
+{
+	char text[32];
+
+	if (!seconds)
+		return json_null();
+	time_print(seconds, text, sizeof(text));
+	return json_string(text);
+}
+
+static void created_text(const struct view *v, char *text, size_t size)
+{
+	time_print(v->vps->created, text, size);
+}
+
+static json_t *created_json(const struct view *v)
+{
+	return when_json(v->vps->created);
+}
+
+static void started_text(const struct view *v, char *text, size_t size)
+{
+	if (v->status.init)
+		time_print(v->status.started, text, size);
+}
+
+static json_t *started_json(const struct view *v)
+{
+	return when_json(v->status.init ? v->status.started : 0);
+}
+
+static void pid_text(const struct view *v, char *text, size_t size)
+{
+	if (v->status.init)
+		snprintf(text, size, "%d", v->status.init);
+}
+
+static json_t *pid_json(const struct view *v)
+{
+	return v->status.init ? json_integer(v->status.init) : json_null();
+}
+
+static void monitor_text(const struct view *v, char *text, size_t size)
+{
+	if (v->status.monitor)
+		snprintf(text, size, "%d", v->status.monitor);
+}
+
+static json_t *monitor_json(const struct view *v)
+{
+	return v->status.monitor ? json_integer(v->status.monitor) : json_null();
+}
+
+static void base_text(const struct view *v, char *text, size_t size)
+{
+	snprintf(text, size, "%u to %u", vps_base(v->vps->id),
+		 vps_base(v->vps->id) + VPS_ID_SIZE - 1);
+}
+
+static json_t *base_json(const struct view *v)
+{
+	return json_integer(vps_base(v->vps->id));
+}
+
+static void cgroup_text(const struct view *v, char *text, size_t size)
+{
+	snprintf(text, size, "nodectl/%u", v->vps->id);
+}
+
+static json_t *cgroup_json(const struct view *v)
+{
+	char text[40];
+
+	cgroup_text(v, text, sizeof(text));
+	return json_string(text);
+}
+
+static void interface_text(const struct view *v, char *text, size_t size)
+{
+	if (v->vps->link.ipv4.family || v->vps->link.ipv6.family)
+		snprintf(text, size, "nv%u", v->vps->id);
+}
+
+static json_t *interface_json(const struct view *v)
+{
+	char text[40] = "";
+
+	interface_text(v, text, sizeof(text));
+	return *text ? json_string(text) : json_null();
+}
+
+static void publish_text(const struct view *v, char *text, size_t size)
+{
+	size_t used = 0;
+
+	for (unsigned i = 0; i < v->vps->link.publish_count && used < size; i++) {
+		char one[40];
+
+		publish_print(&v->vps->link.publish[i], one, sizeof(one));
+		used +=
+		    (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", one);
+	}
+}
+
+static json_t *publish_json(const struct view *v)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < v->vps->link.publish_count; i++) {
+		char one[40];
+
+		publish_print(&v->vps->link.publish[i], one, sizeof(one));
+		json_array_append_new(list, json_string(one));
+	}
+	return list;
+}
+
+static void cpu_text(const struct view *v, char *text, size_t size)
+{
+	if (v->status.init)
+		snprintf(text, size, "%.2fs", (double)v->usage.cpu_usec / 1e6);
+}
+
+static json_t *usage_json(const struct view *v)
+{
+	return json_pack(
+	    "{s:I,s:I,s:I,s:f,s:f,s:I,s:I,s:I}", "memory", (json_int_t)v->usage.memory,
+	    "memory_peak", (json_int_t)v->usage.memory_peak, "swap", (json_int_t)v->usage.swap,
+	    "cpu", (double)v->usage.cpu_usec / 1e6, "throttled",
+	    (double)v->usage.throttled_usec / 1e6, "tasks", (json_int_t)v->usage.tasks,
+	    "oom_kills", (json_int_t)v->usage.oom_kills, "disk", (json_int_t)v->disk);
+}
+
+static json_t *limits_json(const struct view *v)
+{
+	const struct limits *l = &v->vps->limits;
+
+	return json_pack("{s:f,s:i,s:I,s:I,s:i,s:I,s:i}", "cpus", l->cpus / 100.0, "weight",
+			 (int)(l->weight ? l->weight : 100), "memory", (json_int_t)l->memory,
+			 "swap", (json_int_t)l->swap, "tasks", (int)l->tasks, "disk",
+			 (json_int_t)v->vps->volume.size, "inodes", (int)v->vps->volume.inodes);
+}
+
+/* Limits that were asked for and that this host cannot hold. */
+static unsigned unenforced(const struct view *v)
+{
+	return cgroup_lacks() & cgroup_asked(&v->vps->limits);
+}
+
+static void unenforced_text(const struct view *v, char *text, size_t size)
+{
+	unsigned bits = unenforced(v);
+	size_t used = 0;
+
+	for (unsigned bit = 1; bit <= bits; bit <<= 1) {
+		if (bits & bit)
+			used += (size_t)snprintf(text + used, size - used, "%s%s",
+						 used ? ", " : "", limit_name((enum limit)bit));
+	}
+}
+
+static json_t *unenforced_json(const struct view *v)
+{
+	unsigned bits = unenforced(v);
+	json_t *list = json_array();
+
+	for (unsigned bit = 1; bit <= bits; bit <<= 1) {
+		if (bits & bit)
+			json_array_append_new(list, json_string(limit_name((enum limit)bit)));
+	}
+	return list;
+}
+
+static void restart_text(const struct view *v, char *text, size_t size)
+{
+	snprintf(text, size, "%s", v->vps->restart == VPS_RESTART_NO ? "no" : "on-crash");
+}
+
+static json_t *restart_json(const struct view *v)
+{
+	return json_string(v->vps->restart == VPS_RESTART_NO ? "no" : "on-crash");
+}
+
+static void onboot_text(const struct view *v, char *text, size_t size)
+{
+	static const char *const names[] = { "last", "yes", "no" };
+
+	snprintf(text, size, "%s", names[v->vps->onboot]);
+}
+
+static json_t *onboot_json(const struct view *v)
+{
+	char text[8];
+
+	onboot_text(v, text, sizeof(text));
+	return json_string(text);
+}
+
+const struct column columns[] = {
+	{ "ID", "id", "id", IN_LIST | IN_SHOW | RIGHT, id_text, id_json },
+	{ "NAME", "name", "name", IN_LIST | IN_SHOW, name_text, name_json },
+	{ "STATE", "state", "state", IN_LIST | IN_SHOW, state_text, state_json },
+	{ "ERROR", "error", "error", IN_SHOW, error_text, error_json },
+	{ "PLAN", "plan", "plan", IN_LIST | IN_SHOW, plan_text, plan_json },
+	{ "IMAGE", "image", "image", IN_SHOW, image_text, image_json },
+	{ "DIGEST", "digest", "digest", IN_SHOW, digest_text, digest_json },
+	{ "HOSTNAME", "hostname", "host name", IN_SHOW, hostname_text, hostname_json },
+	{ "IPV4", "ipv4", "IPv4", IN_LIST | IN_SHOW, ipv4_text, ipv4_json },
+	{ "IPV6", "ipv6", "IPv6", IN_SHOW, ipv6_text, ipv6_json },
+	{ "PUBLISH", "publish", "publish", IN_SHOW, publish_text, publish_json },
+	{ "INTERFACE", "interface", "interface", IN_SHOW, interface_text, interface_json },
+	{ "CPUS", "cpus", "CPUs", IN_LIST | IN_SHOW | RIGHT, cpus_text, cpus_json },
+	{ "WEIGHT", "weight", "CPU weight", IN_SHOW | RIGHT, weight_text, weight_json },
+	{ "MEMORY", "memory", "memory", IN_LIST | IN_SHOW | RIGHT | NEED_USAGE, memory_text,
+	  memory_json },
+	{ "SWAP", "swap", "swap", IN_SHOW | RIGHT, swap_text, swap_json },
+	{ "TASKS", "tasks", "tasks", IN_SHOW | RIGHT | NEED_USAGE, tasks_text, tasks_json },
+	{ "DISK", "disk", "disk", IN_LIST | IN_SHOW | RIGHT | NEED_DISK, disk_text, disk_json },
+	{ "TRAFFIC", "traffic", "traffic", IN_LIST | IN_SHOW | RIGHT | NEED_LINK, traffic_text,
+	  traffic_json },
+	{ "UPTIME", "uptime", "uptime", IN_LIST | IN_SHOW | RIGHT, uptime_text, uptime_json },
+	{ "CPU", "usage", "CPU time", IN_SHOW | RIGHT | NEED_USAGE | NEED_DISK, cpu_text,
+	  usage_json },
+	{ "PID", "pid", "init", IN_SHOW | RIGHT, pid_text, pid_json },
+	{ "MONITOR", "monitor", "monitor", IN_SHOW | RIGHT, monitor_text, monitor_json },
+	{ "IDS", "uid_base", "host ids", IN_SHOW, base_text, base_json },
+	{ "CGROUP", "cgroup", "cgroup", IN_SHOW, cgroup_text, cgroup_json },
+	{ "RESTART", "restart", "restart", IN_SHOW, restart_text, restart_json },
+	{ "ONBOOT", "onboot", "on boot", IN_SHOW, onboot_text, onboot_json },
+	{ "UNENFORCED", "unenforced", "unenforced", IN_SHOW, unenforced_text, unenforced_json },
+	{ "UUID", "uuid", "uuid", IN_SHOW, uuid_text, uuid_json },
+	{ "CREATED", "created", "created", IN_SHOW, created_text, created_json },
+	{ "STARTED", "started", "started", IN_SHOW, started_text, started_json },
+	{ "LIMITS", "limits", NULL, 0, NULL, limits_json },
+};
+const size_t columns_count = ARRAY_SIZE(columns);
+
+json_t *view_json(const struct view *view)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < columns_count; i++)
+		json_object_set_new(object, columns[i].key, columns[i].json(view));
+	return object;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <jansson.h>
+
+#include "cgroups.h"
+#include "netns.h"
+#include "node.h"
+
+/* One VPS as it is looked at; what costs a system call is fetched only when a column asks. */
+struct view {
+	const struct node *node;
+	const struct vps *vps;
+	const struct err *broken; /* its definition cannot be read */
+	struct status status;
+	struct cgroup_usage usage;
+	struct link_usage link;
+	uint64_t disk; /* bytes on the node's disk */
+};
+
+enum {
+	NEED_USAGE = 1 << 0,
+	NEED_LINK = 1 << 1,
+	NEED_DISK = 1 << 2,
+	IN_LIST = 1 << 3, /* a column of the default list */
+	IN_SHOW = 1 << 4, /* a line of show */
+	RIGHT = 1 << 5,	  /* numbers to the right */
+};
+
+/* One thing to know about a VPS: for people, and for JSON. */
+struct column {
+	const char *name;  /* header, and what -o and -s take */
+	const char *key;   /* in JSON; NULL: part of another */
+	const char *label; /* in show */
+	unsigned flags;
+	void (*text)(const struct view *view, char *text, size_t size);
+	json_t *(*json)(const struct view *view);
+};
+
+extern const struct column columns[];
+extern const size_t columns_count;
+
+/* Fetch what @flags need. */
+void view_fill(struct view *view, unsigned flags);
+
+/* All columns as one object. */
+json_t *view_json(const struct view *view);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "err.h"
+#include "handover.h"
+#include "io.h"
+#include "own.h"
+#include "record.h"
+#include "runtime.h"
+#include "vps.h"
+
+/*
+ * The old console's master died with the old monitor, and with it the terminal
+ * hung up.  Inside the VPS, as its root, a new one takes the place of
+ * /dev/console; whoever opens it next is heard again.
+ */
+static int console_renew(void *arg, struct err *err)
+{
+	int back = *(int *)arg, unlock = 0;
+	own_fd master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+
+	if (master < 0 || ioctl(master, TIOCSPTLCK, &unlock) < 0)
+		return fail(err, errno, "cannot make a console");
+
+	own_fd peer = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	own_fd tree =
+	    peer < 0 ? -1
+		     : open_tree(peer, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (tree < 0)
+		return fail(err, errno, "cannot open the console");
+	(void)umount2("/dev/console", MNT_DETACH | UMOUNT_NOFOLLOW);
+	if (move_mount(tree, "", AT_FDCWD, "/dev/console", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+	    fd_send(back, master) < 0)
+		return fail(err, errno, "cannot place the console");
+	return 0;
+}
+
+static int console_take(const struct vps *vps, pid_t init)
+{
+	int pair[2];
+	struct err ignored;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -1;
+	own_fd ours = pair[0], theirs = pair[1];
+	if (runtime_inside(vps->id, init, console_renew, &theirs, &ignored) < 0)
+		return -1;
+	return fd_receive(ours);
+}
+
+static __attribute__((noreturn)) void adopt_main(const struct vps *vps,
+						 const struct place *place,
+						 struct record *record, int pidfd, int answer)
+{
+	struct err err = { 0 };
+	own_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	own_fd monitor = handover_open(&err);
+	/* without a console a monitor is still worth having */
+	own_fd console = console_take(vps, record->init);
+
+	(void)setsid();
+	signal(SIGPIPE, SIG_IGN);
+	record->monitor = getpid();
+	if (monitor >= 0 && dup2(null, 0) >= 0 && dup2(null, 1) >= 0 && dup2(null, 2) >= 0 &&
+	    record_write(place->run, record, &err) == 0) {
+		(void)write_all(answer, &err, sizeof(err));
+		(void)handover(monitor, vps, place, pidfd, console >= 0 ? console : null, &err);
+	}
+	(void)write_all(answer, &err, sizeof(err));
+	_exit(1);
+}
+
+int runtime_adopt(const struct vps *vps, const struct place *place, struct err *err)
+{
+	struct record record;
+	struct err got;
+	int pipe[2];
+
+	if (record_read(place->run, &record) < 0)
+		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
+	own_fd pidfd = process_open(record.init, record.init_start);
+	if (pidfd < 0)
+		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
+	if (pipe2(pipe, O_CLOEXEC) < 0)
+		return fail(err, errno, "cannot make a pipe");
+
+	pid_t pid = fork();
+	if (pid == 0)
+		adopt_main(vps, place, &record, pidfd, pipe[1]);
+	close(pipe[1]);
+	own_fd answer = pipe[0];
+	if (pid < 0)
+		return fail(err, errno, "cannot fork");
+	if (read_all(answer, &got, sizeof(got)) < 0)
+		return fail(err, 0, "the new monitor was killed");
+	if (got.kind) {
+		(void)waitpid(pid, NULL, 0);
+		*err = got;
+		return -1;
+	}
+	return 0;
+}

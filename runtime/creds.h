@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+struct err;
+
+/*
+ * What every process gets that becomes part of a VPS, guest init and exec
+ * alike.  The order is the caller's: limits before the user namespace is made,
+ * the filter as the last act before exec.
+ */
+
+/* Resource limits (getrlimit(2)); a hard limit that the host does not allow becomes the host's
+ * own. */
+int limits_apply(struct err *err);
+
+/* uid and gid 0 of the user namespace we are in, no groups, and the capabilities of
+ * capabilities[] gone from all sets; nothing inheritable, nothing ambient. */
+int credentials_drop(struct err *err);
+
+/* Default signal dispositions and mask, a keyring of its own, umask 022, personality 0. */
+int session_reset(struct err *err);
+
+/* Load the system call filter (runtime/filter). */
+int filter_load(struct err *err);
+
+/* The environment that a VPS's process starts with; @uuid as container_uuid. */
+char **environment_make(const char *uuid, const char *term, const char *const *more);

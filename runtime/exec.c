@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/statfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "creds.h"
+#include "err.h"
+#include "inside.h"
+#include "io.h"
+#include "own.h"
+#include "runtime.h"
+#include "str.h"
+#include "terminal.h"
+
+/* What the process inside needs; made before it exists. */
+struct job {
+	const struct inside *inside;
+	int stdio[3]; /* what becomes 0, 1, 2 */
+	int tty;      /* socket on which the master goes back, or -1 */
+};
+
+/*
+ * A terminal of the VPS's own: the operator's must never be reachable from
+ * inside (TIOCSTI).  The path is the tenant's, so the descriptor must prove
+ * that it is a devpts master; the slave comes from it and not from a path.
+ */
+static int tty_make(struct job *job, struct err *err)
+{
+	struct statfs fs;
+	int unlock = 0;
+	own_fd master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+
+	if (master < 0 || fstatfs(master, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC ||
+	    ioctl(master, TIOCSPTLCK, &unlock) < 0)
+		return fail(err, errno ? errno : ENOTTY, "cannot make a terminal inside");
+
+	own_fd slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave < 0 || setsid() < 0 || ioctl(slave, TIOCSCTTY, 0) < 0 ||
+	    fd_send(job->tty, master) < 0)
+		return fail(err, errno, "cannot make a terminal inside");
+	job->stdio[0] = job->stdio[1] = job->stdio[2] = take_fd(&slave);
+	return 0;
+}
+
+static int command_exec(void *arg, struct err *err)
+{
+	struct job *job = arg;
+	const struct inside *inside = job->inside;
+	const char *term = job->tty >= 0 ? getenv("TERM") : NULL;
+	char **env = environment_make(NULL, term ? term : "dumb", inside->env);
+
+	if (chdir(inside->cwd ? inside->cwd : "/root") < 0 && (inside->cwd || chdir("/") < 0))
+		return fail(err, errno, "cannot enter '%s'", inside->cwd ? inside->cwd : "/");
+	if (session_reset(err) < 0 || (job->tty >= 0 && tty_make(job, err) < 0))
+		return -1;
+	for (int i = 0; i < 3; i++) {
+		/* above the standard three first, so that none overwrites another */
+		int high = fcntl(job->stdio[i], F_DUPFD_CLOEXEC, 10);
+
+		if (high < 0)
+			return fail(err, errno, "cannot pass descriptor %d", i);
+		job->stdio[i] = high;
+	}
+	for (int i = 0; i < 3; i++) {
+		if (dup2(job->stdio[i], i) < 0)
+			return fail(err, errno, "cannot pass descriptor %d", i);
+	}
+	if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0 || filter_load(err) < 0)
+		return fail(err, errno, "cannot close descriptors");
+
+	execvpe(inside->argv[0], (char *const *)inside->argv, env);
+	fail(err, errno, "cannot execute '%s'", inside->argv[0]);
+	err->kind =
+	    err->code == ENOENT || err->code == ENOTDIR ? ERR_NOT_FOUND : ERR_CANNOT_RUN;
+	return -1;
+}
+
+static int to_status(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void window_copy(int master)
+{
+	struct winsize size;
+
+	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
+		(void)ioctl(master, TIOCSWINSZ, &size);
+}
+
+/* One direction of a relay: false when it has ended. */
+static bool copy(int from, int to)
+{
+	char buf[16384];
+	ssize_t len = read(from, buf, sizeof(buf));
+
+	if (len < 0)
+		return errno == EAGAIN || errno == EINTR;
+	return len > 0 && write_all(to, buf, (size_t)len) == 0;
+}
+
+/* Signals for us are signals for the command, except what a terminal turns into keys. */
+static void signals_pass(int signals, pid_t pid, int master, bool *ended, int *status)
+{
+	struct signalfd_siginfo info;
+
+	while (read(signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGWINCH && master >= 0)
+			window_copy(master);
+		else if (info.ssi_signo == SIGCHLD)
+			*ended = *ended || waitpid(pid, status, WNOHANG) == pid;
+		else if (info.ssi_signo != SIGWINCH)
+			kill(pid, (int)info.ssi_signo);
+	}
+}
+
+/* Our streams that are terminals reach the command through pipes, "relays" here. */
+struct relay {
+	int from, to;
+};
+
+static int relay_wait(pid_t pid, int signals, int master, struct relay *relays, size_t count)
+{
+	bool ended = waitpid(pid, NULL, WNOHANG | WNOWAIT) < 0;
+	int status = 0;
+
+	while (!ended) {
+		struct pollfd fds[4] = { { .fd = signals, .events = POLLIN } };
+
+		for (size_t i = 0; i < count; i++)
+			fds[i + 1] = (struct pollfd){ .fd = relays[i].from, .events = POLLIN };
+		if (poll(fds, count + 1, -1) < 0 && errno != EINTR)
+			break;
+		for (size_t i = 0; i < count; i++) {
+			if (!fds[i + 1].revents || copy(relays[i].from, relays[i].to))
+				continue;
+			/* end of our input is end of the command's; a terminal has no such end
+			 */
+			if (relays[i].to > 2 && relays[i].to != master)
+				close(relays[i].to);
+			relays[i].from = -1;
+		}
+		signals_pass(signals, pid, master, &ended, &status);
+	}
+
+	/* what it printed last is still on its way */
+	for (size_t i = 0; i < count; i++) {
+		struct pollfd rest = { .fd = relays[i].from, .events = POLLIN };
+
+		if (relays[i].to > 2)
+			continue;
+		while (rest.fd >= 0 && poll(&rest, 1, 0) > 0 && (rest.revents & POLLIN) &&
+		       copy(rest.fd, relays[i].to))
+			;
+	}
+	return to_status(status);
+}
+
+static int exec_tty(unsigned id, pid_t init, const struct inside *inside, int *status,
+		    struct err *err)
+{
+	own_terminal terminal = { 0 };
+	struct job job = { .inside = inside };
+	const struct inside_work work = { .work = command_exec, .arg = &job };
+	struct relay relays[2];
+	int pair[2];
+	own_fd channel = -1;
+	bool executed;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return fail(err, errno, "cannot make a channel");
+	own_fd ours = pair[0], theirs = pair[1];
+	own_fd signals = terminal_signals(err);
+	if (signals < 0)
+		return -1;
+
+	job.tty = theirs;
+	pid_t pid = inside_start(id, init, &work, &channel, err);
+	if (pid < 0)
+		return -1;
+	close(take_fd(&theirs));
+	own_fd master = fd_receive(ours);
+	if (master >= 0)
+		window_copy(master);
+	if (inside_answer(channel, &executed, err) < 0) {
+		(void)waitpid(pid, NULL, 0);
+		return -1;
+	}
+	if (terminal_raw(&terminal, err) < 0)
+		return -1;
+	relays[0] = (struct relay){ STDIN_FILENO, master };
+	relays[1] = (struct relay){ master, STDOUT_FILENO };
+	*status = relay_wait(pid, signals, master, relays, 2);
+	return 0;
+}
+
+/* A stream that is a terminal is replaced by a pipe: @theirs for the command, a relay for us.
+ */
+static int stream_make(int i, int fd, int *theirs, struct relay *relays, size_t *count,
+		       struct err *err)
+{
+	int pipe[2];
+
+	if (!isatty(fd)) {
+		*theirs = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		if (*theirs < 0)
+			*theirs = open("/dev/null", O_RDWR | O_CLOEXEC);
+		return *theirs < 0 ? fail(err, errno, "cannot pass descriptor %d", i) : 0;
+	}
+	if (pipe2(pipe, O_CLOEXEC) < 0)
+		return fail(err, errno, "cannot make a pipe");
+	*theirs = pipe[i == 0 ? 0 : 1];
+	relays[(*count)++] =
+	    i == 0 ? (struct relay){ fd, pipe[1] } : (struct relay){ pipe[0], fd };
+	return 0;
+}
+
+static int exec_plain(unsigned id, pid_t init, const struct inside *inside, int *status,
+		      struct err *err)
+{
+	struct job job = { .inside = inside, .tty = -1 };
+	const struct inside_work work = { .work = command_exec, .arg = &job };
+	const int fds[] = { inside->in, inside->out, inside->err };
+	struct relay relays[3];
+	size_t count = 0;
+	own_fd channel = -1;
+	bool executed;
+
+	own_fd signals = terminal_signals(err);
+	if (signals < 0)
+		return -1;
+	for (int i = 0; i < 3; i++) {
+		if (stream_make(i, fds[i], &job.stdio[i], relays, &count, err) < 0)
+			return -1;
+	}
+
+	pid_t pid = inside_start(id, init, &work, &channel, err);
+	for (int i = 0; i < 3; i++)
+		close(job.stdio[i]);
+	if (pid < 0)
+		return -1;
+	if (inside_answer(channel, &executed, err) < 0) {
+		(void)waitpid(pid, NULL, 0);
+		return -1;
+	}
+	*status = relay_wait(pid, signals, -1, relays, count);
+	return 0;
+}
+
+int runtime_exec(unsigned id, pid_t init, const struct inside *inside, int *status,
+		 struct err *err)
+{
+	return inside->tty ? exec_tty(id, init, inside, status, err)
+			   : exec_plain(id, init, inside, status, err);
+}

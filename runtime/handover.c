@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "handover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "err.h"
+#include "libexec.h"
+#include "monitor.h"
+#include "own.h"
+#include "runtime.h"
+#include "vps.h"
+
+int handover_open(struct err *err)
+{
+	char path[512];
+
+	if (libexec_path("nodectl-monitor", path, sizeof(path), err) < 0)
+		return -1;
+
+	int fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return fail(err, errno, "cannot open '%s'", path);
+	return fd;
+}
+
+/* Our own path, by which the monitor finds the nodectl of its day: after an upgrade the new
+ * one. */
+static int self_path(char *path, size_t size, struct err *err)
+{
+	static const char deleted[] = " (deleted)";
+	ssize_t len = readlink("/proc/self/exe", path, size - 1);
+	char *end;
+
+	if (len < 0)
+		return fail(err, errno, "cannot find nodectl's own path");
+	path[len] = 0;
+	end = strstr(path, deleted);
+	if (end && end[sizeof(deleted) - 1] == 0)
+		*end = 0;
+	return 0;
+}
+
+int handover(int monitor, const struct vps *vps, const struct place *place, int pidfd,
+	     int console, struct err *err)
+{
+	char self[512];
+	const char *const argv[] = { "nodectl-monitor", vps->name, self, place->config, NULL };
+	const char *const env[] = {
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL
+	};
+	const int from[] = { place->run, pidfd, console };
+	int high[ARRAY_SIZE(from)];
+
+	if (self_path(self, sizeof(self), err) < 0)
+		return -1;
+
+	/* out of the way first: the numbers may be taken by each other */
+	for (size_t i = 0; i < ARRAY_SIZE(from); i++)
+		high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, MONITOR_FDS + 64);
+	monitor = fcntl(monitor, F_DUPFD_CLOEXEC, MONITOR_FDS + 64);
+	for (size_t i = 0; i < ARRAY_SIZE(from); i++) {
+		if (high[i] < 0 || dup2(high[i], MONITOR_RUN + (int)i) < 0)
+			return fail(err, errno, "cannot hand a descriptor to the monitor");
+	}
+	if (close_range(MONITOR_FDS, ~0u, CLOSE_RANGE_CLOEXEC) < 0 || chdir("/") < 0)
+		return fail(err, errno, "cannot close descriptors");
+	execveat(monitor, "", (char *const *)argv, (char *const *)env, AT_EMPTY_PATH);
+	return fail(err, errno, "cannot execute the monitor");
+}

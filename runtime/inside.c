@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "inside.h"
+
+#include <errno.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cgroups.h"
+#include "creds.h"
+#include "err.h"
+#include "io.h"
+#include "own.h"
+#include "runtime.h"
+
+#define ALL_NAMESPACES                                                                         \
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |            \
+	 CLONE_NEWUTS | CLONE_NEWCGROUP)
+
+/* What the processes of one entry tell each other and us. */
+struct hello {
+	struct err err;
+	pid_t pid;
+};
+
+static int tell(int channel, const struct err *err, pid_t pid)
+{
+	struct hello hello = { .err = *err, .pid = pid };
+
+	return send(channel, &hello, sizeof(hello), MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+static __attribute__((noreturn)) void inside_main(const struct inside_work *work, int channel)
+{
+	struct err err = { 0 };
+	int result;
+
+	/* a parent that dies takes us with it; a change of ids forgets that, so it comes after
+	 */
+	result = credentials_drop(&err);
+	if (result == 0 &&
+	    (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0))
+		result = fail(&err, errno, "cannot protect ourselves");
+	if (result == 0)
+		result = work->work(work->arg, &err);
+	if (result == 0)
+		err = (struct err){ 0 };
+	(void)tell(channel, &err, 0);
+	_exit(result == 0 ? 0 : 1);
+}
+
+/* In the VPS's control groups, still in the node's namespaces: enter, and make the child that
+ * is inside.  CLONE_PARENT: it is our parent's to wait for. */
+static __attribute__((noreturn)) void enter_main(int pidfd, const struct cgroup_door *door,
+						 const struct inside_work *work, int channel)
+{
+	struct err err = { 0 };
+	pid_t pid;
+
+	/* nobody inside may look into us: we still hold the node's memory */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || cgroup_enter(door, &err) < 0 ||
+	    limits_apply(&err) < 0) {
+		(void)tell(channel, &err, 0);
+		_exit(1);
+	}
+	if (setns(pidfd, ALL_NAMESPACES) < 0) {
+		fail(&err, errno, "cannot enter the namespaces");
+		(void)tell(channel, &err, 0);
+		_exit(1);
+	}
+	pid = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+	if (pid == 0)
+		inside_main(work, channel);
+	if (pid < 0)
+		fail(&err, errno, "cannot make a process inside");
+	(void)tell(channel, &err, pid);
+	_exit(pid < 0);
+}
+
+static pid_t spawn(int cgroup, struct err *err)
+{
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)cgroup,
+	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	if (pid < 0)
+		return fail(err, errno, "cannot make a process in the VPS's control group");
+	return pid;
+}
+
+pid_t inside_start(unsigned id, pid_t init, const struct inside_work *work, int *channel,
+		   struct err *err)
+{
+	struct hello hello = { 0 };
+	int pair[2];
+	ssize_t len;
+	pid_t pid;
+
+	own_fd pidfd = pidfd_open(init, 0);
+	if (pidfd < 0)
+		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
+	own_door door = { { -1, -1, -1 } };
+	own_fd cgroup = cgroup_open(id, err);
+	if (cgroup < 0 || cgroup_door_open(id, &door, err) < 0)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return fail(err, errno, "cannot make a channel");
+	own_fd ours = pair[0], theirs = pair[1];
+
+	pid = spawn(cgroup, err);
+	if (pid < 0)
+		return -1;
+	if (pid == 0) {
+		close(ours);
+		enter_main(pidfd, &door, work, theirs);
+	}
+	close(take_fd(&theirs));
+	len = recv(ours, &hello, sizeof(hello), 0);
+	(void)waitpid(pid, NULL, 0);
+	if (len != sizeof(hello))
+		return fail_as(err, ERR_NOT_RUNNING, "it stopped");
+	if (hello.err.kind) {
+		*err = hello.err;
+		return -1;
+	}
+	*channel = take_fd(&ours);
+	return hello.pid;
+}
+
+int inside_answer(int channel, bool *executed, struct err *err)
+{
+	struct hello hello;
+	ssize_t len;
+
+	do {
+		len = recv(channel, &hello, sizeof(hello), 0);
+	} while (len < 0 && errno == EINTR);
+	*executed = len == 0;
+	if (len == sizeof(hello) && hello.err.kind) {
+		*err = hello.err;
+		return -1;
+	}
+	return 0;
+}
+
+int runtime_inside(unsigned id, pid_t init, int (*work)(void *arg, struct err *err), void *arg,
+		   struct err *err)
+{
+	const struct inside_work job = { .work = work, .arg = arg };
+	own_fd channel = -1;
+	bool executed;
+	pid_t pid = inside_start(id, init, &job, &channel, err);
+	int result;
+
+	if (pid < 0)
+		return -1;
+	result = inside_answer(channel, &executed, err);
+	(void)waitpid(pid, NULL, 0);
+	if (result == 0 && executed)
+		return fail_as(err, ERR_NOT_RUNNING, "it stopped");
+	return result;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct err;
+
+/*
+ * A process inside a running VPS.  Order, and why: into its control groups while
+ * we can still write them, then all namespaces in one setns(2) by the pidfd of
+ * init, then a child, for only a child is in the pid namespace; it
+ * becomes root of the user namespace with init's capabilities, and only then calls @work.
+ */
+struct inside_work {
+	/* Runs inside as root; either never returns, or its result is reported to the caller.
+	 */
+	int (*work)(void *arg, struct err *err);
+	void *arg;
+};
+
+/* Start it.  Returns the host pid of the process, a child of ours; @channel is a SOCK_SEQPACKET
+ * on which one struct err comes when @work returned, and end-of-file when it
+ * executed something. */
+pid_t inside_start(unsigned id, pid_t init, const struct inside_work *work, int *channel,
+		   struct err *err);
+
+/* Wait for that: 0, or -1 with the error of @work.  @executed tells end-of-file. */
+int inside_answer(int channel, bool *executed, struct err *err);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <stdint.h>
+
+/*
+ * What nodectl and its monitor (a program of its own, which links nothing of
+ * nodectl) have in common.  The monitor is executed as
+ *	nodectl-monitor NAME NODECTL CONFIG
+ * with these descriptors and no others.
+ */
+enum {
+	MONITOR_RUN = 3,     /* the run directory */
+	MONITOR_PIDFD = 4,   /* guest init */
+	MONITOR_CONSOLE = 5, /* master of the guest's console */
+	MONITOR_FDS = 6,
+};
+
+/*
+ * When guest init has ended and no command has said that it will clean up (an
+ * intent in the run directory), the monitor executes
+ *	NODECTL --config CONFIG @ended NAME reboot|poweroff|crash|unknown
+ */
+#define MONITOR_ENDED "@ended"
+
+/*
+ * "console.ring" in the run directory: this header, then RING_SIZE bytes.  @total counts all
+ * that was ever printed; the byte number n lies at n % RING_SIZE.  Only the monitor writes.
+ */
+#define RING_SIZE   65536u
+#define RING_HEADER 64u
+
+struct ring {
+	uint64_t total;
+	uint64_t dropped; /* bytes that a flood printed faster than anybody may read */
+};
+
+/*
+ * "console" in the run directory, a SOCK_SEQPACKET.  The client first says from which byte on
+ * it wants to see the ring, then sends keys and window sizes; the monitor answers with the
+ * number of the first byte, then with bytes.
+ */
+enum { CONSOLE_ATTACH = 'a', CONSOLE_KEYS = 'k', CONSOLE_WINDOW = 'w' };
+
+struct console_attach {
+	uint8_t type;
+	uint8_t pad[7];
+	uint64_t from; /* UINT64_MAX: all that the ring holds */
+};
+
+struct console_window {
+	uint8_t type;
+	uint8_t pad;
+	uint16_t rows, columns;
+};

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/types.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../monitor.h"
+
+/*
+ * The monitor: parent of one guest init, keeper of its console.  Static, no
+ * allocation, nothing of nodectl linked in; what it must do when init has ended
+ * it leaves to nodectl, by executing it.
+ */
+
+#define CLIENTS 8
+#define FLOOD	(256 * 1024) /* bytes a second that a console may print */
+#define TICK_MS 50
+
+/* <linux/pidfd.h> of Linux 6.15; Debian 12 has older headers. */
+struct pidfd_info_615 {
+	__u64 mask, cgroupid;
+	__u32 pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+	__s32 exit_code;
+};
+#define INFO_EXIT (1u << 3)
+#define INFO_GET  _IOWR(0xff, 11, struct pidfd_info_615)
+
+struct monitor {
+	const char *name, *nodectl, *config;
+	struct ring *ring;
+	int listener;
+	int client[CLIENTS];
+	unsigned budget; /* bytes that may still be read in this tick */
+	long long tick;
+	bool hung; /* nobody holds the console's other end: look again later */
+};
+
+static long long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+static char *ring_bytes(const struct monitor *monitor)
+{
+	return (char *)monitor->ring + RING_HEADER;
+}
+
+static int ring_open(struct monitor *monitor)
+{
+	int fd = openat(MONITOR_RUN, "console.ring", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+			0600);
+
+	if (fd < 0 || ftruncate(fd, RING_HEADER + RING_SIZE) < 0)
+		return -1;
+	monitor->ring =
+	    mmap(NULL, RING_HEADER + RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return monitor->ring == MAP_FAILED ? -1 : 0;
+}
+
+static int listener_open(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/console",
+		 MONITOR_RUN);
+	(void)unlinkat(MONITOR_RUN, "console", 0);
+	umask(0177);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(fd, CLIENTS) < 0)
+		return -1;
+	umask(022);
+	return fd;
+}
+
+static void client_drop(struct monitor *monitor, int i)
+{
+	close(monitor->client[i]);
+	monitor->client[i] = -1;
+}
+
+/* A client that does not read loses its connection, never the VPS its console. */
+static bool client_send(struct monitor *monitor, int i, const void *data, size_t len)
+{
+	if (send(monitor->client[i], data, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len)
+		return true;
+	client_drop(monitor, i);
+	return false;
+}
+
+static void client_attach(struct monitor *monitor, int i, uint64_t from)
+{
+	uint64_t total = monitor->ring->total;
+	uint64_t oldest = total > RING_SIZE ? total - RING_SIZE : 0;
+
+	if (from < oldest || from > total)
+		from = oldest;
+	if (!client_send(monitor, i, &from, sizeof(from)))
+		return;
+	while (from < total) {
+		size_t at = from % RING_SIZE;
+		size_t len = RING_SIZE - at;
+
+		if (len > total - from)
+			len = (size_t)(total - from);
+		if (len > 8192)
+			len = 8192;
+		if (!client_send(monitor, i, ring_bytes(monitor) + at, len))
+			return;
+		from += len;
+	}
+}
+
+static void client_accept(struct monitor *monitor)
+{
+	int fd = accept4(monitor->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	const int room = 2 * RING_SIZE + 65536;
+
+	if (fd < 0)
+		return;
+	/* the whole ring must fit, or attaching would already be "does not read" */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
+	for (int i = 0; i < CLIENTS; i++) {
+		if (monitor->client[i] < 0) {
+			monitor->client[i] = fd;
+			return;
+		}
+	}
+	close(fd);
+}
+
+static void client_read(struct monitor *monitor, int i)
+{
+	union {
+		char type;
+		char keys[2048];
+		struct console_attach attach;
+		struct console_window window;
+	} in;
+	ssize_t len = recv(monitor->client[i], &in, sizeof(in), 0);
+
+	if (len <= 0) {
+		if (len == 0 || errno != EAGAIN)
+			client_drop(monitor, i);
+	} else if (in.type == CONSOLE_ATTACH && len == sizeof(in.attach)) {
+		client_attach(monitor, i, in.attach.from);
+	} else if (in.type == CONSOLE_WINDOW && len == sizeof(in.window)) {
+		struct winsize size = { .ws_row = in.window.rows, .ws_col = in.window.columns };
+
+		(void)ioctl(MONITOR_CONSOLE, TIOCSWINSZ, &size);
+	} else if (in.type == CONSOLE_KEYS) {
+		/* a console that nobody reads fills up: keys are lost, not the monitor */
+		(void)!write(MONITOR_CONSOLE, in.keys + 1, (size_t)len - 1);
+	}
+}
+
+static bool console_read(struct monitor *monitor)
+{
+	char buf[4096];
+	ssize_t len = read(MONITOR_CONSOLE, buf, sizeof(buf));
+
+	if (len < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (len <= 0) {
+		/* EIO: no process has the other end open at the moment */
+		monitor->hung = true;
+		return false;
+	}
+	for (ssize_t done = 0; done < len;) {
+		size_t at = monitor->ring->total % RING_SIZE;
+		size_t part = RING_SIZE - at;
+
+		if (part > (size_t)(len - done))
+			part = (size_t)(len - done);
+		memcpy(ring_bytes(monitor) + at, buf + done, part);
+		monitor->ring->total += part;
+		done += (ssize_t)part;
+	}
+	for (int i = 0; i < CLIENTS; i++) {
+		if (monitor->client[i] >= 0)
+			(void)client_send(monitor, i, buf, (size_t)len);
+	}
+	monitor->budget -= (size_t)len < monitor->budget ? (unsigned)len : monitor->budget;
+	return true;
+}
+
+/* Has a command of this moment said that it will clean up?  "stop PID" in "intent". */
+static bool intent_is_alive(void)
+{
+	char text[64] = "", *pid;
+	int fd = openat(MONITOR_RUN, "intent", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = 0;
+	close(fd);
+	pid = strchr(text, ' ');
+	return pid && atoi(pid + 1) > 0 && kill(atoi(pid + 1), 0) == 0;
+}
+
+/* How init ended.  A pid namespace's reboot(2) ends its init by a signal (pid_namespaces(7)).
+ */
+static const char *how_of(int status)
+{
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP)
+		return "reboot";
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGINT)
+		return "poweroff";
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return "poweroff";
+	return "crash";
+}
+
+static const char *reap(void)
+{
+	struct pidfd_info_615 info = { .mask = INFO_EXIT };
+	siginfo_t child = { 0 };
+
+	if (waitid(P_PIDFD, MONITOR_PIDFD, &child, WEXITED) == 0) {
+		if (child.si_code == CLD_EXITED)
+			return how_of(child.si_status << 8);
+		return how_of(child.si_status);
+	}
+	/* An adopted init is not our child.  Linux 6.15 tells everybody how it ended, once
+	 * it is reaped, which its new parent does at any moment. */
+	for (int i = 0; i < 200; i++) {
+		const struct timespec pause = { .tv_nsec = 5000000 };
+
+		info.mask = INFO_EXIT;
+		if (ioctl(MONITOR_PIDFD, INFO_GET, &info) < 0)
+			break;
+		if (info.mask & INFO_EXIT)
+			return how_of(info.exit_code);
+		nanosleep(&pause, NULL);
+	}
+	return "unknown";
+}
+
+static void watch(struct monitor *monitor)
+{
+	enum { INIT, CONSOLE, LISTENER, FIRST };
+
+	for (;;) {
+		struct pollfd fds[FIRST + CLIENTS];
+		bool quiet;
+
+		if (now_ms() - monitor->tick >= TICK_MS) {
+			monitor->tick = now_ms();
+			monitor->budget = FLOOD / (1000 / TICK_MS);
+			monitor->hung = false;
+		}
+		quiet = monitor->hung || monitor->budget == 0;
+		fds[INIT] = (struct pollfd){ .fd = MONITOR_PIDFD, .events = POLLIN };
+		fds[CONSOLE] =
+		    (struct pollfd){ .fd = quiet ? -1 : MONITOR_CONSOLE, .events = POLLIN };
+		fds[LISTENER] = (struct pollfd){ .fd = monitor->listener, .events = POLLIN };
+		for (int i = 0; i < CLIENTS; i++)
+			fds[FIRST + i] =
+			    (struct pollfd){ .fd = monitor->client[i], .events = POLLIN };
+
+		if (poll(fds, FIRST + CLIENTS, monitor->hung ? 1000 : quiet ? TICK_MS : -1) < 0)
+			continue;
+		if (fds[CONSOLE].revents)
+			(void)console_read(monitor);
+		if (fds[LISTENER].revents)
+			client_accept(monitor);
+		for (int i = 0; i < CLIENTS; i++) {
+			if (fds[FIRST + i].revents && monitor->client[i] >= 0)
+				client_read(monitor, i);
+		}
+		if (fds[INIT].revents)
+			return;
+	}
+}
+
+int main(int argc, char *argv[])
+{
+	struct monitor monitor = { .tick = LLONG_MIN / 2 };
+	const char *how;
+
+	if (argc != 4) {
+		fputs("nodectl-monitor is executed by nodectl, not by people\n", stderr);
+		return 2;
+	}
+	monitor.name = argv[1];
+	monitor.nodectl = argv[2];
+	monitor.config = argv[3];
+	for (int i = 0; i < CLIENTS; i++)
+		monitor.client[i] = -1;
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	(void)fcntl(MONITOR_CONSOLE, F_SETFL, O_RDWR | O_NONBLOCK);
+
+	/* without console or ring the VPS is still worth watching */
+	monitor.listener = ring_open(&monitor) == 0 ? listener_open() : -1;
+	if (monitor.ring == MAP_FAILED || !monitor.ring) {
+		static char instead[RING_HEADER + RING_SIZE] __attribute__((aligned(8)));
+
+		monitor.ring = (struct ring *)(void *)instead;
+	}
+
+	watch(&monitor);
+	while (monitor.budget && console_read(&monitor))
+		;
+	how = reap();
+	(void)unlinkat(MONITOR_RUN, "console", 0);
+	if (intent_is_alive())
+		return 0;
+
+	execl(monitor.nodectl, "nodectl", "--config", monitor.config, MONITOR_ENDED,
+	      monitor.name, how, NULL);
+	return 1;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "err.h"
+#include "io.h"
+#include "own.h"
+#include "str.h"
+
+static const char format[] =
+    "id = %u\nboot = %36s\ninit = %d\ninit-start = %" SCNu64
+    "\nmonitor = %d\nmonitor-start = %" SCNu64 "\nstarted = %" SCNd64 "\n%1[e]nd\n";
+
+static int boot_read(char *boot, size_t size, struct err *err)
+{
+	char text[64];
+
+	if (file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", text, sizeof(text), err) < 0)
+		return -1;
+	text[strcspn(text, "\n")] = 0;
+	return str_copy(boot, size, text, err);
+}
+
+bool stat_parse(const char *line, char *state, uint64_t *start)
+{
+	/* the name may contain anything, blanks and brackets too: the last ")" ends it */
+	const char *rest = strrchr(line, ')');
+
+	return rest &&
+	       sscanf(rest,
+		      ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+		      "%*d %*d %*d %" SCNu64,
+		      state, start) == 2;
+}
+
+uint64_t process_start(pid_t pid)
+{
+	char path[32], line[1024], state;
+	struct err err;
+	uint64_t start;
+
+	str_format(path, sizeof(path), "/proc/%d/stat", pid);
+	if (pid <= 0 || file_read(AT_FDCWD, path, line, sizeof(line), &err) < 0 ||
+	    !stat_parse(line, &state, &start) || state == 'Z' || state == 'X')
+		return 0;
+	return start;
+}
+
+bool process_is(pid_t pid, uint64_t start)
+{
+	return start && process_start(pid) == start;
+}
+
+int process_open(pid_t pid, uint64_t start)
+{
+	own_fd fd = pid > 0 ? pidfd_open(pid, 0) : -1;
+
+	/* open first, compare then: what we hold cannot be replaced any more */
+	return fd >= 0 && process_is(pid, start) ? take_fd(&fd) : -1;
+}
+
+int record_write(int run, struct record *record, struct err *err)
+{
+	char text[400];
+
+	if (boot_read(record->boot, sizeof(record->boot), err) < 0)
+		return -1;
+	record->init_start = process_start(record->init);
+	record->monitor_start = process_start(record->monitor);
+	if (!record->started)
+		record->started = time(NULL);
+	str_format(text, sizeof(text),
+		   "id = %u\nboot = %s\ninit = %d\ninit-start = %" PRIu64
+		   "\nmonitor = %d\nmonitor-start = %" PRIu64 "\nstarted = %" PRId64 "\nend\n",
+		   record->id, record->boot, record->init, record->init_start, record->monitor,
+		   record->monitor_start, record->started);
+	return file_replace_volatile(run, "run", text, strlen(text), 0600, err);
+}
+
+int record_read(int run, struct record *record)
+{
+	char text[400], boot[37], end[2];
+	struct record got;
+	struct err err;
+
+	if (run < 0 || file_read(run, "run", text, sizeof(text), &err) < 0 ||
+	    sscanf(text, format, &got.id, got.boot, &got.init, &got.init_start, &got.monitor,
+		   &got.monitor_start, &got.started, end) != 8 ||
+	    boot_read(boot, sizeof(boot), &err) < 0 || strcmp(boot, got.boot) != 0)
+		return -1;
+	*record = got;
+	return 0;
+}
+
+static int remove_file(int run, const char *name, struct err *err)
+{
+	if (unlinkat(run, name, 0) < 0 && errno != ENOENT)
+		return fail(err, errno, "cannot remove '%s'", name);
+	return 0;
+}
+
+int record_remove(int run, struct err *err)
+{
+	return remove_file(run, "run", err);
+}
+
+int intent_write(int run, const char *what, struct err *err)
+{
+	return file_replace_volatile(run, "intent", what, strlen(what), 0600, err);
+}
+
+int intent_remove(int run, struct err *err)
+{
+	return remove_file(run, "intent", err);
+}
+
+bool intent_read(int run, char *what, size_t size)
+{
+	struct err err;
+
+	return run >= 0 && file_read(run, "intent", what, size, &err) >= 0;
+}

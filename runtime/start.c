@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cgroups.h"
+#include "creds.h"
+#include "err.h"
+#include "handover.h"
+#include "images.h"
+#include "io.h"
+#include "netns.h"
+#include "own.h"
+#include "record.h"
+#include "runtime.h"
+#include "steps.h"
+#include "str.h"
+#include "vps.h"
+
+#define STOP_MS	  10000u /* for what was killed to be gone */
+#define VOLUME_MS 15000u /* for the last mount of the volume to be gone */
+
+static int intent_apply(struct start *start, struct err *err)
+{
+	return intent_write(start->place->run, "start", err);
+}
+
+static int intent_undo(struct start *start, struct err *err)
+{
+	return intent_remove(start->place->run, err);
+}
+
+static int cgroup_apply(struct start *start, struct err *err)
+{
+	const struct vps *vps = start->vps;
+
+	start->cgroup = cgroup_create(vps->id, &vps->limits, vps_base(vps->id), err);
+	return start->cgroup < 0 ? -1 : cgroup_door_open(vps->id, &start->door, err);
+}
+
+static int cgroup_undo(struct start *start, struct err *err)
+{
+	return cgroup_remove(start->vps->id, err);
+}
+
+static int volume_apply(struct start *start, struct err *err)
+{
+	start->fresh = faccessat(start->place->dir, "fresh", F_OK, 0) == 0;
+	start->volume = volume_mount(start->place->dir, "vda", VOLUME_MS, err);
+	return start->volume < 0 ? -1 : 0;
+}
+
+static int volume_undo(struct start *start, struct err *err)
+{
+	if (start->volume >= 0)
+		close(take_fd(&start->volume));
+	return volume_wait(start->place->dir, VOLUME_MS, err);
+}
+
+/* We become the VPS's base for this one call: the kernel counts a user namespace, and
+ * what is counted per user in it, against whoever makes it. */
+static int clone_guest(struct start *start, struct err *err)
+{
+	struct clone_args args = {
+		.flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
+			 CLONE_NEWUTS | CLONE_PIDFD | CLONE_INTO_CGROUP,
+		.pidfd = (uint64_t)&start->pidfd,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)start->cgroup,
+	};
+	struct err again;
+	int code;
+
+	if (become_base(start->vps, err) < 0)
+		return -1;
+	start->pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	code = errno;
+	if (start->pid == 0)
+		return 0;
+	if (become_root(&again) < 0) {
+		*err = again;
+		return -1;
+	}
+	if (start->pid < 0)
+		return fail(err, code, "cannot make the namespaces");
+	return 0;
+}
+
+static int spawn_apply(struct start *start, struct err *err)
+{
+	int pair[2];
+
+	if (limits_apply(err) < 0)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return fail(err, errno, "cannot make the channel");
+	start->channel = pair[0];
+	own_fd theirs = pair[1];
+
+	if (clone_guest(start, err) < 0)
+		return -1;
+	if (start->pid == 0) {
+		close(take_fd(&start->channel));
+		start->channel = theirs;
+		guest_main(start);
+	}
+	cgroup_door_close(&start->door);
+	return 0;
+}
+
+static int spawn_undo(struct start *start, struct err *err)
+{
+	if (start->channel >= 0)
+		close(take_fd(&start->channel));
+	if (cgroup_kill(start->vps->id, STOP_MS, err) < 0)
+		return -1;
+	if (start->pid > 0) {
+		kill(start->pid, SIGKILL);
+		(void)waitpid(start->pid, NULL, 0);
+		start->pid = 0;
+	}
+	return 0;
+}
+
+static int map_write(pid_t pid, const char *which, uid_t base, struct err *err)
+{
+	char path[48], map[48];
+
+	str_format(path, sizeof(path), "/proc/%d/%s", pid, which);
+	str_format(map, sizeof(map), "0 %u %u", base, VPS_ID_SIZE);
+	return file_write(AT_FDCWD, path, map, err);
+}
+
+static int idmap_apply(struct start *start, struct err *err)
+{
+	uid_t base = vps_base(start->vps->id);
+
+	if (map_write(start->pid, "gid_map", base, err) < 0)
+		return -1;
+	return map_write(start->pid, "uid_map", base, err);
+}
+
+static int rootfs_apply(struct start *start, struct err *err)
+{
+	if (rootfs_build(start, err) < 0)
+		return -1;
+	/* from here the guest mounts and pivots while we make its network */
+	return channel_go(start, -1, err);
+}
+
+static int network_apply(struct start *start, struct err *err)
+{
+	char path[48];
+
+	str_format(path, sizeof(path), "/proc/%d/ns/net", start->pid);
+	own_fd netns = open(path, O_RDONLY | O_CLOEXEC);
+	if (netns < 0)
+		return fail(err, errno, "cannot open the guest's network namespace");
+	return link_create(start->vps->id, start->place->bridge, &start->vps->link, netns, err);
+}
+
+static int network_undo(struct start *start, struct err *err)
+{
+	return network_remove(start->vps->id, &start->vps->link, err);
+}
+
+/* The record is written before any code of the tenant's runs: a crash from here on
+ * leaves a process that repair knows. */
+static int record_apply(struct start *start, struct err *err)
+{
+	struct record record = {
+		.id = start->vps->id,
+		.init = start->pid,
+		.monitor = getpid(),
+	};
+
+	if (channel_wait(start, &start->console, err) < 0)
+		return -1;
+	return record_write(start->place->run, &record, err);
+}
+
+static int record_undo(struct start *start, struct err *err)
+{
+	return record_remove(start->place->run, err);
+}
+
+static int publish_apply(struct start *start, struct err *err)
+{
+	if (nat_add(start->vps->id, &start->vps->link, err) < 0)
+		return -1;
+	return link_up(start->vps->id, err);
+}
+
+/* Commit: end-of-file on the channel is the guest's exec, anything else its reason. */
+static int go_apply(struct start *start, struct err *err)
+{
+	if (channel_go(start, -1, err) < 0)
+		return -1;
+	if (channel_wait(start, NULL, err) == 0 || err->code != EPIPE)
+		return -1;
+	close(take_fd(&start->channel));
+	(void)unlinkat(start->place->dir, "fresh", 0);
+	return 0;
+}
+
+static const struct step host_steps[] = {
+	{ "intent", intent_apply, intent_undo, SLOW }, /* a crash from here on has an owner */
+	{ "cgroup", cgroup_apply, cgroup_undo, FAST }, /* limits before the first process */
+	{ "volume", volume_apply, volume_undo, FAST }, /* one mount at a time, ever */
+	{ "scratch", rootfs_prepare, rootfs_leave, FAST }, /* only we and the guest see it */
+	{ "spawn", spawn_apply, spawn_undo, FAST },	   /* clone3 into that cgroup */
+	{ "idmap", idmap_apply, NULL, FAST },		   /* only its parent may map it */
+	{ "rootfs", rootfs_apply, NULL, FAST },		   /* layers in the guest's ids */
+	{ "network", network_apply, network_undo, SLOW },  /* far end inside, near end down */
+	{ "record", record_apply, record_undo,
+	  FAST },				  /* before the tenant's first instruction */
+	{ "publish", publish_apply, NULL, FAST }, /* the last that can be refused */
+	{ "go", go_apply, NULL, FAST },		  /* its exec, or its struct err */
+};
+
+/* For a program that runs once: no network, and nobody needs to find it. */
+static int console_apply(struct start *start, struct err *err)
+{
+	return channel_wait(start, &start->console, err);
+}
+
+static const struct step once_steps[] = {
+	{ "intent", intent_apply, intent_undo, FAST },
+	{ "cgroup", cgroup_apply, cgroup_undo, FAST },
+	{ "volume", volume_apply, volume_undo, FAST },
+	{ "scratch", rootfs_prepare, rootfs_leave, FAST },
+	{ "spawn", spawn_apply, spawn_undo, FAST },
+	{ "idmap", idmap_apply, NULL, FAST },
+	{ "rootfs", rootfs_apply, NULL, FAST },
+	{ "console", console_apply, NULL, FAST },
+	{ "go", go_apply, NULL, FAST },
+};
+
+static struct start start_of(const struct vps *vps, const struct place *place)
+{
+	return (struct start){
+		.vps = vps,
+		.place = place,
+		.in = -1,
+		.host_mounts = -1,
+		.image = -1,
+		.volume = -1,
+		.cgroup = -1,
+		.channel = -1,
+		.pidfd = -1,
+		.console = -1,
+		.door = { { -1, -1, -1 } },
+	};
+}
+
+/* Nothing of the operator's session may hold the VPS, or end with it. */
+static int session_leave(struct err *err)
+{
+	own_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
+		return fail(err, errno, "cannot open /dev/null");
+	(void)setsid();
+	signal(SIGPIPE, SIG_IGN);
+	umask(022);
+	return 0;
+}
+
+int runtime_clean(const struct vps *vps, const struct place *place, struct err *err)
+{
+	struct start start = start_of(vps, place);
+
+	return steps_undo(host_steps, ARRAY_SIZE(host_steps), &start, err);
+}
+
+int runtime_clean_soon(const struct vps *vps, const struct place *place, struct err *err)
+{
+	struct start start = start_of(vps, place);
+	pid_t pid;
+
+	if (steps_undo_fast(host_steps, ARRAY_SIZE(host_steps), &start, err) < 0)
+		return -1;
+	/* The lock is held until its last copy is closed, and the child has one. */
+	pid = fork();
+	if (pid < 0)
+		return runtime_clean(vps, place, err);
+	if (pid == 0) {
+		if (session_leave(err) == 0)
+			(void)runtime_clean(vps, place, err);
+		_exit(0);
+	}
+	return 0;
+}
+
+/* The last step is not in the table: there is no undo once the VPS runs. */
+static int start_here(const struct vps *vps, const struct place *place, int answer,
+		      struct err *err)
+{
+	struct start start = start_of(vps, place);
+	struct err done = { 0 };
+
+	own_fd monitor = handover_open(err);
+	if (monitor < 0)
+		return -1;
+	if (steps_apply(host_steps, ARRAY_SIZE(host_steps), &start, err) < 0)
+		return -1;
+
+	if (rootfs_leave(&start, err) < 0 || intent_remove(place->run, err) < 0)
+		return -1;
+	if (answer >= 0)
+		(void)write_all(answer, &done, sizeof(done));
+	return handover(monitor, vps, place, start.pidfd, start.console, err);
+}
+
+int runtime_restart(const struct vps *vps, const struct place *place, struct err *err)
+{
+	return start_here(vps, place, -1, err);
+}
+
+/* In a process of its own: it changes namespaces, and then becomes the monitor. */
+static __attribute__((noreturn)) void host_main(const struct vps *vps,
+						const struct place *place, int answer)
+{
+	struct err err;
+
+	if (session_leave(&err) == 0)
+		(void)start_here(vps, place, answer, &err);
+	(void)write_all(answer, &err, sizeof(err));
+	_exit(1);
+}
+
+/* Whatever the forked host side has to say comes back as one struct err. */
+static int answer_wait(int answer, pid_t pid, bool reap, struct err *err)
+{
+	struct err got;
+
+	if (read_all(answer, &got, sizeof(got)) < 0) {
+		(void)waitpid(pid, NULL, 0);
+		return fail(err, 0,
+			    "the starting process was killed; 'nodectl repair' cleans up");
+	}
+	if (got.kind || reap)
+		(void)waitpid(pid, NULL, 0);
+	if (!got.kind)
+		return 0;
+	*err = got;
+	return -1;
+}
+
+int runtime_start(const struct vps *vps, const struct place *place, struct err *err)
+{
+	int pipe[2];
+	pid_t pid;
+
+	if (pipe2(pipe, O_CLOEXEC) < 0)
+		return fail(err, errno, "cannot make a pipe");
+	pid = fork();
+	if (pid == 0)
+		host_main(vps, place, pipe[1]);
+	close(pipe[1]);
+	own_fd answer = pipe[0];
+	if (pid < 0)
+		return fail(err, errno, "cannot fork");
+	return answer_wait(answer, pid, false, err);
+}
+
+/* What the program said last is the best reason there is. */
+static int once_failed(int console, const char *program, int status, struct err *err)
+{
+	char said[400], line[300];
+	ssize_t len = read(console, said, sizeof(said) - 1);
+
+	said[len > 0 ? len : 0] = 0;
+	said[strcspn(said, "\r\n")] = 0;
+	str_escape(said, line, sizeof(line));
+	if (WIFSIGNALED(status))
+		return fail(err, 0, "'%s' was ended by signal %d", program, WTERMSIG(status));
+	return fail(err, 0, "'%s' failed with exit status %d%s%s", program, WEXITSTATUS(status),
+		    *line ? ": " : "", line);
+}
+
+static int once_here(const struct vps *vps, const struct place *place, const char *const *argv,
+		     int in, struct err *err)
+{
+	struct start start = start_of(vps, place);
+	struct err undo;
+	int status, result = 0;
+
+	start.argv = argv;
+	start.in = in;
+	if (steps_apply(once_steps, ARRAY_SIZE(once_steps), &start, err) < 0)
+		return -1;
+	while (waitpid(start.pid, &status, 0) < 0 && errno == EINTR)
+		;
+	start.pid = 0;
+	if (status != 0)
+		result = once_failed(start.console, argv[0], status, err);
+	if (steps_undo(once_steps, ARRAY_SIZE(once_steps), &start, &undo) < 0 && result == 0) {
+		*err = undo;
+		result = -1;
+	}
+	return result;
+}
+
+int runtime_run(const struct vps *vps, const struct place *place, const char *const *argv,
+		int in, struct err *err)
+{
+	struct err done = { 0 };
+	int pipe[2];
+	pid_t pid;
+
+	if (pipe2(pipe, O_CLOEXEC) < 0)
+		return fail(err, errno, "cannot make a pipe");
+	pid = fork();
+	if (pid == 0) {
+		(void)once_here(vps, place, argv, in, &done);
+		(void)write_all(pipe[1], &done, sizeof(done));
+		_exit(0);
+	}
+	close(pipe[1]);
+	own_fd answer = pipe[0];
+	if (pid < 0)
+		return fail(err, errno, "cannot fork");
+	return answer_wait(answer, pid, true, err);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "cgroups.h"
+#include "err.h"
+#include "io.h"
+#include "own.h"
+#include "record.h"
+#include "runtime.h"
+#include "str.h"
+#include "vps.h"
+
+#define KILL_MS	   10000u
+#define MONITOR_MS 3000u
+#define ASK_S	   30u
+
+/* How an init is asked to power off; the first row that fits.  The last one fits all. */
+static const struct init_kind kinds[] = {
+	{ "systemd", "SIGRTMIN+3", { NULL } }, /* systemd(1), SIGNALS */
+	{ "busybox", "SIGUSR2", { NULL } },    /* init/init.c of busybox */
+	{ "runit", "SIGCONT", { NULL } },      /* runit(8): with /etc/runit/stopit */
+	{ "openrc-init", NULL, { "openrc-shutdown", "--poweroff", "now", NULL } },
+	{ "init",
+	  NULL,
+	  { "telinit", "0", NULL } }, /* sysvinit: SIGPWR is a power failure there */
+	{ NULL, "SIGPWR", { NULL } }, /* what LXC has taught images to expect */
+};
+
+const struct init_kind *init_kind_of(pid_t init)
+{
+	char path[32], exe[256];
+	const char *name;
+	ssize_t len;
+
+	/* only the text of the link: nothing of the tenant's is opened */
+	str_format(path, sizeof(path), "/proc/%d/exe", init);
+	len = readlink(path, exe, sizeof(exe) - 1);
+	exe[len > 0 ? len : 0] = 0;
+	name = strrchr(exe, '/');
+	name = name ? name + 1 : exe;
+
+	for (size_t i = 0;; i++) {
+		if (!kinds[i].program || strcmp(kinds[i].program, name) == 0)
+			return &kinds[i];
+	}
+}
+
+int signal_parse(const char *text, int *signal, struct err *err)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} names[] = {
+		{ "SIGHUP", SIGHUP },	{ "SIGINT", SIGINT },	{ "SIGQUIT", SIGQUIT },
+		{ "SIGTERM", SIGTERM }, { "SIGUSR1", SIGUSR1 }, { "SIGUSR2", SIGUSR2 },
+		{ "SIGPWR", SIGPWR },	{ "SIGCONT", SIGCONT }, { "SIGKILL", SIGKILL },
+	};
+	struct err ignored;
+	unsigned long offset;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(text, names[i].name) == 0) {
+			*signal = names[i].number;
+			return 0;
+		}
+	}
+	if (strncmp(text, "SIGRTMIN+", 9) == 0 &&
+	    number_parse(text + 9, 0, (unsigned long)(SIGRTMAX - SIGRTMIN), &offset,
+			 &ignored) == 0) {
+		*signal = SIGRTMIN + (int)offset;
+		return 0;
+	}
+	return fail_as(err, ERR_VALUE, "'%s' is not a signal (like SIGTERM or SIGRTMIN+3)",
+		       text);
+}
+
+/* The command is the tenant's and may hang: it gets a process and a time of its own, and its
+ * end is not waited for. */
+static int ask_inside(const struct vps *vps, pid_t init, const char *const *command)
+{
+	const struct inside inside = { .argv = command, .in = -1, .out = -1, .err = -1 };
+	struct err ignored;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)setsid();
+		alarm(ASK_S);
+		(void)runtime_exec(vps->id, init, &inside, &status, &ignored);
+		_exit(0);
+	}
+	return pid < 0 ? -1 : 0;
+}
+
+/* An init that cannot be asked is killed when the time is up, like one that does not listen. */
+static int ask(const struct vps *vps, pid_t init, int pidfd)
+{
+	const struct init_kind *kind = init_kind_of(init);
+	const char *name =
+	    strcmp(vps->stop_signal, "auto") == 0 ? kind->signal : vps->stop_signal;
+	struct err ignored;
+	int signal;
+
+	if (!name)
+		return ask_inside(vps, init, kind->command);
+	if (signal_parse(name, &signal, &ignored) < 0)
+		return -1;
+	return pidfd_send_signal(pidfd, signal, NULL, 0);
+}
+
+static bool wait_end(int pidfd, unsigned wait_ms)
+{
+	struct pollfd end = { .fd = pidfd, .events = POLLIN };
+	unsigned long long deadline = now_ms() + wait_ms;
+
+	for (;;) {
+		unsigned long long now = now_ms();
+		int left = deadline > now ? (int)(deadline - now) : 0;
+		int ready = poll(&end, 1, left);
+
+		if (ready > 0)
+			return true;
+		if (ready == 0 || errno != EINTR)
+			return false;
+	}
+}
+
+int runtime_stop(const struct vps *vps, const struct place *place, unsigned timeout,
+		 bool *forced, struct err *err)
+{
+	struct record record = { 0 };
+	own_fd monitor = -1, init = -1;
+	char intent[32];
+
+	*forced = true;
+	/* The monitor reads it when init ends, and leaves the cleaning to us while we live. */
+	str_format(intent, sizeof(intent), "stop %d\n", getpid());
+	if (intent_write(place->run, intent, err) < 0)
+		return -1;
+	if (record_read(place->run, &record) == 0) {
+		init = process_open(record.init, record.init_start);
+		monitor = process_open(record.monitor, record.monitor_start);
+	}
+	if (init >= 0 && timeout) {
+		struct err ignored;
+
+		if (cgroup_is_frozen(vps->id))
+			(void)cgroup_freeze(vps->id, false, &ignored);
+		if (ask(vps, record.init, init) == 0 && wait_end(init, timeout * 1000))
+			*forced = false;
+	}
+
+	/* What init left behind is killed too; then the monitor has nothing to wait for. */
+	if (cgroup_kill(vps->id, KILL_MS, err) < 0)
+		return -1;
+	if (monitor >= 0 && !wait_end(monitor, MONITOR_MS))
+		(void)pidfd_send_signal(monitor, SIGKILL, NULL, 0);
+	return runtime_clean_soon(vps, place, err);
+}
