@@ -55,11 +55,11 @@ int runtime_start(const struct vps *vps, const struct place *place, struct err *
 int runtime_restart(const struct vps *vps, const struct place *place, struct err *err);
 
 /*
- * Run one program as the VPS's only process, without network, in its root with its limits, and
- * return when it has ended; for a VPS that is stopped.  @in becomes its standard input.
+ * Call @work in the root of a VPS that is stopped, as its root, its only process, with its
+ * limits and without network.  No program of the VPS is run.
  */
-int runtime_run(const struct vps *vps, const struct place *place, const char *const *argv,
-		int in, struct err *err);
+int runtime_offline(const struct vps *vps, const struct place *place,
+		    int (*work)(void *arg, struct err *err), void *arg, struct err *err);
 
 /*
  * Ask init to shut down, wait @timeout seconds, then kill what is left.  @timeout 0 kills at

@@ -239,6 +239,20 @@ static int nat_one(const struct nat_entry *entry, void *arg, struct err *err)
 	return repair->dry ? 0 : nat_entry_remove(entry, err);
 }
 
+/* One that has ended and waits for its parent is no process any more. */
+static bool is_zombie(int proc, const char *entry)
+{
+	char path[32], line[1024];
+	const char *state;
+	struct err ignored;
+
+	str_format(path, sizeof(path), "%.16s/stat", entry);
+	if (file_read(proc, path, line, sizeof(line), &ignored) < 0)
+		return true;
+	state = strrchr(line, ')');
+	return state && (state[2] == 'Z' || state[2] == 'X');
+}
+
 /* Whoever runs with host ids of a VPS that does not run got out of its control groups. */
 static int process_one(const struct repair *repair, pid_t pid, int proc, const char *entry,
 		       struct err *err)
@@ -249,7 +263,8 @@ static int process_one(const struct repair *repair, pid_t pid, int proc, const c
 	if (fstatat(proc, entry, &stat, 0) < 0 || stat.st_uid < VPS_UID_MIN + VPS_ID_SIZE)
 		return 0;
 	id = (stat.st_uid - VPS_UID_MIN) / VPS_ID_SIZE;
-	if (id > VPS_ID_MAX || !id_is_ours(repair, id) || id_is_live(repair, id))
+	if (id > VPS_ID_MAX || !id_is_ours(repair, id) || is_zombie(proc, entry) ||
+	    id_is_live(repair, id))
 		return 0;
 	found(repair, "process %d with the ids of id %u: no VPS with it runs", pid, id);
 	if (repair->dry)

@@ -162,10 +162,13 @@ static int settle(const struct node *node, struct held *held, struct err *err)
 
 	runtime_status(held->vps.id, held->place.run, &status);
 	if (status.crashed && !status.init) {
+		bool cut = faccessat(held->place.run, "intent", F_OK, 0) == 0;
+
 		if (runtime_clean(&held->vps, &held->place, err) < 0)
-			return fail_in(err,
-				       "cannot clean up after an operation that was cut off");
-		vps_log(node, held->vps.name, "cleaned up after an operation that was cut off");
+			return fail_in(err, "cannot clean up");
+		if (cut)
+			vps_log(node, held->vps.name,
+				"cleaned up after an operation that was cut off");
 	} else if (status.crashed) {
 		(void)unlinkat(held->place.run, "intent", 0);
 	}

@@ -10,7 +10,9 @@
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -130,10 +132,23 @@ struct relay {
 	int from, to;
 };
 
+/* End of our input is end of the command's, and whoever does not hear us is not written to; a
+ * terminal is left to the command. */
+static void relay_end(struct relay *relay, int master)
+{
+	if (relay->to > 2 && relay->to != master)
+		close(relay->to);
+	if (relay->from > 2 && relay->from != master)
+		close(relay->from);
+	relay->from = -1;
+}
+
 static int relay_wait(pid_t pid, int signals, int master, struct relay *relays, size_t count)
 {
-	bool ended = waitpid(pid, NULL, WNOHANG | WNOWAIT) < 0;
+	bool ended = false;
 	int status = 0;
+
+	signal(SIGPIPE, SIG_IGN);
 
 	while (!ended) {
 		struct pollfd fds[4] = { { .fd = signals, .events = POLLIN } };
@@ -143,13 +158,8 @@ static int relay_wait(pid_t pid, int signals, int master, struct relay *relays, 
 		if (poll(fds, count + 1, -1) < 0 && errno != EINTR)
 			break;
 		for (size_t i = 0; i < count; i++) {
-			if (!fds[i + 1].revents || copy(relays[i].from, relays[i].to))
-				continue;
-			/* end of our input is end of the command's; a terminal has no such end
-			 */
-			if (relays[i].to > 2 && relays[i].to != master)
-				close(relays[i].to);
-			relays[i].from = -1;
+			if (fds[i + 1].revents && !copy(relays[i].from, relays[i].to))
+				relay_end(&relays[i], master);
 		}
 		signals_pass(signals, pid, master, &ended, &status);
 	}
@@ -205,17 +215,29 @@ static int exec_tty(unsigned id, pid_t init, const struct inside *inside, int *s
 	return 0;
 }
 
-/* A stream that is a terminal is replaced by a pipe: @theirs for the command, a relay for us.
+/*
+ * May the command have this descriptor itself?  A pipe says nothing of the
+ * node; a terminal could be written to as if by its user (TIOCSTI), and a file's path is shown
+ * in /proc/PID/fd.
  */
+static bool is_plain(int fd)
+{
+	struct stat stat;
+
+	return fstat(fd, &stat) == 0 &&
+	       (S_ISFIFO(stat.st_mode) || S_ISSOCK(stat.st_mode) ||
+		(S_ISCHR(stat.st_mode) && stat.st_rdev == makedev(1, 3)));
+}
+
+/* What it must not have is replaced by a pipe: @theirs for the command, a relay for us. */
 static int stream_make(int i, int fd, int *theirs, struct relay *relays, size_t *count,
 		       struct err *err)
 {
 	int pipe[2];
 
-	if (!isatty(fd)) {
-		*theirs = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-		if (*theirs < 0)
-			*theirs = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (fd < 0 || is_plain(fd)) {
+		*theirs = fd < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC)
+				 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 		return *theirs < 0 ? fail(err, errno, "cannot pass descriptor %d", i) : 0;
 	}
 	if (pipe2(pipe, O_CLOEXEC) < 0)

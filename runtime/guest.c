@@ -69,16 +69,14 @@ static int ready_apply(struct start *start, struct err *err)
 
 static int session_apply(struct start *start, struct err *err)
 {
-	own_fd in = -1;
-
+	(void)start;
 	if (session_reset(err) < 0)
 		return -1;
-	in = start->argv ? fcntl(start->in, F_DUPFD_CLOEXEC, 3)
-			 : open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
 	own_fd console = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (in < 0 || console < 0)
+	if (console < 0)
 		return fail(err, errno, "cannot open the console");
-	if (dup2(in, 0) < 0 || dup2(console, 1) < 0 || dup2(console, 2) < 0)
+	if (dup2(console, 0) < 0 || dup2(console, 1) < 0 || dup2(console, 2) < 0)
 		return fail(err, errno, "cannot set standard input and output");
 	if (chdir("/") < 0)
 		return fail(err, errno, "cannot enter '/'");
@@ -98,23 +96,21 @@ static int filter_apply(struct start *start, struct err *err)
 
 static int exec_apply(struct start *start, struct err *err)
 {
-	const char *const init[] = { start->vps->init, NULL };
-	const char *const *argv = start->argv ? start->argv : init;
-	char **env = environment_make(start->argv ? NULL : start->vps->uuid, "linux", NULL);
+	const char *const argv[] = { start->vps->init, NULL };
+	char **env = environment_make(start->vps->uuid, "linux", NULL);
 
 	if (prctl(PR_SET_PDEATHSIG, 0) < 0)
 		return fail(err, errno, "cannot let go of the host side");
-	if (start->argv)
-		execvpe(argv[0], (char *const *)argv, env);
-	else
-		execve(argv[0], (char *const *)argv, env);
-
-	if (errno == ENOENT || errno == EACCES || errno == ENOEXEC) {
-		fail(err, errno, "cannot execute '%s'", argv[0]);
-		err->kind = start->argv ? ERR_NOT_FOUND : ERR_NOT_SYSTEM;
-		return -1;
+	if (start->work) {
+		if (start->work(start->arg, err) < 0)
+			return -1;
+		_exit(0);
 	}
-	return fail(err, errno, "cannot execute '%s'", argv[0]);
+	execve(argv[0], (char *const *)argv, env);
+	fail(err, errno, "cannot execute '%s'", argv[0]);
+	if (err->code == ENOENT || err->code == EACCES || err->code == ENOEXEC)
+		err->kind = ERR_NOT_SYSTEM;
+	return -1;
 }
 
 static const struct {

@@ -44,30 +44,17 @@ static const struct {
 	{ "run", "tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 20, { "mode=755", NULL } },
 };
 
-/* Information only: nothing may rest on a mask, for the tenant can unmount it. */
+/*
+ * What tells about the node and that the kernel shows to everybody.  Information
+ * only: nothing may rest on a mask, for the tenant can unmount it.
+ */
 static const struct {
 	const char *path;
 	bool directory;
 } masks[] = {
-	{ "proc/kcore", false },
-	{ "proc/keys", false },
-	{ "proc/key-users", false },
-	{ "proc/kallsyms", false },
-	{ "proc/kpagecount", false },
-	{ "proc/kpageflags", false },
-	{ "proc/kpagecgroup", false },
-	{ "proc/timer_list", false },
-	{ "proc/sysrq-trigger", false },
-	{ "proc/interrupts", false },
-	{ "proc/acpi", true },
-	{ "proc/scsi", true },
-	{ "sys/firmware", true },
-	{ "sys/kernel/debug", true },
-	{ "sys/kernel/tracing", true },
-	{ "sys/kernel/slab", true },
-	{ "sys/devices/virtual/powercap", true },
-	{ "sys/fs/pstore", true },
-	{ "sys/module", true },
+	{ "proc/interrupts", false }, { "proc/keys", false },
+	{ "proc/acpi", true },	      { "sys/devices/virtual/powercap", true },
+	{ "sys/firmware", true },     { "sys/module", true },
 	{ "sys/power", true },
 };
 

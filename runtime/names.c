@@ -113,7 +113,7 @@ int names_write(struct start *start, struct err *err)
 
 	if (sethostname(hostname, strlen(hostname)) < 0)
 		return fail(err, errno, "cannot set the host name");
-	if (start->argv)
+	if (start->work)
 		return 0;
 
 	own_fd console = open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC);
@@ -188,7 +188,7 @@ static void keygen(const char *type)
 int names_keys(struct start *start, struct err *err)
 {
 	(void)err;
-	if (!start->fresh || start->argv)
+	if (!start->fresh || start->work)
 		return 0;
 	keygen("ed25519");
 	keygen("ecdsa");

@@ -210,7 +210,8 @@ static int go_apply(struct start *start, struct err *err)
 	if (channel_wait(start, NULL, err) == 0 || err->code != EPIPE)
 		return -1;
 	close(take_fd(&start->channel));
-	(void)unlinkat(start->place->dir, "fresh", 0);
+	if (!start->work)
+		(void)unlinkat(start->place->dir, "fresh", 0);
 	return 0;
 }
 
@@ -229,13 +230,13 @@ static const struct step host_steps[] = {
 	{ "go", go_apply, NULL, FAST },		  /* its exec, or its struct err */
 };
 
-/* For a program that runs once: no network, and nobody needs to find it. */
+/* For work in a VPS that is stopped: no network, and nobody needs to find it. */
 static int console_apply(struct start *start, struct err *err)
 {
 	return channel_wait(start, &start->console, err);
 }
 
-static const struct step once_steps[] = {
+static const struct step offline_steps[] = {
 	{ "intent", intent_apply, intent_undo, FAST },
 	{ "cgroup", cgroup_apply, cgroup_undo, FAST },
 	{ "volume", volume_apply, volume_undo, FAST },
@@ -252,7 +253,6 @@ static struct start start_of(const struct vps *vps, const struct place *place)
 	return (struct start){
 		.vps = vps,
 		.place = place,
-		.in = -1,
 		.host_mounts = -1,
 		.image = -1,
 		.volume = -1,
@@ -375,46 +375,25 @@ int runtime_start(const struct vps *vps, const struct place *place, struct err *
 	return answer_wait(answer, pid, false, err);
 }
 
-/* What the program said last is the best reason there is. */
-static int once_failed(int console, const char *program, int status, struct err *err)
-{
-	char said[400], line[300];
-	ssize_t len = read(console, said, sizeof(said) - 1);
-
-	said[len > 0 ? len : 0] = 0;
-	said[strcspn(said, "\r\n")] = 0;
-	str_escape(said, line, sizeof(line));
-	if (WIFSIGNALED(status))
-		return fail(err, 0, "'%s' was ended by signal %d", program, WTERMSIG(status));
-	return fail(err, 0, "'%s' failed with exit status %d%s%s", program, WEXITSTATUS(status),
-		    *line ? ": " : "", line);
-}
-
-static int once_here(const struct vps *vps, const struct place *place, const char *const *argv,
-		     int in, struct err *err)
+static int offline_here(const struct vps *vps, const struct place *place,
+			int (*work)(void *arg, struct err *err), void *arg, struct err *err)
 {
 	struct start start = start_of(vps, place);
 	struct err undo;
-	int status, result = 0;
 
-	start.argv = argv;
-	start.in = in;
-	if (steps_apply(once_steps, ARRAY_SIZE(once_steps), &start, err) < 0)
+	start.work = work;
+	start.arg = arg;
+	if (steps_apply(offline_steps, ARRAY_SIZE(offline_steps), &start, err) < 0)
 		return -1;
-	while (waitpid(start.pid, &status, 0) < 0 && errno == EINTR)
-		;
-	start.pid = 0;
-	if (status != 0)
-		result = once_failed(start.console, argv[0], status, err);
-	if (steps_undo(once_steps, ARRAY_SIZE(once_steps), &start, &undo) < 0 && result == 0) {
+	if (steps_undo(offline_steps, ARRAY_SIZE(offline_steps), &start, &undo) < 0) {
 		*err = undo;
-		result = -1;
+		return -1;
 	}
-	return result;
+	return 0;
 }
 
-int runtime_run(const struct vps *vps, const struct place *place, const char *const *argv,
-		int in, struct err *err)
+int runtime_offline(const struct vps *vps, const struct place *place,
+		    int (*work)(void *arg, struct err *err), void *arg, struct err *err)
 {
 	struct err done = { 0 };
 	int pipe[2];
@@ -424,7 +403,8 @@ int runtime_run(const struct vps *vps, const struct place *place, const char *co
 		return fail(err, errno, "cannot make a pipe");
 	pid = fork();
 	if (pid == 0) {
-		(void)once_here(vps, place, argv, in, &done);
+		if (offline_here(vps, place, work, arg, &done) == 0)
+			done = (struct err){ 0 };
 		(void)write_all(pipe[1], &done, sizeof(done));
 		_exit(0);
 	}

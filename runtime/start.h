@@ -18,9 +18,9 @@ struct start {
 	const struct vps *vps;
 	const struct place *place;
 
-	/* instead of guest init: a program to run once, with this standard input */
-	const char *const *argv;
-	int in;
+	/* instead of guest init: what to do in the root, and then be gone */
+	int (*work)(void *arg, struct err *err);
+	void *arg;
 
 	bool fresh;		 /* the volume has never been started: write names and keys */
 	int host_mounts;	 /* the node's mount namespace, to go back to */

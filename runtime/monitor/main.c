@@ -230,8 +230,40 @@ static const char *how_of(int status)
 	return "crash";
 }
 
+static size_t small_read(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? -1 : read(fd, text, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[len > 0 ? len : 0] = 0;
+	return len > 0 ? (size_t)len : 0;
+}
+
+/* The exit status of a process that has ended and is not yet reaped: the last field but
+ * none of proc_pid_stat(5), the 52nd. */
+static bool zombie_status(int *status)
+{
+	char path[64], text[1024], *at;
+	int pid;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", MONITOR_PIDFD);
+	if (!small_read(path, text, sizeof(text)) || !(at = strstr(text, "\nPid:")))
+		return false;
+	pid = atoi(at + 5);
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (pid <= 0 || !small_read(path, text, sizeof(text)) || !(at = strrchr(text, ')')) ||
+	    at[1] != ' ' || at[2] != 'Z')
+		return false;
+	at = strrchr(at, ' ');
+	*status = atoi(at + 1);
+	return true;
+}
+
 static const char *reap(void)
 {
+	int status;
 	struct pidfd_info_615 info = { .mask = INFO_EXIT };
 	siginfo_t child = { 0 };
 
@@ -240,8 +272,10 @@ static const char *reap(void)
 			return how_of(child.si_status << 8);
 		return how_of(child.si_status);
 	}
-	/* An adopted init is not our child.  Linux 6.15 tells everybody how it ended, once
-	 * it is reaped, which its new parent does at any moment. */
+	/* An adopted init is not our child.  As long as its new parent has not reaped it, proc
+	 * shows how it ended; afterwards Linux 6.15 does. */
+	if (zombie_status(&status))
+		return how_of(status);
 	for (int i = 0; i < 200; i++) {
 		const struct timespec pause = { .tv_nsec = 5000000 };
 
