@@ -144,8 +144,14 @@ int node_create(const struct node *node, struct vps *vps, const struct wanted *w
 int node_destroy(const struct node *node, struct held *held, struct err *err);
 
 int node_start(const struct node *node, struct held *held, struct err *err);
-int node_stop(const struct node *node, struct held *held, unsigned timeout, bool *forced,
-	      struct err *err);
+/* How to stop. */
+struct stopping {
+	unsigned timeout; /* seconds that init may take; 0: it is not asked */
+	bool whole;	  /* return when its network is gone too, and not some 20 ms before */
+};
+
+int node_stop(const struct node *node, struct held *held, const struct stopping *how,
+	      bool *forced, struct err *err);
 
 /* What the monitor executes when guest init ended: clean up, and start again when it asked for
  * it. */

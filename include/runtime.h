@@ -63,8 +63,8 @@ int runtime_offline(const struct vps *vps, const struct place *place,
 
 /*
  * Ask init to shut down, wait @timeout seconds, then kill what is left.  @timeout 0 kills at
- * once.  Returns with everything of the VPS gone from the kernel.  @forced tells whether it had
- * to be killed.
+ * once.  Returns when no process of the VPS is left; what a start made else is
+ * runtime_clean()'s.  @forced tells whether it had to be killed.
  */
 int runtime_stop(const struct vps *vps, const struct place *place, unsigned timeout,
 		 bool *forced, struct err *err);

@@ -173,8 +173,8 @@ int nat_add(unsigned id, const struct link *link, struct err *err)
  * Only what leads to this very place: a start that failed because another VPS
  * has the port is undone by this too, and must leave the other's alone.
  */
-static int entries_remove(int fd, const struct nat_entry *entries, unsigned count,
-			  struct err *err)
+static int entries_remove_once(int fd, const struct nat_entry *entries, unsigned count,
+			       struct err *err)
 {
 	struct netlink_batch batch;
 	struct nat_entry found;
@@ -195,6 +195,20 @@ static int entries_remove(int fd, const struct nat_entry *entries, unsigned coun
 		return 0;
 	nft_put_end(netlink_next(&batch, "remove forwards", 0));
 	return netlink_run(fd, &batch, NULL, NULL, err);
+}
+
+/* Someone else may remove the same between our look and our removal: look again. */
+static int entries_remove(int fd, const struct nat_entry *entries, unsigned count,
+			  struct err *err)
+{
+	int result = -1;
+
+	for (int tries = 0; tries < 3 && result < 0; tries++) {
+		result = entries_remove_once(fd, entries, count, err);
+		if (result < 0 && err->code != ENOENT)
+			break;
+	}
+	return result;
 }
 
 int nat_remove(unsigned id, const struct link *link, struct err *err)

@@ -217,8 +217,8 @@ int node_start(const struct node *node, struct held *held, struct err *err)
 	return 0;
 }
 
-int node_stop(const struct node *node, struct held *held, unsigned timeout, bool *forced,
-	      struct err *err)
+int node_stop(const struct node *node, struct held *held, const struct stopping *how,
+	      bool *forced, struct err *err)
 {
 	struct status status;
 
@@ -227,7 +227,10 @@ int node_stop(const struct node *node, struct held *held, unsigned timeout, bool
 		(void)unlinkat(held->place.run, "error", 0);
 		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
 	}
-	if (runtime_stop(&held->vps, &held->place, timeout, forced, err) < 0)
+	if (runtime_stop(&held->vps, &held->place, how->timeout, forced, err) < 0)
+		return fail_in(err, "stop");
+	if ((how->whole ? runtime_clean : runtime_clean_soon)(&held->vps, &held->place, err) <
+	    0)
 		return fail_in(err, "stop");
 	vps_log(node, held->vps.name, *forced ? "killed" : "stopped");
 	return 0;

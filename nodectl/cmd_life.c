@@ -40,11 +40,12 @@ int cmd_start(struct cli *cli, struct err *err)
 static int stop_held(struct cli *cli, const struct node *node, struct held *held, bool *forced,
 		     struct err *err)
 {
-	unsigned timeout;
+	struct stopping how = { 0 };
 
-	if (cli_seconds(cli, "timeout", held->vps.stop_timeout, &timeout, err) < 0)
+	if (!cli_option(cli, "force") &&
+	    cli_seconds(cli, "timeout", held->vps.stop_timeout, &how.timeout, err) < 0)
 		return -1;
-	return node_stop(node, held, cli_option(cli, "force") ? 0 : timeout, forced, err);
+	return node_stop(node, held, &how, forced, err);
 }
 
 static int stop_one(struct cli *cli, const struct node *node, const char *name, struct err *err)
@@ -90,11 +91,12 @@ int cmd_restart(struct cli *cli, struct err *err)
 
 static int kill_one(struct cli *cli, const struct node *node, const char *name, struct err *err)
 {
+	const struct stopping now = { 0 };
 	own_held held = held_none();
 	bool forced;
 
 	if (vps_hold(node, name, "kill", &held, err) < 0 ||
-	    node_stop(node, &held, 0, &forced, err) < 0)
+	    node_stop(node, &held, &now, &forced, err) < 0)
 		return -1;
 	return done(cli, &held.vps, "stopped", err);
 }
@@ -145,6 +147,7 @@ int cmd_thaw(struct cli *cli, struct err *err)
 static int destroy_one(struct cli *cli, const struct node *node, const char *name,
 		       struct err *err)
 {
+	const struct stopping whole = { .whole = true };
 	own_held held = held_none();
 	struct status status;
 	bool forced;
@@ -152,11 +155,9 @@ static int destroy_one(struct cli *cli, const struct node *node, const char *nam
 	if (vps_hold(node, name, "destroy", &held, err) < 0)
 		return -1;
 	runtime_status(held.vps.id, held.place.run, &status);
-	if (status.init && cli_option(cli, "force")) {
-		if (node_stop(node, &held, 0, &forced, err) < 0 ||
-		    runtime_clean(&held.vps, &held.place, err) < 0)
-			return -1;
-	}
+	if (status.init && cli_option(cli, "force") &&
+	    node_stop(node, &held, &whole, &forced, err) < 0)
+		return -1;
 	if (node_destroy(node, &held, err) < 0)
 		return -1;
 	return done(cli, &held.vps, "destroyed", err);

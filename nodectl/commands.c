@@ -126,7 +126,8 @@ const struct command commands[] = {
 
 	{ "list", "ls", "look", "[NAME...]", "all VPSs in a table", list_options, 0, cmd_list },
 	{ "show", "info", "look", "NAME", "everything about one VPS", NULL, 0, cmd_show },
-	{ "status", NULL, "look", "NAME...", "one line for scripts", NULL, 0, cmd_status },
+	{ "status", NULL, "look", "NAME...", "one line for scripts", all_options, 0,
+	  cmd_status },
 	{ "ps", NULL, "look", "NAME", "processes of a VPS", table_options, 0, cmd_ps },
 	{ "pid", NULL, "look", "PID...", "whose process is it", NULL, 0, cmd_pid },
 	{ "log", NULL, "look", "NAME", "what happened to a VPS", log_options, 0, cmd_log },

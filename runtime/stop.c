@@ -161,5 +161,5 @@ int runtime_stop(const struct vps *vps, const struct place *place, unsigned time
 		return -1;
 	if (monitor >= 0 && !wait_end(monitor, MONITOR_MS))
 		(void)pidfd_send_signal(monitor, SIGKILL, NULL, 0);
-	return runtime_clean_soon(vps, place, err);
+	return 0;
 }
