@@ -40,6 +40,7 @@ monitor   = $(call objects,runtime/monitor)
 import    = $(call objects,images/import)
 floor     = $(call objects,bench/floor)
 skeletons = $(patsubst %.bpf.c,$O/gen/%.skel.h,$(notdir $(wildcard netns/*.bpf.c)))
+sources   = $(wildcard include/*.h */*.[ch] */*/*.[ch])
 generated = $(skeletons) $O/gen/devices.code.h $O/gen/filter.h
 
 # Static where a library is small and only a start-up cost otherwise; what is shared by
@@ -100,5 +101,72 @@ $O/gen/filter.h: $O/filter-generator
 	@mkdir -p $(@D)
 	$< > $@.tmp && mv $@.tmp $@
 
+# ---- what people type --------------------------------------------------------------------
+
+# The one list of packages is contrib/packages.
+deps:
+	@sh contrib/deps.sh
+
+# A fresh machine has no compiler yet when this file is read: install first, then build anew.
+demo: deps
+	@$(MAKE) --no-print-directory -s all
+	@O=$O bash contrib/demo.sh $(IMAGE)
+
+check: deps
+	@$(MAKE) --no-print-directory -s all $O/unit-tests
+	@$(MAKE) --no-print-directory -s O=$O/clang CC=$(CLANG) all
+	@$(MAKE) --no-print-directory check-tree unit live
+
+# What needs no root: who includes whom, manuals, layout.
+check-tree:
+	sh tests/layers.sh
+	O=$O sh tests/docs.sh
+	clang-format --dry-run -Werror $(sources)
+
+unit: $O/unit-tests all
+	$O/unit-tests -j2
+
+# Real VPSs on this machine.
+live: all
+	O=$O bash tests/run-live.sh $(LIVE)
+
+bench: all $O/floor
+	O=$O bash bench/run.sh $(N)
+
+# The unit tests once more, with the address and undefined-behaviour sanitizers.
+asan:
+	@$(MAKE) --no-print-directory O=$O/asan HARDEN= CFLAGS="-O1 -g -fno-omit-frame-pointer \
+		-fsanitize=address,undefined" $O/asan/unit-tests $O/asan/nodectl-import
+	ASAN_OPTIONS=detect_leaks=0 $O/asan/unit-tests -j2
+
+# gcc's static analyzer over everything.
+analyze:
+	@$(MAKE) --no-print-directory O=$O/analyze CFLAGS="-O1 -g -fanalyzer" all
+
+format:
+	clang-format -i $(sources)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBEXEC) \
+		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 755 $O/nodectl $(DESTDIR)$(PREFIX)/sbin/nodectl
+	install -m 755 $O/nodectl-monitor $O/nodectl-import $(DESTDIR)$(LIBEXEC)/
+	install -m 644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 contrib/completion/nodectl.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nodectl
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/nodectl $(DESTDIR)$(PREFIX)/share/man/man8/nodectl.8 \
+		$(DESTDIR)$(PREFIX)/share/man/man5/vps.conf.5 \
+		$(DESTDIR)$(PREFIX)/share/man/man5/node.conf.5 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nodectl
+	rm -rf $(DESTDIR)$(LIBEXEC)
+
+clean:
+	rm -rf $O
+
+.PHONY: all deps demo check check-tree unit live bench asan analyze format install uninstall clean
 .SECONDARY:
 -include $(shell find $O/obj -name '*.d' 2>/dev/null)

@@ -36,12 +36,22 @@ struct node {
 /* Default place of node.conf; the environment's NODECTL_CONFIG or --config replace it. */
 #define NODE_CONFIG "/etc/nodectl/node.conf"
 
+/* One line for a node.conf that is yet to be written. */
+struct setting {
+	const char *key, *value;
+};
+
+/* Does node.conf(5) know that key? */
+bool node_key_exists(const char *key);
+
 /*
  * Set the machine up, or complete it: node.conf and plans when they are missing, directories
- * 0700, bridge.  What is there stays as it is.  @say is called for each thing done.
+ * 0700, bridge.  What is there stays as it is; @settings for a node.conf that is there are
+ * ERR_EXISTS.
+ * @say, which may be NULL, is called for each thing done.
  */
-int node_init(const char *config, void (*say)(const char *what, void *arg), void *arg,
-	      struct err *err);
+int node_init(const char *config, const struct setting *settings, size_t count,
+	      void (*say)(const char *what, void *arg), void *arg, struct err *err);
 
 /* Read node.conf and open the directories.  A node that was not set up is ERR_SYSTEM naming
  * `nodectl init`. */

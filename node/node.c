@@ -305,6 +305,12 @@ static const struct {
 			 "cpus = 2\nmemory = 4G\nswap = 0\ntasks = 4096\ndisk = 40G\n" },
 };
 
+static void say_to(void (*say)(const char *what, void *arg), const char *what, void *arg)
+{
+	if (say)
+		say(what, arg);
+}
+
 static int plans_make(const struct node *node, void (*say)(const char *what, void *arg),
 		      void *arg, struct err *err)
 {
@@ -324,37 +330,80 @@ static int plans_make(const struct node *node, void (*say)(const char *what, voi
 		if (file_replace(dir, name, text, strlen(text), 0644, err) < 0)
 			return -1;
 		str_format(line, sizeof(line), "plan '%.*s'", (int)strcspn(name, "."), name);
-		say(line, arg);
+		say_to(say, line, arg);
 	}
 	return 0;
 }
 
-static int config_ensure(const char *config, void (*say)(const char *what, void *arg),
-			 void *arg, struct err *err)
+bool node_key_exists(const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (strcmp(keys[i].key, key) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Put "key = value" where the text has that key, as a comment or not; at its end when it has
+ * not. */
+static char *config_override(char *text, const char *key, const char *value)
+{
+	size_t len = strlen(key);
+	char *result;
+
+	for (char *line = text; *line;) {
+		char *end = line + strcspn(line, "\n");
+		char *at = line + (*line == '#');
+
+		if (strncmp(at, key, len) == 0 && strncmp(at + len, " = ", 3) == 0) {
+			result = xasprintf("%.*s%s = %s%s", (int)(line - text), text, key,
+					   value, end);
+			free(text);
+			return result;
+		}
+		line = end + (*end == '\n');
+	}
+	result = xasprintf("%s%s = %s\n", text, key, value);
+	free(text);
+	return result;
+}
+
+static int config_ensure(const char *config, const struct setting *settings, size_t count,
+			 void (*say)(const char *what, void *arg), void *arg, struct err *err)
 {
 	char parent[256], line[300];
 	const char *slash = strrchr(config, '/');
+	struct node node;
 
 	if (*config != '/' || strlen(config) >= sizeof(parent) - 8)
 		return fail_as(err, ERR_VALUE, "'%s' is not an absolute path of a file",
 			       config);
-	if (access(config, F_OK) == 0)
+	if (access(config, F_OK) == 0) {
+		if (count)
+			return fail_as(err, ERR_EXISTS, "'%s' exists already: edit it", config);
 		return 0;
+	}
+
+	own_str text = config_make();
+	for (size_t i = 0; i < count; i++)
+		text = config_override(text, settings[i].key, settings[i].value);
+	/* nothing is written that could not be read */
+	if (node_parse(&node, text, err) < 0)
+		return -1;
+
 	str_format(parent, sizeof(parent), "%.*s", (int)(slash - config), config);
 	if (*parent && dir_make_path(parent, 0755, err) < 0)
 		return -1;
-
-	own_str text = config_make();
 	own_fd dir = dir_open(AT_FDCWD, *parent ? parent : "/", err);
 	if (dir < 0 || file_replace(dir, slash + 1, text, strlen(text), 0644, err) < 0)
 		return -1;
 	str_format(line, sizeof(line), "configuration %s", config);
-	say(line, arg);
+	say_to(say, line, arg);
 	return 0;
 }
 
-int node_init(const char *config, void (*say)(const char *what, void *arg), void *arg,
-	      struct err *err)
+int node_init(const char *config, const struct setting *settings, size_t count,
+	      void (*say)(const char *what, void *arg), void *arg, struct err *err)
 {
 	static const char *const parts[] = { "vps",	  "images", "ids",
 					     "addresses", "trash",  "templates" };
@@ -364,13 +413,13 @@ int node_init(const char *config, void (*say)(const char *what, void *arg), void
 	node_defaults(&node);
 	if (geteuid() != 0)
 		return fail_as(err, ERR_SYSTEM, "nodectl must be run as root");
-	if (config_ensure(config, say, arg, err) < 0 || config_read(&node, config, err) < 0 ||
-	    plans_make(&node, say, arg, err) < 0)
+	if (config_ensure(config, settings, count, say, arg, err) < 0 ||
+	    config_read(&node, config, err) < 0 || plans_make(&node, say, arg, err) < 0)
 		return -1;
 
 	if (access(node.storage, F_OK) < 0) {
 		str_format(line, sizeof(line), "storage %s", node.storage);
-		say(line, arg);
+		say_to(say, line, arg);
 	}
 	if (dir_make_path(node.storage, 0700, err) < 0)
 		return -1;
@@ -394,7 +443,7 @@ int node_init(const char *config, void (*say)(const char *what, void *arg), void
 			address_print(&node.bridge.ipv6, true, v6, sizeof(v6));
 		str_format(line, sizeof(line), "bridge %s, %s%s%s", node.bridge.name, v4,
 			   *v6 ? ", " : "", v6);
-		say(line, arg);
+		say_to(say, line, arg);
 	}
 	return 0;
 }

@@ -124,7 +124,7 @@ static int node_ready(struct node *node, const char *config, struct err *err)
 
 	/* a fresh machine is set up by the first create */
 	if (access(config, F_OK) < 0 && errno == ENOENT &&
-	    node_init(config, NULL, NULL, err) < 0)
+	    node_init(config, NULL, 0, NULL, NULL, err) < 0)
 		return -1;
 	(void)ignored;
 	return node_open(node, config, err);

@@ -93,7 +93,7 @@ int cmd_image_build(struct cli *cli, struct err *err)
 
 	if (cli_expect(cli, 1, 1, err) < 0 ||
 	    (access(cli->config, F_OK) < 0 && errno == ENOENT &&
-	     node_init(cli->config, NULL, NULL, err) < 0) ||
+	     node_init(cli->config, NULL, 0, NULL, NULL, err) < 0) ||
 	    node_open(&node, cli->config, err) < 0)
 		return -1;
 	result = build(cli, &node, &progress, &image, err);
@@ -120,7 +120,7 @@ int cmd_image_import(struct cli *cli, struct err *err)
 		return fail_as(err, ERR_VALUE, "'%s' is not an image's name (name[:tag])",
 			       name);
 	if ((access(cli->config, F_OK) < 0 && errno == ENOENT &&
-	     node_init(cli->config, NULL, NULL, err) < 0) ||
+	     node_init(cli->config, NULL, 0, NULL, NULL, err) < 0) ||
 	    node_open(&node, cli->config, err) < 0)
 		return -1;
 

@@ -26,7 +26,16 @@ static void say_done(const char *what, void *arg)
 
 int cmd_init(struct cli *cli, struct err *err)
 {
-	if (cli_expect(cli, 0, 0, err) < 0 || node_init(cli->config, say_done, cli, err) < 0)
+	struct setting settings[32];
+	size_t count = 0;
+
+	for (size_t i = 0; i < cli->options_count && count < ARRAY_SIZE(settings); i++) {
+		if (node_key_exists(cli->options[i].name))
+			settings[count++] =
+			    (struct setting){ cli->options[i].name, cli->options[i].value };
+	}
+	if (cli_expect(cli, 0, 0, err) < 0 ||
+	    node_init(cli->config, settings, count, say_done, cli, err) < 0)
 		return -1;
 	if (cli->json)
 		return json_print(json_pack("{s:s}", "config", cli->config), err);

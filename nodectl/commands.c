@@ -104,6 +104,18 @@ static const struct option_row table_options[] = {
 	{ 0 },
 };
 
+/* Keys of node.conf(5), for one that is yet to be written. */
+static const struct option_row init_options[] = {
+	{ "storage", 0, "DIR", "where VPSs and images are kept (/var/lib/nodectl)" },
+	{ "run", 0, "DIR", "what lasts until the next boot (/run/nodectl)" },
+	{ "bridge", 0, "NAME", "bridge of the VPSs (nodectl0)" },
+	{ "subnet", 0, "GATEWAY/PREFIX", "IPv4 gateway and subnet of the VPSs (10.77.0.1/16)" },
+	{ "subnet6", 0, "GATEWAY/PREFIX", "the same for IPv6, or 'none' (a random ULA)" },
+	{ "ids", 0, "FIRST-LAST", "numbers that VPSs may get (1-28663)" },
+	{ "ssh-port", 0, "PORT", "host port for ssh of VPS N is this + N; 0: none (22000)" },
+	{ 0 },
+};
+
 static const struct option_row repair_options[] = {
 	{ "dry-run", 'n', NULL, "only say what is wrong" },
 	{ 0 },
@@ -163,7 +175,7 @@ const struct command commands[] = {
 	{ "plan show", "plan info", "plan", "PLAN", "what a plan gives", NULL, 0,
 	  cmd_plan_show },
 
-	{ "init", NULL, "node", "", "set this machine up", NULL, 0, cmd_init },
+	{ "init", NULL, "node", "", "set this machine up", init_options, 0, cmd_init },
 	{ "doctor", NULL, "node", "", "what this kernel and host have and lack", table_options,
 	  0, cmd_doctor },
 	{ "repair", NULL, "node", "", "find and remove what a crash left", repair_options, 0,
