@@ -3,6 +3,7 @@
 
 #include "images.h"
 #include "own.h"
+#include "volume.h"
 
 static const struct {
 	const char *name;
@@ -29,5 +30,5 @@ unsigned image_facts(struct image_fact *facts, unsigned max)
 			.present = access(facts_known[i].path, F_OK) == 0,
 			.consequence = facts_known[i].consequence,
 		};
-	return count;
+	return count + volume_facts(facts + count, max - count);
 }

@@ -171,6 +171,11 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 int image_in_use(const struct node *node, const char *digest, char *by, size_t size,
 		 struct err *err);
 
+/* Remove an image that no VPS uses; ERR_EXISTS names one that does.  @image becomes what it
+ * was. */
+int node_image_remove(const struct node *node, const char *name, struct image *image,
+		      struct err *err);
+
 /*
  * Find what belongs to no VPS, and operations that were cut off; finish or remove them.  @found
  * gets a line for each;

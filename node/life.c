@@ -131,6 +131,23 @@ static int staging_fill(const struct node *node, struct vps *vps, const struct w
 	return vps_save_at(dir, vps, err);
 }
 
+/* From the rename on there is such a VPS.  Under the lock that node_image_remove() takes: the
+ * image is there until we are a definition that uses it. */
+static int commit(const struct node *node, const struct vps *vps, const char *staging,
+		  struct err *err)
+{
+	struct image image;
+	own_fd naming = lock_take(node->vps, ".naming", "'nodectl create'\n", 10000, err);
+
+	if (naming < 0 || image_find(node->images, vps->digest, &image, err) < 0)
+		return -1;
+	if (renameat(node->vps, staging, node->vps, vps->name) < 0)
+		return fail(err, errno, "cannot create '%s'", vps->name);
+	if (fsync(node->vps) < 0)
+		return fail(err, errno, "cannot sync the storage");
+	return 0;
+}
+
 int node_create(const struct node *node, struct vps *vps, const struct wanted *wanted,
 		struct err *err)
 {
@@ -165,12 +182,8 @@ int node_create(const struct node *node, struct vps *vps, const struct wanted *w
 		return -1;
 	staging_name(vps->name, staging, sizeof(staging));
 
-	/* The image must not go while we are not yet a definition that uses it: look again. */
 	if (staging_fill(node, vps, wanted, dir, err) < 0 ||
-	    image_find(node->images, vps->digest, &image, err) < 0 ||
-	    (renameat(node->vps, staging, node->vps, vps->name) < 0 &&
-	     fail(err, errno, "cannot create '%s'", vps->name) < 0) ||
-	    (fsync(node->vps) < 0 && fail(err, errno, "cannot sync the storage") < 0)) {
+	    commit(node, vps, staging, err) < 0) {
 		(void)lease_free_all(node, vps, &again);
 		(void)tree_remove(node->vps, staging, &again);
 		return -1;
@@ -208,6 +221,11 @@ int node_start(const struct node *node, struct held *held, struct err *err)
 	runtime_status(held->vps.id, held->place.run, &status);
 	if (status.init)
 		return fail_as(err, ERR_RUNNING, "it is already running");
+	if (held->place.image < 0) {
+		held->place.image = image_open(node->images, held->vps.digest, err);
+		if (held->place.image < 0)
+			return fail_in(err, "image '%s'", held->vps.image);
+	}
 	if (bridge_ensure(&node->bridge, err) < 0)
 		return fail_in(err, "bridge '%s'", node->bridge.name);
 	(void)unlinkat(held->place.run, "error", 0);

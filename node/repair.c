@@ -292,32 +292,6 @@ static int processes(struct repair *repair, struct err *err)
 	return proc < 0 ? -1 : dir_each(proc, process_each, repair, err);
 }
 
-struct use {
-	const char *digest;
-	char *by;
-	size_t size;
-};
-
-static int use_one(const struct vps *vps, const struct err *broken, void *arg, struct err *err)
-{
-	struct use *use = arg;
-
-	(void)err;
-	/* one that cannot be read may use any image */
-	if (!use->by[0] && (broken || strcmp(vps->digest, use->digest) == 0))
-		snprintf(use->by, use->size, "%s", vps->name);
-	return 0;
-}
-
-int image_in_use(const struct node *node, const char *digest, char *by, size_t size,
-		 struct err *err)
-{
-	struct use use = { digest, by, size };
-
-	by[0] = 0;
-	return vps_each(node, use_one, &use, err);
-}
-
 int node_repair(const struct node *node, bool dry, void (*report)(const char *what, void *arg),
 		void *arg, struct err *err)
 {

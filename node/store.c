@@ -204,9 +204,8 @@ int vps_hold(const struct node *node, const char *target, const char *what, stru
 	held->place.run = dir_make(node->runs, name, 0700, err);
 	if (held->place.run < 0)
 		return -1;
+	/* without its image a VPS cannot start, but be stopped and destroyed it can */
 	held->place.image = image_open(node->images, held->vps.digest, err);
-	if (held->place.image < 0)
-		return -1;
 	return settle(node, held, err);
 }
 

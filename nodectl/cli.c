@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroups.h"
 #include "command.h"
 #include "err.h"
 #include "io.h"
@@ -540,6 +541,18 @@ int running_load(const struct node *node, const char *target, struct vps *vps, p
 		return fail_as(err, ERR_NOT_RUNNING, "%s: it is not running", vps->name);
 	adopt_quietly(node, vps->name, &status);
 	*init = status.init;
+	return 0;
+}
+
+int awake_load(const struct node *node, const char *target, struct vps *vps, pid_t *init,
+	       struct err *err)
+{
+	if (running_load(node, target, vps, init, err) < 0)
+		return -1;
+	if (cgroup_is_frozen(vps->id))
+		return fail_as(err, ERR_NOT_RUNNING,
+			       "%s: it is frozen; 'nodectl thaw %s' first", vps->name,
+			       vps->name);
 	return 0;
 }
 

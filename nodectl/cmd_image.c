@@ -225,16 +225,9 @@ int cmd_image_remove(struct cli *cli, struct err *err)
 		return -1;
 	for (int i = 0; i < cli->args_count; i++) {
 		struct image image;
-		char by[80];
 
-		if (image_find(node.images, cli->args[i], &image, err) < 0 ||
-		    image_in_use(&node, image.digest, by, sizeof(by), err) < 0)
+		if (node_image_remove(&node, cli->args[i], &image, err) < 0)
 			return -1;
-		if (by[0])
-			return fail_as(err, ERR_EXISTS, "image '%s' is in use by VPS '%s'",
-				       image.name, by);
-		if (image_remove(node.images, image.name, err) < 0)
-			return fail_in(err, "image '%s'", image.name);
 		cli_say(cli, "image '%s': removed", image.name);
 	}
 	return 0;

@@ -25,7 +25,7 @@ static int run_inside(const struct cli *cli, struct inside *inside, struct err *
 	int status;
 
 	if (node_open(&node, cli->config, err) < 0 ||
-	    running_load(&node, cli->args[0], &vps, &init, err) < 0)
+	    awake_load(&node, cli->args[0], &vps, &init, err) < 0)
 		return -1;
 	inside->in = STDIN_FILENO;
 	inside->out = STDOUT_FILENO;
@@ -129,7 +129,7 @@ int cmd_ssh(struct cli *cli, struct err *err)
 	pid_t init;
 
 	if (cli_expect(cli, 1, -1, err) < 0 || node_open(&node, cli->config, err) < 0 ||
-	    running_load(&node, cli->args[0], &vps, &init, err) < 0)
+	    awake_load(&node, cli->args[0], &vps, &init, err) < 0)
 		return -1;
 	if (!vps.link.ipv4.family && !vps.link.ipv6.family)
 		return fail_as(err, ERR_VALUE, "%s: it has no address; use 'nodectl enter'",
@@ -284,6 +284,8 @@ int password_set(const struct held *held, const char *user, const char *password
 		return fail(err, errno, "cannot hash the password");
 
 	runtime_status(held->vps.id, held->place.run, &status);
+	if (status.state == STATE_FROZEN)
+		return fail_as(err, ERR_NOT_RUNNING, "it is frozen; thaw it first");
 	if (status.init)
 		return runtime_inside(held->vps.id, status.init, shadow_write, &secret, err);
 	return runtime_offline(&held->vps, &held->place, shadow_write, &secret, err);
@@ -382,7 +384,7 @@ int cmd_push(struct cli *cli, struct err *err)
 	pid_t init;
 
 	if (cli_expect(cli, 3, 3, err) < 0 || node_open(&node, cli->config, err) < 0 ||
-	    running_load(&node, cli->args[0], &vps, &init, err) < 0)
+	    awake_load(&node, cli->args[0], &vps, &init, err) < 0)
 		return -1;
 	own_fd from = strcmp(cli->args[1], "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
 						     : open(cli->args[1], O_RDONLY | O_CLOEXEC);
@@ -410,7 +412,7 @@ int cmd_pull(struct cli *cli, struct err *err)
 	pid_t init;
 
 	if (cli_expect(cli, 3, 3, err) < 0 || node_open(&node, cli->config, err) < 0 ||
-	    running_load(&node, cli->args[0], &vps, &init, err) < 0)
+	    awake_load(&node, cli->args[0], &vps, &init, err) < 0)
 		return -1;
 
 	/* under another name until it is whole */

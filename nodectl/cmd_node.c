@@ -75,7 +75,6 @@ static void kernel_rows(struct diagnosis *d)
 		{ "/proc/self/ns/cgroup", "cgroup namespaces", "no VPS can start" },
 		{ "/proc/self/ns/time", "time namespaces", "none: they are not used yet" },
 		{ "/sys/module/overlay", "overlay", "no VPS can start" },
-		{ "/proc/pressure/memory", "pressure (PSI)", "no pressure figures" },
 		{ "/proc/sys/kernel/seccomp", "system call filter", "no VPS can start" },
 	};
 	struct utsname uts;

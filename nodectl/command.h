@@ -114,6 +114,10 @@ void progress_end(struct progress_line *line);
 int running_load(const struct node *node, const char *target, struct vps *vps, pid_t *init,
 		 struct err *err);
 
+/* The same for what needs its processes to answer: a frozen one is refused. */
+int awake_load(const struct node *node, const char *target, struct vps *vps, pid_t *init,
+	       struct err *err);
+
 /* A reader that meets a VPS without monitor gives it one, if nobody is at it. */
 void adopt_quietly(const struct node *node, const char *name, const struct status *status);
 

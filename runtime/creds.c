@@ -2,6 +2,7 @@
 #include "creds.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/filter.h>
 #include <linux/keyctl.h>
@@ -19,6 +20,7 @@
 
 #include "err.h"
 #include "filter.h"
+#include "io.h"
 #include "own.h"
 #include "str.h"
 
@@ -130,6 +132,15 @@ int session_reset(struct err *err)
 	umask(022);
 	(void)personality(0);
 	return 0;
+}
+
+void oom_score_set(int score)
+{
+	char text[16];
+	struct err ignored;
+
+	str_format(text, sizeof(text), "%d", score);
+	(void)file_write(AT_FDCWD, "/proc/self/oom_score_adj", text, &ignored);
 }
 
 int filter_load(struct err *err)

@@ -20,6 +20,10 @@ int credentials_drop(struct err *err);
 /* Default signal dispositions and mask, a keyring of its own, umask 022, personality 0. */
 int session_reset(struct err *err);
 
+/* Our own oom_score_adj (proc(5)); needs the node's proc.  Lowering it needs CAP_SYS_RESOURCE,
+ * and without that it stays as it is. */
+void oom_score_set(int score);
+
 /* Load the system call filter (runtime/filter). */
 int filter_load(struct err *err);
 

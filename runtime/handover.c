@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "creds.h"
 #include "err.h"
 #include "libexec.h"
 #include "monitor.h"
@@ -55,6 +56,9 @@ int handover(int monitor, const struct vps *vps, const struct place *place, int 
 	const int from[] = { place->run, pidfd, console };
 	int high[ARRAY_SIZE(from)];
 
+	/* a VPS without its monitor loses its console and its reboots: the node's memory is
+	 * to be found elsewhere */
+	oom_score_set(-800);
 	if (self_path(self, sizeof(self), err) < 0)
 		return -1;
 

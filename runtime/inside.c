@@ -70,6 +70,7 @@ static __attribute__((noreturn)) void enter_main(int pidfd, const struct cgroup_
 		(void)tell(channel, &err, 0);
 		_exit(1);
 	}
+	oom_score_set(0);
 	if (setns(pidfd, ALL_NAMESPACES) < 0) {
 		fail(&err, errno, "cannot enter the namespaces");
 		(void)tell(channel, &err, 0);

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# bash completion for nodectl(8).  Commands and options stand here, checked against
+# 'nodectl help' by tests/docs.sh; names of VPSs, images and plans are asked for.
+
+_nodectl_verbs()
+{
+	case $1 in
+	image)
+		echo build import list ls show info remove rm
+		;;
+	plan)
+		echo list ls show info
+		;;
+	'')
+		echo create start stop shutdown restart reboot kill freeze pause thaw resume
+		echo destroy rm delete list ls show info status ps pid log exec enter console
+		echo ssh passwd push pull set image plan init doctor repair help
+		;;
+	esac
+}
+
+# What 'create' and 'set' share: the keys of vps.conf(5) that are options.
+_nodectl_fields()
+{
+	echo --image --plan --cpus --weight --memory --swap --tasks --disk --inodes --ip --ip6
+	echo --publish --hostname --nameserver --ssh-key --init --stop-signal --stop-timeout
+	echo --restart --onboot --order --allow-unenforced
+}
+
+_nodectl_common()
+{
+	echo -j --json -q --quiet -y --yes --idempotent --config -h --help
+}
+
+# The options of one command, without the common ones.
+_nodectl_options()
+{
+	case $1 in
+	create)
+		_nodectl_fields
+		echo --start --wait --password-stdin
+		;;
+	set)
+		_nodectl_fields
+		echo --dry-run
+		;;
+	start)
+		echo -a --all --wait
+		;;
+	stop | shutdown)
+		echo -a --all -t --timeout -f --force
+		;;
+	restart | reboot)
+		echo -a --all -t --timeout -f --force --wait
+		;;
+	kill | freeze | pause | thaw | resume | status)
+		echo -a --all
+		;;
+	destroy | rm | delete)
+		echo -a --all -f --force
+		;;
+	list | ls)
+		echo -o --columns -s --sort -H --no-header -L --list-columns
+		;;
+	exec)
+		echo -t --tty -T --no-tty -e --env -w --cwd
+		;;
+	log)
+		echo -n --lines --console
+		;;
+	passwd)
+		echo -u --user --password-stdin
+		;;
+	'image build')
+		echo --suite --mirror --include --init --name
+		;;
+	ps | doctor | 'image list' | 'image ls' | 'plan list' | 'plan ls')
+		echo -H --no-header
+		;;
+	repair)
+		echo -n --dry-run
+		;;
+	esac
+}
+
+_nodectl_columns()
+{
+	echo ID NAME STATE ERROR PLAN IMAGE DIGEST HOSTNAME IPV4 IPV6 PUBLISH INTERFACE CPUS
+	echo WEIGHT MEMORY SWAP TASKS DISK TRAFFIC UPTIME CPU PID MONITOR IDS CGROUP RESTART
+	echo ONBOOT UNENFORCED UUID CREATED STARTED
+}
+
+# Does this option take a value of its own?  An option of one letter means what it means
+# in the command it belongs to.
+_nodectl_takes_value()
+{
+	case $1 in
+	--wait | --timeout | -t | --columns | -o | --sort | -s | --env | -e | --cwd | -w | \
+		--lines | --user | -u | --suite | --mirror | --include | --init | --name | \
+		--config | --image | --plan | --cpus | --weight | --memory | --swap | --tasks | \
+		--disk | --inodes | --ip | --ip6 | --publish | --hostname | --nameserver | \
+		--ssh-key | --stop-signal | --stop-timeout | --restart | --onboot | --order | \
+		--allow-unenforced)
+		[ "$1 $2" != '-t exec' ]
+		;;
+	-n)
+		[ "$2" = log ]
+		;;
+	*)
+		false
+		;;
+	esac
+}
+
+# The value of an option.
+_nodectl_value()
+{
+	local option=$1 verb=$2 current=$3 words=
+
+	case $option in
+	--image)
+		words=$(_nodectl_names image)
+		;;
+	--plan)
+		words=$(_nodectl_names plan)
+		;;
+	--ssh-key | --config)
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		compopt -o filenames 2>/dev/null
+		return
+		;;
+	--ip | --ip6)
+		words='auto none'
+		;;
+	--publish)
+		words=none
+		;;
+	--restart)
+		words='on-crash no'
+		;;
+	--onboot)
+		words='yes no last'
+		;;
+	--allow-unenforced)
+		words='memory swap cpus weight tasks'
+		;;
+	--stop-signal)
+		words='auto SIGTERM SIGINT SIGHUP SIGQUIT SIGUSR1 SIGUSR2 SIGPWR SIGCONT SIGRTMIN+3'
+		;;
+	--suite)
+		words='bookworm trixie'
+		;;
+	--init)
+		words=/sbin/init
+		[ "$verb" = 'image build' ] && words='systemd sysvinit-core'
+		;;
+	--columns | -o | --sort | -s)
+		words=$(_nodectl_columns)
+		;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
+# Silent when the node is not set up or we are not root.
+_nodectl_names()
+{
+	local config=()
+
+	[ -n "$_nodectl_config" ] && config=(--config "$_nodectl_config")
+	"$_nodectl_program" "${config[@]}" @names "$1" 2>/dev/null
+}
+
+# The argument number $2 (from 0) of command $1.
+_nodectl_argument()
+{
+	local words= files=
+
+	case $1 in
+	start | stop | shutdown | restart | reboot | kill | freeze | pause | thaw | resume | \
+		destroy | rm | delete | list | ls | status)
+		words=$(_nodectl_names vps)
+		;;
+	show | info | ps | log | enter | console | passwd | set | exec | ssh)
+		[ "$2" = 0 ] && words=$(_nodectl_names vps)
+		;;
+	push | pull)
+		[ "$2" = 0 ] && words=$(_nodectl_names vps)
+		[ "$1 $2" = 'push 1' ] || [ "$1 $2" = 'pull 2' ] && files=yes
+		;;
+	'image build')
+		[ "$2" = 0 ] && words='debian-12 debian-13 mini'
+		;;
+	'image import')
+		[ "$2" = 0 ] && words=$(_nodectl_names image) || files=yes
+		;;
+	'image show' | 'image info')
+		[ "$2" = 0 ] && words=$(_nodectl_names image)
+		;;
+	'image remove' | 'image rm')
+		words=$(_nodectl_names image)
+		;;
+	'plan show' | 'plan info')
+		[ "$2" = 0 ] && words=$(_nodectl_names plan)
+		;;
+	help)
+		[ "$2" = 0 ] && words=$(_nodectl_verbs '')
+		;;
+	'help image' | 'help plan')
+		[ "$2" = 0 ] && words=$(_nodectl_verbs "${1#help }")
+		;;
+	esac
+	if [ -n "$files" ]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$3")
+		compopt -o filenames 2>/dev/null
+	else
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$3")
+	fi
+}
+
+_nodectl()
+{
+	local current=${COMP_WORDS[COMP_CWORD]} verb= i word count=0 options=yes
+	local _nodectl_program=${COMP_WORDS[0]} _nodectl_config=
+
+	COMPREPLY=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		if [ "$word" = -- ]; then
+			options=
+		elif [ -n "$options" ] && [[ $word = -* ]]; then
+			_nodectl_takes_value "$word" "$verb" || continue
+			if ((i + 1 == COMP_CWORD)); then
+				_nodectl_value "$word" "$verb" "$current"
+				return
+			fi
+			[ "$word" = --config ] && _nodectl_config=${COMP_WORDS[i + 1]}
+			((i++))
+		elif [ -z "$verb" ] || [ "$verb" = image ] || [ "$verb" = plan ] ||
+			{ [ "$verb" = help ] && [[ $word = @(image|plan) ]]; }; then
+			verb=${verb:+$verb }$word
+		else
+			count=$((count + 1))
+			# what follows the name is the tenant's command
+			[ "$verb" = exec ] || [ "$verb" = ssh ] && options=
+		fi
+	done
+
+	if [[ $current = -* ]] && [ -n "$options" ]; then
+		mapfile -t COMPREPLY < <(compgen -W \
+			"$(_nodectl_options "$verb") $(_nodectl_common)" -- "$current")
+	elif [ -z "$verb" ] || [ "$verb" = image ] || [ "$verb" = plan ]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_nodectl_verbs "$verb")" -- "$current")
+	else
+		_nodectl_argument "$verb" "$count" "$current"
+	fi
+}
+
+complete -F _nodectl nodectl
