@@ -52,6 +52,11 @@ char *xasprintf(const char *fmt, ...)
 	return or_exit(text);
 }
 
+FILE *xmemstream(char **text, size_t *size)
+{
+	return or_exit(open_memstream(text, size));
+}
+
 int str_copy(char *to, size_t size, const char *from, struct err *err)
 {
 	size_t len = strlen(from);

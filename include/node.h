@@ -116,6 +116,15 @@ int vps_each(const struct node *node,
 			 struct err *err),
 	     void *arg, struct err *err);
 
+/*
+ * Call @each for every field that a running VPS will only take at its next start: its
+ * definition against the one that it was started with.
+ */
+int vps_pending(const struct node *node, const struct vps *vps,
+		void (*each)(const struct field *field, const char *now, const char *then,
+			     void *arg),
+		void *arg, struct err *err);
+
 /* State without lock; a run directory that is not there means stopped. */
 void vps_status(const struct node *node, const struct vps *vps, struct status *status);
 

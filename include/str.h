@@ -15,6 +15,9 @@ void *xrealloc(void *old, size_t size);
 char *xstrdup(const char *text);
 __attribute__((format(printf, 1, 2))) char *xasprintf(const char *fmt, ...);
 
+/* open_memstream(3) in the same manner: @text is the caller's to free after fclose. */
+FILE *xmemstream(char **text, size_t *size);
+
 /* Copy a string that must fit; one that does not is ERR_VALUE, never cut. */
 int str_copy(char *to, size_t size, const char *from, struct err *err);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "nft.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/netlink.h>
 #include <stdarg.h>
@@ -106,6 +107,7 @@ uint32_t ruleset_print(const struct bridge *bridge, char *text, size_t size)
 	own_file out = fmemopen(text, size, "w");
 	uint32_t loaded;
 
+	assert(out);
 	fputs(frame, out);
 	print_masquerade(out, bridge, &bridge->ipv4);
 	print_masquerade(out, bridge, &bridge->ipv6);

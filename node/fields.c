@@ -146,7 +146,7 @@ char *vps_print(const struct vps *vps)
 {
 	char *text = NULL;
 	size_t size;
-	own_file out = open_memstream(&text, &size);
+	own_file out = xmemstream(&text, &size);
 
 	fputs("# What this VPS is; see vps.conf(5).  Change it with 'nodectl set'.\n", out);
 	for (size_t i = 0; i < vps_fields_count; i++)

@@ -229,7 +229,7 @@ int node_start(const struct node *node, struct held *held, struct err *err)
 	if (bridge_ensure(&node->bridge, err) < 0)
 		return fail_in(err, "bridge '%s'", node->bridge.name);
 	(void)unlinkat(held->place.run, "error", 0);
-	if (runtime_start(&held->vps, &held->place, err) < 0)
+	if (vps_started(held, err) < 0 || runtime_start(&held->vps, &held->place, err) < 0)
 		return fail_in(err, "start");
 	vps_log(node, held->vps.name, "started");
 	return 0;
@@ -338,7 +338,7 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 	if (status.init)
 		return 0;
 	vps_log(&node, name, "starting again");
-	if (bridge_ensure(&node.bridge, err) < 0 ||
+	if (bridge_ensure(&node.bridge, err) < 0 || vps_started(&again, err) < 0 ||
 	    runtime_restart(&again.vps, &again.place, err) < 0) {
 		vps_log(&node, name, "cannot start: %s", err->msg);
 		error_write(again.place.run, err->msg);

@@ -249,7 +249,7 @@ static char *config_make(void)
 	uint8_t ula[5] = { 0 };
 	char *text = NULL;
 	size_t size;
-	own_file out = open_memstream(&text, &size);
+	own_file out = xmemstream(&text, &size);
 
 	/* RFC 4193: a random global id, so that two nodes never share a prefix */
 	(void)!getrandom(ula, sizeof(ula), 0);

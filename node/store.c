@@ -132,6 +132,48 @@ void vps_status(const struct node *node, const struct vps *vps, struct status *s
 	runtime_status(vps->id, run, status);
 }
 
+int vps_started(const struct held *held, struct err *err)
+{
+	own_str text = vps_print(&held->vps);
+
+	return file_replace_volatile(held->place.run, "vps.conf", text, strlen(text), 0600,
+				     err);
+}
+
+static char *field_text(const struct vps *vps, const struct field *field)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = xmemstream(&text, &size);
+
+	field_print(vps, field, out);
+	fclose(out);
+	return text;
+}
+
+int vps_pending(const struct node *node, const struct vps *vps,
+		void (*each)(const struct field *field, const char *now, const char *then,
+			     void *arg),
+		void *arg, struct err *err)
+{
+	own_vps started = { 0 };
+	struct err none;
+	own_fd run = dir_open(node->runs, vps->name, &none);
+
+	if (run < 0 || faccessat(run, "vps.conf", F_OK, 0) < 0)
+		return 0;
+	if (load_from(run, vps->name, &started, err) < 0)
+		return -1;
+	for (size_t i = 0; i < vps_fields_count; i++) {
+		own_str now = field_text(&started, &vps_fields[i]);
+		own_str then = field_text(vps, &vps_fields[i]);
+
+		if (vps_fields[i].flags & FIELD_RESTART && strcmp(now, then) != 0)
+			each(&vps_fields[i], now, then, arg);
+	}
+	return 0;
+}
+
 /* The lock of a directory that is still the VPS's: it may have been destroyed while we waited.
  */
 static int lock_entry(const struct node *node, const char *name, const char *what, int *dir,

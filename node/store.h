@@ -4,11 +4,15 @@
 #include <stdbool.h>
 
 struct err;
+struct held;
 struct node;
 struct vps;
 
 /* Save a definition into an open directory, whole and durably. */
 int vps_save_at(int dir, const struct vps *vps, struct err *err);
+
+/* Remember the definition that a VPS is being started with, until it stops. */
+int vps_started(const struct held *held, struct err *err);
 
 /* Is a VPS of that name being created right now? */
 bool staging_is_alive(const struct node *node, const char *name);

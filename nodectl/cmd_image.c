@@ -72,6 +72,11 @@ static int build(const struct cli *cli, const struct node *node,
 			continue;
 		if (!debian.suite)
 			debian.suite = debians[i].suite;
+		if (strcmp(debian.suite, "bookworm") != 0 &&
+		    strcmp(debian.suite, "trixie") != 0)
+			return fail_as(err, ERR_VALUE,
+				       "--suite: '%s' is neither 'bookworm' nor 'trixie'",
+				       debian.suite);
 		/* the name says what is inside: "debian-13" for trixie */
 		if (!given && strcmp(debian.suite, "trixie") == 0)
 			name = "debian-13";

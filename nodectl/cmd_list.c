@@ -224,7 +224,7 @@ int cmd_show(struct cli *cli, struct err *err)
 			continue;
 		columns[i].text(&view, text, sizeof(text));
 		if (*text)
-			printf("%12s: %s\n", columns[i].label, text);
+			printf("%13s: %s\n", columns[i].label, text);
 	}
 	return 0;
 }

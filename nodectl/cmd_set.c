@@ -26,7 +26,7 @@ static char *field_text(const struct vps *vps, const struct field *field)
 {
 	char *text = NULL;
 	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = xmemstream(&text, &size);
 
 	field_print(vps, field, out);
 	fclose(out);

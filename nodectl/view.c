@@ -451,6 +451,51 @@ static json_t *unenforced_json(const struct view *v)
 	return list;
 }
 
+static void pending_add(const struct field *field, const char *now, const char *then, void *arg)
+{
+	char *text = arg;
+	size_t used = strlen(text);
+
+	(void)now;
+	(void)field;
+	snprintf(text + used, 512 - used, "%s%.*s", used ? ", " : "", (int)strcspn(then, "\n"),
+		 then);
+}
+
+static void pending_text(const struct view *v, char *text, size_t size)
+{
+	char all[512] = "";
+	struct err ignored;
+
+	if (v->status.init)
+		(void)vps_pending(v->node, v->vps, pending_add, all, &ignored);
+	snprintf(text, size, "%s", all);
+}
+
+static void pending_key(const struct field *field, const char *now, const char *then, void *arg)
+{
+	(void)now;
+	(void)then;
+	json_array_append_new(arg, json_string(field->key));
+}
+
+static json_t *pending_json(const struct view *v)
+{
+	json_t *list = json_array();
+	struct err ignored;
+
+	if (v->status.init)
+		(void)vps_pending(v->node, v->vps, pending_key, list, &ignored);
+	return list;
+}
+
+/* Nothing is guaranteed yet but what a limit leaves to others. */
+static json_t *guarantees_json(const struct view *v)
+{
+	(void)v;
+	return json_pack("{s:f,s:i}", "cpus", 0.0, "memory", 0);
+}
+
 static void restart_text(const struct view *v, char *text, size_t size)
 {
 	snprintf(text, size, "%s", v->vps->restart == VPS_RESTART_NO ? "no" : "on-crash");
@@ -508,10 +553,12 @@ const struct column columns[] = {
 	{ "RESTART", "restart", "restart", IN_SHOW, restart_text, restart_json },
 	{ "ONBOOT", "onboot", "on boot", IN_SHOW, onboot_text, onboot_json },
 	{ "UNENFORCED", "unenforced", "unenforced", IN_SHOW, unenforced_text, unenforced_json },
+	{ "PENDING", "pending", "at next start", IN_SHOW, pending_text, pending_json },
 	{ "UUID", "uuid", "uuid", IN_SHOW, uuid_text, uuid_json },
 	{ "CREATED", "created", "created", IN_SHOW, created_text, created_json },
 	{ "STARTED", "started", "started", IN_SHOW, started_text, started_json },
 	{ "LIMITS", "limits", NULL, 0, NULL, limits_json },
+	{ "GUARANTEES", "guarantees", NULL, 0, NULL, guarantees_json },
 };
 const size_t columns_count = ARRAY_SIZE(columns);
 

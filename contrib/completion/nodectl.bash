@@ -2,19 +2,25 @@
 # bash completion for nodectl(8).  Commands and options stand here, checked against
 # 'nodectl help' by tests/docs.sh; names of VPSs, images and plans are asked for.
 
+# Not echo, to which -n and -e are its own.
+_nodectl_words()
+{
+	printf '%s ' "$@"
+}
+
 _nodectl_verbs()
 {
 	case $1 in
 	image)
-		echo build import list ls show info remove rm
+		_nodectl_words build import list ls show info remove rm
 		;;
 	plan)
-		echo list ls show info
+		_nodectl_words list ls show info
 		;;
 	'')
-		echo create start stop shutdown restart reboot kill freeze pause thaw resume
-		echo destroy rm delete list ls show info status ps pid log exec enter console
-		echo ssh passwd push pull set image plan init doctor repair help
+		_nodectl_words create start stop shutdown restart reboot kill freeze pause thaw resume
+		_nodectl_words destroy rm delete list ls show info status ps pid log exec enter console
+		_nodectl_words ssh passwd push pull set image plan init doctor repair help
 		;;
 	esac
 }
@@ -22,14 +28,14 @@ _nodectl_verbs()
 # What 'create' and 'set' share: the keys of vps.conf(5) that are options.
 _nodectl_fields()
 {
-	echo --image --plan --cpus --weight --memory --swap --tasks --disk --inodes --ip --ip6
-	echo --publish --hostname --nameserver --ssh-key --init --stop-signal --stop-timeout
-	echo --restart --onboot --order --allow-unenforced
+	_nodectl_words --image --plan --cpus --weight --memory --swap --tasks --disk --inodes --ip --ip6
+	_nodectl_words --publish --hostname --nameserver --ssh-key --init --stop-signal --stop-timeout
+	_nodectl_words --restart --onboot --order --allow-unenforced
 }
 
 _nodectl_common()
 {
-	echo -j --json -q --quiet -y --yes --idempotent --config -h --help
+	_nodectl_words -j --json -q --quiet -y --yes --idempotent --config -h --help
 }
 
 # The options of one command, without the common ones.
@@ -38,56 +44,56 @@ _nodectl_options()
 	case $1 in
 	create)
 		_nodectl_fields
-		echo --start --wait --password-stdin
+		_nodectl_words --start --wait --password-stdin
 		;;
 	set)
 		_nodectl_fields
-		echo --dry-run
+		_nodectl_words --dry-run
 		;;
 	start)
-		echo -a --all --wait
+		_nodectl_words -a --all --wait
 		;;
 	stop | shutdown)
-		echo -a --all -t --timeout -f --force
+		_nodectl_words -a --all -t --timeout -f --force
 		;;
 	restart | reboot)
-		echo -a --all -t --timeout -f --force --wait
+		_nodectl_words -a --all -t --timeout -f --force --wait
 		;;
 	kill | freeze | pause | thaw | resume | status)
-		echo -a --all
+		_nodectl_words -a --all
 		;;
 	destroy | rm | delete)
-		echo -a --all -f --force
+		_nodectl_words -a --all -f --force
 		;;
 	list | ls)
-		echo -o --columns -s --sort -H --no-header -L --list-columns
+		_nodectl_words -o --columns -s --sort -H --no-header -L --list-columns
 		;;
 	exec)
-		echo -t --tty -T --no-tty -e --env -w --cwd
+		_nodectl_words -t --tty -T --no-tty -e --env -w --cwd
 		;;
 	log)
-		echo -n --lines --console
+		_nodectl_words -n --lines --console
 		;;
 	passwd)
-		echo -u --user --password-stdin
+		_nodectl_words -u --user --password-stdin
 		;;
 	'image build')
-		echo --suite --mirror --include --init --name
+		_nodectl_words --suite --mirror --include --init --name
 		;;
 	ps | doctor | 'image list' | 'image ls' | 'plan list' | 'plan ls')
-		echo -H --no-header
+		_nodectl_words -H --no-header
 		;;
 	repair)
-		echo -n --dry-run
+		_nodectl_words -n --dry-run
 		;;
 	esac
 }
 
 _nodectl_columns()
 {
-	echo ID NAME STATE ERROR PLAN IMAGE DIGEST HOSTNAME IPV4 IPV6 PUBLISH INTERFACE CPUS
-	echo WEIGHT MEMORY SWAP TASKS DISK TRAFFIC UPTIME CPU PID MONITOR IDS CGROUP RESTART
-	echo ONBOOT UNENFORCED UUID CREATED STARTED
+	_nodectl_words ID NAME STATE ERROR PLAN IMAGE DIGEST HOSTNAME IPV4 IPV6 PUBLISH INTERFACE CPUS
+	_nodectl_words WEIGHT MEMORY SWAP TASKS DISK TRAFFIC UPTIME CPU PID MONITOR IDS CGROUP RESTART
+	_nodectl_words ONBOOT UNENFORCED UUID CREATED STARTED
 }
 
 # Does this option take a value of its own?  An option of one letter means what it means
@@ -229,6 +235,12 @@ _nodectl()
 			options=
 		elif [ -n "$options" ] && [[ $word = -* ]]; then
 			_nodectl_takes_value "$word" "$verb" || continue
+			# '--image=mini' arrives as three words
+			if [ "${COMP_WORDS[i + 1]}" = = ]; then
+				((i++))
+				((i == COMP_CWORD)) && current=
+				((i == COMP_CWORD)) && ((i--))
+			fi
 			if ((i + 1 == COMP_CWORD)); then
 				_nodectl_value "$word" "$verb" "$current"
 				return
