@@ -146,6 +146,10 @@ void vps_release(struct held *held);
 
 #define own_held __attribute__((cleanup(vps_release))) struct held
 
+/* Is this a VPS that the node can have?  ERR_VALUE, ERR_LEDGER, ERR_NO_SPACE or ERR_KERNEL say
+ * why not. */
+int vps_check(const struct node *node, const struct vps *vps, struct err *err);
+
 /* What create was told beside the definition. */
 struct wanted {
 	bool auto4, auto6; /* the node chooses the address */

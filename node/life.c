@@ -67,6 +67,38 @@ static int reserve_check(const struct node *node, const struct vps *vps, struct 
 	return 0;
 }
 
+static int sane(const struct vps *vps, struct err *err)
+{
+	if (vps->limits.memory && vps->limits.memory < 16u << 20)
+		return fail_as(err, ERR_VALUE, "memory: less than 16M is no system");
+	if (vps->limits.tasks && vps->limits.tasks < 8)
+		return fail_as(err, ERR_VALUE, "tasks: fewer than 8 is no system");
+	if (!vps->volume.size)
+		return fail_as(err, ERR_VALUE, "disk: a size is needed");
+	return 0;
+}
+
+/* A limit that the node cannot enforce is refused by name, never skipped. */
+static int enforceable(const struct vps *vps, struct err *err)
+{
+	unsigned lacks = cgroup_lacks() & cgroup_asked(&vps->limits) & ~vps->limits.accepted;
+	const char *name = limit_name((enum limit)(lacks & -lacks));
+
+	if (!lacks)
+		return 0;
+	return fail_as(err, ERR_KERNEL,
+		       "this node cannot enforce the limit '%s' (see 'nodectl doctor'); "
+		       "--allow-unenforced %s accepts that",
+		       name, name);
+}
+
+int vps_check(const struct node *node, const struct vps *vps, struct err *err)
+{
+	if (sane(vps, err) < 0 || reserve_check(node, vps, err) < 0)
+		return -1;
+	return enforceable(vps, err);
+}
+
 static void staging_name(const char *name, char *staging, size_t size)
 {
 	str_format(staging, size, ".%s.new", name);
@@ -163,19 +195,8 @@ int node_create(const struct node *node, struct vps *vps, const struct wanted *w
 		strcpy(vps->hostname, vps->name);
 	uuid_make(vps->uuid, sizeof(vps->uuid));
 	vps->created = time(NULL);
-	if (reserve_check(node, vps, err) < 0)
+	if (vps_check(node, vps, err) < 0)
 		return -1;
-
-	unsigned lacks = cgroup_lacks() & cgroup_asked(&vps->limits) & ~vps->limits.accepted;
-	if (lacks) {
-		const char *name = limit_name((enum limit)(lacks & -lacks));
-
-		return fail_as(
-		    err, ERR_KERNEL,
-		    "this node cannot enforce the limit '%s' (see 'nodectl doctor'); "
-		    "--allow-unenforced %s accepts that",
-		    name, name);
-	}
 
 	own_fd dir = name_take(node, vps->name, &lock, err);
 	if (dir < 0)

@@ -104,20 +104,6 @@ int fields_apply(const struct cli *cli, struct vps *vps, struct wanted *wanted, 
 	return 0;
 }
 
-/* What must be known to be right before anything is made. */
-static int sane(const struct vps *vps, struct err *err)
-{
-	if (vps->limits.memory && vps->limits.memory < 16u << 20)
-		return fail_as(err, ERR_VALUE, "--memory: less than 16M is no system");
-	if (vps->limits.tasks && vps->limits.tasks < 8)
-		return fail_as(err, ERR_VALUE, "--tasks: fewer than 8 is no system");
-	if (vps->limits.cpus && vps->limits.cpus < 1)
-		return fail_as(err, ERR_VALUE, "--cpus: less than 0.01 is nothing");
-	if (!vps->volume.size)
-		return fail_as(err, ERR_VALUE, "--disk: a size is needed");
-	return 0;
-}
-
 static int node_ready(struct node *node, const char *config, struct err *err)
 {
 	struct err ignored;
@@ -181,7 +167,7 @@ int cmd_create(struct cli *cli, struct err *err)
 	strcpy(vps.image, node.image);
 	wanted.auto6 = node.bridge.ipv6.family != 0;
 	if (plan_load(&node, plan ? plan : node.plan, &vps, err) < 0 ||
-	    fields_apply(cli, &vps, &wanted, err) < 0 || sane(&vps, err) < 0)
+	    fields_apply(cli, &vps, &wanted, err) < 0)
 		return -1;
 	if (node_create(&node, &vps, &wanted, err) < 0) {
 		if (cli_forgives(cli, err->kind))
