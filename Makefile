@@ -11,6 +11,7 @@
 
 CC       ?= gcc
 CLANG    ?= clang
+MONITOR_CC ?= musl-gcc
 LLVM_OBJCOPY ?= llvm-objcopy
 BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
 PREFIX   ?= /usr/local
@@ -57,9 +58,13 @@ $O/nodectl: $(cli) $(lib)
 $O/nodectl-import: $(import) $(base)
 	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS_IMPORT)
 
-# The monitor stays as long as its VPS: static, so that no page of it is a relocation.
-$O/nodectl-monitor: $(monitor)
-	$(CC) $(CFLAGS) -static -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections $(LDFLAGS) -o $@ $^
+# The monitor stays as long as its VPS: static and without glibc's start-up, so that it is a
+# few dozen kilobytes.  $(CC) compiles it too, for its warnings.
+$O/nodectl-monitor: $(wildcard runtime/monitor/*.c) runtime/monitor.h Makefile | $(monitor)
+	@mkdir -p $(@D)
+	$(MONITOR_CC) -std=gnu17 -D_GNU_SOURCE -Iinclude $(WARN) -Os -fstack-protector-strong \
+		-ffunction-sections -static -s -Wl,--gc-sections \
+		-Wl,-z,relro,-z,now,-z,noexecstack,-z,noseparate-code -o $@ $(filter %.c,$^)
 
 $O/unit-tests: $(tests) $(filter-out $O/obj/nodectl/main.o,$(cli)) $(lib) $(filter-out %/main.o,$(import) $(monitor))
 	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS_CLI) $(LIBS_IMPORT) -lcriterion

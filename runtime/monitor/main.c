@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/types.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,9 +32,9 @@
 
 /* <linux/pidfd.h> of Linux 6.15; Debian 12 has older headers. */
 struct pidfd_info_615 {
-	__u64 mask, cgroupid;
-	__u32 pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
-	__s32 exit_code;
+	uint64_t mask, cgroupid;
+	uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+	int32_t exit_code;
 };
 #define INFO_EXIT (1u << 3)
 #define INFO_GET  _IOWR(0xff, 11, struct pidfd_info_615)
