@@ -26,6 +26,10 @@
  * it leaves to nodectl, by executing it.
  */
 
+#ifndef TIOCGPTPEER
+#define TIOCGPTPEER _IO('T', 0x41)
+#endif
+
 #define CLIENTS 8
 #define FLOOD	(256 * 1024) /* bytes a second that a console may print */
 #define TICK_MS 50
@@ -46,7 +50,8 @@ struct monitor {
 	int client[CLIENTS];
 	unsigned budget; /* bytes that may still be read in this tick */
 	long long tick;
-	bool hung; /* nobody holds the console's other end: look again later */
+	int peer;  /* the console's other end, held so that it is never hung up */
+	bool hung; /* it is, and could not be held: look again later */
 };
 
 static long long now_ms(void)
@@ -172,6 +177,14 @@ static void client_read(struct monitor *monitor, int i)
 	}
 }
 
+static void peer_hold(struct monitor *monitor)
+{
+	if (monitor->peer >= 0)
+		close(monitor->peer);
+	monitor->peer = ioctl(MONITOR_CONSOLE, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	monitor->hung = monitor->peer < 0;
+}
+
 static bool console_read(struct monitor *monitor)
 {
 	char buf[4096];
@@ -180,8 +193,9 @@ static bool console_read(struct monitor *monitor)
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
 	if (len <= 0) {
-		/* EIO: no process has the other end open at the moment */
-		monitor->hung = true;
+		/* EIO: no process has the other end open, for the last one closed it, or a
+		 * getty hung it up, ours too */
+		peer_hold(monitor);
 		return false;
 	}
 	for (ssize_t done = 0; done < len;) {
@@ -328,7 +342,7 @@ static void watch(struct monitor *monitor)
 
 int main(int argc, char *argv[])
 {
-	struct monitor monitor = { .tick = LLONG_MIN / 2 };
+	struct monitor monitor = { .tick = LLONG_MIN / 2, .peer = -1 };
 	const char *how;
 
 	if (argc != 4) {
@@ -354,6 +368,7 @@ int main(int argc, char *argv[])
 		monitor.ring = (struct ring *)(void *)instead;
 	}
 
+	peer_hold(&monitor);
 	watch(&monitor);
 	while (monitor.budget && console_read(&monitor))
 		;
