@@ -28,8 +28,7 @@ WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvl
 HARDEN   ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
 	    -fcf-protection -fPIE
 HARDEN_LD ?= -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed -Wl,-O1
-ALL       = -std=gnu17 -D_GNU_SOURCE -Iinclude -I$O/gen -DVERSION='"$(VERSION)"' \
-	    -DLIBEXEC='"$(LIBEXEC)"' $(WARN) $(HARDEN) -ffunction-sections -MMD -MP $(CFLAGS)
+ALL       = -std=gnu17 -D_GNU_SOURCE -Iinclude -I$O/gen -DVERSION='"$(VERSION)"' $(WARN) $(HARDEN) -ffunction-sections -MMD -MP $(CFLAGS)
 
 parts     = base cgroups netns images runtime node
 objects   = $(patsubst %.c,$O/obj/%.o,$(filter-out %.bpf.c,$(wildcard $(1)/*.c)))
