@@ -83,6 +83,9 @@ _nodectl_options()
 	ps | doctor | 'image list' | 'image ls' | 'plan list' | 'plan ls')
 		_nodectl_words -H --no-header
 		;;
+	init)
+		_nodectl_words --storage --run --bridge --subnet --subnet6 --ids --ssh-port
+		;;
 	repair)
 		_nodectl_words -n --dry-run
 		;;
@@ -93,7 +96,7 @@ _nodectl_columns()
 {
 	_nodectl_words ID NAME STATE ERROR PLAN IMAGE DIGEST HOSTNAME IPV4 IPV6 PUBLISH INTERFACE CPUS
 	_nodectl_words WEIGHT MEMORY SWAP TASKS DISK TRAFFIC UPTIME CPU PID MONITOR IDS CGROUP RESTART
-	_nodectl_words ONBOOT UNENFORCED UUID CREATED STARTED
+	_nodectl_words ONBOOT PENDING UNENFORCED UUID CREATED STARTED
 }
 
 # Does this option take a value of its own?  An option of one letter means what it means
@@ -106,7 +109,8 @@ _nodectl_takes_value()
 		--config | --image | --plan | --cpus | --weight | --memory | --swap | --tasks | \
 		--disk | --inodes | --ip | --ip6 | --publish | --hostname | --nameserver | \
 		--ssh-key | --stop-signal | --stop-timeout | --restart | --onboot | --order | \
-		--allow-unenforced)
+		--allow-unenforced | --storage | --run | --bridge | --subnet | --subnet6 | --ids | \
+		--ssh-port)
 		[ "$1 $2" != '-t exec' ]
 		;;
 	-n)
@@ -130,7 +134,7 @@ _nodectl_value()
 	--plan)
 		words=$(_nodectl_names plan)
 		;;
-	--ssh-key | --config)
+	--ssh-key | --config | --storage | --run)
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		compopt -o filenames 2>/dev/null
 		return
@@ -179,7 +183,7 @@ _nodectl_names()
 # The argument number $2 (from 0) of command $1.
 _nodectl_argument()
 {
-	local words= files=
+	local words="" files=""
 
 	case $1 in
 	start | stop | shutdown | restart | reboot | kill | freeze | pause | thaw | resume | \
@@ -225,8 +229,8 @@ _nodectl_argument()
 
 _nodectl()
 {
-	local current=${COMP_WORDS[COMP_CWORD]} verb= i word count=0 options=yes
-	local _nodectl_program=${COMP_WORDS[0]} _nodectl_config=
+	local current=${COMP_WORDS[COMP_CWORD]} verb="" i word count=0 options=yes
+	local _nodectl_program=${COMP_WORDS[0]} _nodectl_config=""
 
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
