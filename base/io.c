@@ -105,12 +105,12 @@ char *file_slurp(int dir, const char *path, size_t max, struct err *err)
 			return NULL;
 		}
 		used += (size_t)got;
-		if (used < size)
-			break;
-		if (size > max) {
+		if (used > max) {
 			fail(err, EFBIG, "cannot read '%s'", path);
 			return NULL;
 		}
+		if (used < size)
+			break;
 		size *= 2;
 		text = xrealloc(text, size);
 	}
@@ -245,10 +245,11 @@ int dir_each(int dir, int (*each)(int dir, const char *name, void *arg, struct e
 	return 0;
 }
 
-static int remove_below(int dir, const char *name, void *device, struct err *err)
+static int remove_below(int dir, const char *name, void *arg, struct err *err)
 {
-	struct stat stat;
+	struct statx found;
 
+	(void)arg;
 	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
@@ -257,9 +258,13 @@ static int remove_below(int dir, const char *name, void *device, struct err *err
 	own_fd fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return fail(err, errno, "cannot remove '%s'", name);
-	if (fstat(fd, &stat) < 0 || stat.st_dev != *(dev_t *)device)
+	/* a bind mount has the device of what it is made from, so that does not tell */
+	if (statx(fd, "", AT_EMPTY_PATH, 0, &found) < 0)
+		return fail(err, errno, "cannot remove '%s'", name);
+	if (!(found.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) ||
+	    found.stx_attributes & STATX_ATTR_MOUNT_ROOT)
 		return fail(err, EBUSY, "cannot remove '%s'", name);
-	if (dir_each(fd, remove_below, device, err) < 0)
+	if (dir_each(fd, remove_below, NULL, err) < 0)
 		return fail_in(err, "%s", name);
 	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return fail(err, errno, "cannot remove '%s'", name);
@@ -268,11 +273,7 @@ static int remove_below(int dir, const char *name, void *device, struct err *err
 
 int tree_remove(int dir, const char *name, struct err *err)
 {
-	struct stat stat;
-
-	if (fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : fail(err, errno, "cannot remove '%s'", name);
-	return remove_below(dir, name, &stat.st_dev, err);
+	return remove_below(dir, name, NULL, err);
 }
 
 unsigned long long now_ms(void)
