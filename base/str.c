@@ -162,7 +162,7 @@ int cpus_parse(const char *text, unsigned *hundredths, struct err *err)
 		for (rest++; *rest >= '0' && *rest <= '9' && weight; rest++, weight /= 10)
 			part += (unsigned)(*rest - '0') * weight;
 	}
-	if (*rest)
+	if (*rest || rest[-1] == '.')
 		return fail_as(err, ERR_VALUE, "'%s' is not a number of CPUs (like 1.5)", text);
 	if (whole > 4096)
 		return fail_as(err, ERR_VALUE, "'%s' CPUs are more than any machine has", text);
