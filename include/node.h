@@ -125,6 +125,9 @@ int vps_pending(const struct node *node, const struct vps *vps,
 			     void *arg),
 		void *arg, struct err *err);
 
+/* Should the VPS be up when the node is: --onboot yes, or last and it was running. */
+bool vps_wants_boot(const struct node *node, const struct vps *vps);
+
 /* State without lock; a run directory that is not there means stopped. */
 void vps_status(const struct node *node, const struct vps *vps, struct status *status);
 
@@ -171,6 +174,7 @@ int node_start(const struct node *node, struct held *held, struct err *err);
 struct stopping {
 	unsigned timeout; /* seconds that init may take; 0: it is not asked */
 	bool whole;	  /* return when its network is gone too, and not some 20 ms before */
+	bool shutdown;	  /* the node goes down: --onboot last starts it again */
 };
 
 int node_stop(const struct node *node, struct held *held, const struct stopping *how,

@@ -253,7 +253,7 @@ int node_start(const struct node *node, struct held *held, struct err *err)
 	if (vps_started(held, err) < 0 || runtime_start(&held->vps, &held->place, err) < 0)
 		return fail_in(err, "start");
 	vps_log(node, held->vps.name, "started");
-	return 0;
+	return running_mark(held, true, err);
 }
 
 int node_stop(const struct node *node, struct held *held, const struct stopping *how,
@@ -272,7 +272,7 @@ int node_stop(const struct node *node, struct held *held, const struct stopping 
 	    0)
 		return fail_in(err, "stop");
 	vps_log(node, held->vps.name, *forced ? "killed" : "stopped");
-	return 0;
+	return how->shutdown ? 0 : running_mark(held, false, err);
 }
 
 /*
@@ -347,6 +347,8 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 		return 0;
 
 	pause = again_allowed(&node, &held, how);
+	if (pause < 0)
+		(void)running_mark(&held, false, err);
 	vps_release(&held);
 	held = held_none();
 	if (pause < 0)

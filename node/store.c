@@ -174,6 +174,42 @@ int vps_pending(const struct node *node, const struct vps *vps,
 	return 0;
 }
 
+int running_mark(const struct held *held, bool running, struct err *err)
+{
+	bool is = faccessat(held->place.dir, "running", F_OK, 0) == 0;
+
+	if (is == running)
+		return 0;
+	if (running) {
+		own_fd fd = openat(held->place.dir, "running",
+				   O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return fail(err, errno, "cannot write 'running'");
+	} else if (unlinkat(held->place.dir, "running", 0) < 0) {
+		return fail(err, errno, "cannot remove 'running'");
+	}
+	if (fsync(held->place.dir) < 0)
+		return fail(err, errno, "cannot sync the VPS's directory");
+	return 0;
+}
+
+bool vps_wants_boot(const struct node *node, const struct vps *vps)
+{
+	struct err ignored;
+	own_fd dir = -1;
+
+	switch (vps->onboot) {
+	case VPS_ONBOOT_YES:
+		return true;
+	case VPS_ONBOOT_NO:
+		return false;
+	case VPS_ONBOOT_LAST:
+		break;
+	}
+	dir = vps_dir(node, vps->name, &ignored);
+	return dir >= 0 && faccessat(dir, "running", F_OK, 0) == 0;
+}
+
 /* The lock of a directory that is still the VPS's: it may have been destroyed while we waited.
  */
 static int lock_entry(const struct node *node, const char *name, const char *what, int *dir,

@@ -14,5 +14,11 @@ int vps_save_at(int dir, const struct vps *vps, struct err *err);
 /* Remember the definition that a VPS is being started with, until it stops. */
 int vps_started(const struct held *held, struct err *err);
 
+/*
+ * Remember across boots and power cuts that a VPS is meant to run; what it was told last counts.
+ * One sync of its directory, and none when nothing changes.
+ */
+int running_mark(const struct held *held, bool running, struct err *err);
+
 /* Is a VPS of that name being created right now? */
 bool staging_is_alive(const struct node *node, const char *name);

@@ -130,6 +130,7 @@ int password_read(const struct cli *cli, char *password, size_t size, struct err
 int password_set(const struct held *held, const char *user, const char *password,
 		 struct err *err);
 
+int cmd_boot(struct cli *cli, struct err *err);
 int cmd_console(struct cli *cli, struct err *err);
 int cmd_create(struct cli *cli, struct err *err);
 int cmd_destroy(struct cli *cli, struct err *err);
@@ -159,6 +160,7 @@ int cmd_repair(struct cli *cli, struct err *err);
 int cmd_restart(struct cli *cli, struct err *err);
 int cmd_set(struct cli *cli, struct err *err);
 int cmd_show(struct cli *cli, struct err *err);
+int cmd_shutdown(struct cli *cli, struct err *err);
 int cmd_ssh(struct cli *cli, struct err *err);
 int cmd_start(struct cli *cli, struct err *err);
 int cmd_status(struct cli *cli, struct err *err);

@@ -104,6 +104,11 @@ static const struct option_row table_options[] = {
 	{ 0 },
 };
 
+static const struct option_row boot_options[] = {
+	{ "dry-run", 'n', NULL, "only say which" },
+	{ 0 },
+};
+
 /* Keys of node.conf(5), for one that is yet to be written. */
 static const struct option_row init_options[] = {
 	{ "storage", 0, "DIR", "where VPSs and images are kept (/var/lib/nodectl)" },
@@ -126,7 +131,7 @@ const struct command commands[] = {
 	{ "create", NULL, "life", "NAME", "make a VPS", create_options, COMMAND_FIELDS,
 	  cmd_create },
 	{ "start", NULL, "life", "NAME...", "start VPSs", start_options, 0, cmd_start },
-	{ "stop", "shutdown", "life", "NAME...", "shut VPSs down", stop_options, 0, cmd_stop },
+	{ "stop", NULL, "life", "NAME...", "shut VPSs down", stop_options, 0, cmd_stop },
 	{ "restart", "reboot", "life", "NAME...", "stop and start VPSs", restart_options, 0,
 	  cmd_restart },
 	{ "kill", NULL, "life", "NAME...", "end VPSs at once", all_options, 0, cmd_kill },
@@ -176,6 +181,11 @@ const struct command commands[] = {
 	  cmd_plan_show },
 
 	{ "init", NULL, "node", "", "set this machine up", init_options, 0, cmd_init },
+	{ "boot", NULL, "node", "", "start the VPSs that belong up, as at boot", boot_options,
+	  0, cmd_boot },
+	{ "shutdown", NULL, "node", "[NAME...]",
+	  "stop all VPSs, to start again at boot; with names: stop", stop_options, 0,
+	  cmd_shutdown },
 	{ "doctor", NULL, "node", "", "what this kernel and host have and lack", table_options,
 	  0, cmd_doctor },
 	{ "repair", NULL, "node", "", "find and remove what a crash left", repair_options, 0,
