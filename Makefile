@@ -39,6 +39,7 @@ base      = $(call objects,base)
 monitor   = $(call objects,runtime/monitor)
 import    = $(call objects,images/import)
 floor     = $(call objects,bench/floor)
+timer     = $(call objects,bench/timer)
 skeletons = $(patsubst %.bpf.c,$O/gen/%.skel.h,$(notdir $(wildcard netns/*.bpf.c)))
 sources   = $(wildcard include/*.h */*.[ch] */*/*.[ch])
 generated = $(skeletons) $O/gen/devices.code.h $O/gen/filter.h
@@ -70,6 +71,9 @@ $O/unit-tests: $(tests) $(filter-out $O/obj/nodectl/main.o,$(cli)) $(lib) $(filt
 
 $O/floor: $(floor) $(base)
 	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS_CLI)
+
+$O/timer: $(timer)
+	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^
 
 $O/obj/%.o: %.c Makefile VERSION | $(generated)
 	@mkdir -p $(@D)
@@ -134,7 +138,7 @@ unit: $O/unit-tests all
 live: all
 	O=$O bash tests/run-live.sh $(LIVE)
 
-bench: all $O/floor
+bench: all $O/floor $O/timer
 	O=$O bash bench/run.sh $(N)
 
 # The unit tests once more, with the address and undefined-behaviour sanitizers.
