@@ -18,9 +18,10 @@ _nodectl_verbs()
 		_nodectl_words list ls show info
 		;;
 	'')
-		_nodectl_words create start stop shutdown restart reboot kill freeze pause thaw resume
+		_nodectl_words create start stop restart reboot kill freeze pause thaw resume
 		_nodectl_words destroy rm delete list ls show info status ps pid log exec enter console
-		_nodectl_words ssh passwd push pull set image plan init doctor repair help
+		_nodectl_words ssh passwd push pull set image plan init boot shutdown
+		_nodectl_words doctor repair help
 		;;
 	esac
 }
@@ -86,7 +87,7 @@ _nodectl_options()
 	init)
 		_nodectl_words --storage --run --bridge --subnet --subnet6 --ids --ssh-port
 		;;
-	repair)
+	boot | repair)
 		_nodectl_words -n --dry-run
 		;;
 	esac
