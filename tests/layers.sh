@@ -42,6 +42,7 @@ runtime/filter   own.h
 node             $base $facilities $runtime $node
 nodectl          $base $facilities $runtime $node
 bench/floor      $base filter.h
+bench/timer      own.h
 "
 
 # A public header needs what its own signatures need, from its layer or below.
