@@ -1,0 +1,298 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the program says of itself, against the manuals, the completion and the README.
+# usage: [O=BUILD] docs.sh [TREE]
+set -u
+LC_ALL=C
+export LC_ALL
+cd "${1:-$(dirname "$0")/..}" || exit 1
+
+build=${O:-build}
+nodectl=$build/nodectl
+manual=man/nodectl.8
+completion=contrib/completion/nodectl.bash
+passed=0 failed=0
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+
+# check WHAT FAULTS: one test; FAULTS is a line for each thing that is wrong, or nothing.
+check()
+{
+	if [ -z "$2" ]; then
+		passed=$((passed + 1))
+		return
+	fi
+	failed=$((failed + 1))
+	printf '%s\n' "$2" | sed "s|^|not ok - $1: |"
+}
+
+# lacking WHERE MISSING_FROM: the lines of standard input that are not in the file.
+lacking()
+{
+	while read -r line; do
+		grep -qxF -e "$line" "$2" || echo "'$line' is not in $1"
+	done
+}
+
+if ! "$nodectl" help >"$work/help" 2>&1; then
+	echo "not ok - '$nodectl help' fails: $(head -n 1 "$work/help")"
+	echo '0 passed, 1 failed'
+	exit 1
+fi
+
+check 'tools' "$(for tool in mandoc bash awk; do
+	command -v "$tool" >/dev/null || echo "$tool is missing"
+done)"
+for text in README.md CONTRIBUTING.md docs/ARCHITECTURE.md man/vps.conf.5 man/node.conf.5 \
+	"$manual" "$completion"; do
+	check "$text" "$([ -s "$text" ] || echo 'it is missing')"
+done
+
+# ---- the program's own words: commands, aliases, options -------------------------------
+
+# "image build" is followed by two blanks or, for a long name, by its arguments.
+sed -n 's/^  \(image\|plan\) \([a-z]*\) .*/\1 \2/p; s/^  \([a-z]*\)  .*/\1/p' "$work/help" |
+	grep -v '^nodectl' >"$work/commands"
+[ "$(wc -l <"$work/commands")" -gt 20 ] || check 'help' 'it names hardly any command'
+
+# The options of one command as its help prints them, "-t" and "--timeout" a line each.
+options_of()
+{
+	# shellcheck disable=SC2086
+	"$nodectl" help $1 | sed -n '/^Options:/,/^$/p' |
+		sed -n 's/^  \(-.\), \(--[a-z0-9-]*\).*/\1 \2/p; s/^      \(--[a-z0-9-]*\).*/\1/p' |
+		tr ' ' '\n'
+}
+
+aliases_of()
+{
+	# shellcheck disable=SC2086
+	"$nodectl" help $1 | sed -n "s/^Also called '\(.*\)'\.\$/\1/p"
+}
+
+"$nodectl" help start | sed -n '/^Options of every/,/^$/p' |
+	sed -n 's/^  \(-.\), \(--[a-z0-9-]*\).*/\1 \2/p; s/^      \(--[a-z0-9-]*\).*/\1/p' |
+	tr ' ' '\n' >"$work/common"
+
+grep '	FIELD("' node/fields.c >"$work/fields"
+sed 's/.*FIELD("\([^"]*\)".*/\1/' "$work/fields" >"$work/vps-keys"
+sed -n '/, PLAN,/s/.*FIELD("\([^"]*\)".*/\1/p' "$work/fields" >"$work/plan-keys"
+sed -n 's/^	KEY("\([^"]*\)".*/\1/p' node/node.c >"$work/node-keys"
+for keys in vps plan node; do
+	[ "$(wc -l <"$work/$keys-keys")" -gt 4 ] ||
+		check "$keys keys" "the source does not name them as this test expects"
+done
+
+# ---- nodectl(8) ------------------------------------------------------------------------
+
+# What the manual says of one command: from its ".It Cm" to the next command's.
+block_of()
+{
+	awk -v wanted="$1" -v commands="$work/commands" '
+		BEGIN { while ((getline line < commands) > 0) known[line] = 1 }
+		/^\.(Ss|Sh) / { on = 0 }
+		/^\.It Cm / {
+			one = $3
+			two = $3 " " $4
+			if (two in known) on = (two == wanted)
+			else if (one in known) on = (one == wanted)
+		}
+		on
+	' "$manual"
+}
+
+# The flags that a piece of the manual defines.
+flags_of()
+{
+	sed -n 's/^\.It //p' | tr ',' '\n' | tr ' ' '\n' | awk '
+		$0 == "Fl" { flag = 1; next }
+		# ".It Fl H , -no-header": what begins with a hyphen is a flag of the same row
+		flag || /^-[a-z]/ { print "-" $0 }
+		{ flag = 0 }
+	' | sort -u
+}
+
+while read -r command; do
+	block_of "$command" >"$work/block"
+	if [ ! -s "$work/block" ]; then
+		check "$manual" "the command '$command' is missing"
+		continue
+	fi
+	flags_of <"$work/block" >"$work/flags"
+	# "set" has the options of "create" from --image on, and says so
+	[ "$command" != set ] || block_of create | flags_of >>"$work/flags"
+	check "$manual, $command" "$(
+		options_of "$command" | lacking "the command's options" "$work/flags"
+		for alias in $(aliases_of "$command" | tr ' ' '_'); do
+			alias=$(echo "$alias" | tr '_' ' ')
+			grep -qE "^\.Cm (.* )?$alias( |\$)" "$work/block" ||
+				echo "the alias '$alias' is missing"
+		done
+	)"
+	# and nothing that has gone
+	[ "$command" = set ] || check "$manual, $command, the other way" "$(
+		options_of "$command" >"$work/real"
+		lacking "'nodectl help $command'" "$work/real" <"$work/flags"
+	)"
+done <"$work/commands"
+
+awk '/^\.Ss Options of every/ { on = 1; next } /^\.S[sh] / { on = 0 } on' "$manual" |
+	flags_of >"$work/flags"
+check "$manual, options of every command" "$(lacking 'the manual' "$work/flags" <"$work/common")"
+
+check "$manual, columns of list" "$(
+	"$nodectl" list -L | awk '{ print $1 }' | while read -r column; do
+		grep -q "^\.It $column Ta " "$manual" || echo "the column $column is missing"
+	done
+)"
+check "$manual, members of JSON" "$(
+	sed -n 's/^	{ "[A-Z0-9]*", "\([a-z_0-9]*\)".*/\1/p' nodectl/view.c | while read -r member; do
+		grep -q "^\.It [-A-Z0-9]* Ta $member Ta " "$manual" ||
+			echo "the member '$member' is missing"
+	done
+)"
+check "$manual, exit status" "$(
+	sed -n 's/^	\(ERR_[A-Z_]*\) = \([0-9]*\),.*/\1 \2/p' include/err.h | while read -r kind number; do
+		name=$(sed -n "s/.*{ $kind, \"\([a-z-]*\)\" },.*/\1/p" base/err.c)
+		grep -q "^\.It $number Ta $name Ta " "$manual" ||
+			echo "$number, $name is missing"
+	done
+)"
+
+# ---- the files -------------------------------------------------------------------------
+
+section()
+{
+	awk -v name="$2" '/^\.Sh / { on = (index($0, ".Sh " name) == 1) } on' "$1" |
+		sed -n 's/^\.It Cm \([a-z0-9-]*\).*/\1/p'
+}
+
+same_keys()
+{
+	check "$1" "$(lacking "$2" "$work/documented" <"$3")"
+	check "$1, the other way" "$(lacking 'the source' "$3" <"$work/documented")"
+}
+
+section man/vps.conf.5 DESCRIPTION >"$work/documented"
+same_keys man/vps.conf.5 'the manual' "$work/vps-keys"
+section man/node.conf.5 DESCRIPTION >"$work/documented"
+same_keys man/node.conf.5 'the manual' "$work/node-keys"
+section man/node.conf.5 PLANS >"$work/documented"
+same_keys 'man/node.conf.5, plans' 'the section PLANS' "$work/plan-keys"
+
+for page in man/*.[58]; do
+	# a page that is not installed is "not found"; each of ours is looked for below
+	check "mandoc -Tlint $page" "$(mandoc -Tlint "$page" 2>/dev/null |
+		grep -v 'referenced manual not found')"
+	check "$page, sections" "$(
+		for name in 'EXIT STATUS' FILES EXAMPLES 'SEE ALSO'; do
+			grep -qx ".Sh $name" "$page" || echo "$name is missing"
+		done
+	)"
+done
+
+# ---- completion ------------------------------------------------------------------------
+
+ask()
+{
+	bash -c '. "$0" && "$@"' "$completion" "$@" | tr ' ' '\n' | sed '/^$/d' | sort -u
+}
+
+check "$completion" "$(bash -n "$completion" 2>&1)"
+for noun in '' image plan; do
+	ask _nodectl_verbs "$noun" >"$work/has"
+	while read -r command; do
+		{ echo "$command"; aliases_of "$command"; } | while read -r one; do
+			case $noun:$one in
+			:*' '* | image:plan* | plan:image*) ;;
+			:*) echo "$one" ;;
+			*:"$noun "*) echo "${one#"$noun "}" ;;
+			esac
+		done
+	done <"$work/commands" | sort -u >"$work/wanted"
+	# the nouns, help, and the name that most others have for destroy
+	[ -n "$noun" ] || printf '%s\n' image plan help delete >>"$work/wanted"
+	check "$completion, commands '$noun'" "$(
+		lacking 'it' "$work/has" <"$work/wanted"
+		lacking "'nodectl help'" "$work/wanted" <"$work/has"
+	)"
+done
+while read -r command; do
+	options_of "$command" | sort -u >"$work/wanted"
+	{ echo "$command"; aliases_of "$command"; } | while read -r name; do
+		ask _nodectl_options "$name" >"$work/has"
+		lacking "its '$name'" "$work/has" <"$work/wanted"
+		lacking "'nodectl help $name'" "$work/wanted" <"$work/has"
+	done >"$work/faults"
+	check "$completion, $command" "$(cat "$work/faults")"
+done <"$work/commands"
+ask _nodectl_common >"$work/has"
+check "$completion, common options" "$(lacking 'it' "$work/has" <"$work/common")"
+ask _nodectl_columns >"$work/has"
+"$nodectl" list -L | awk '{ print $1 }' >"$work/wanted"
+check "$completion, columns" "$(
+	lacking 'it' "$work/has" <"$work/wanted"
+	lacking "'nodectl list -L'" "$work/wanted" <"$work/has"
+)"
+
+# ---- what people copy ------------------------------------------------------------------
+
+# The first words of each command: in a block with prompts, behind them and behind pipes, for
+# the rest is output; in one without, each line.
+commands_in()
+{
+	awk '
+		function tell(line) {
+			gsub(/\| *nodectl /, "\n# nodectl ", line)
+			count = split(line, part, "\n")
+			for (i = 1; i <= count; i++)
+				if (sub(/^[#$]? *nodectl +/, "", part[i]))
+					print part[i]
+		}
+		function finish(  n) {
+			for (n = 1; n <= lines; n++)
+				if (!prompts || line[n] ~ /^[#$] /)
+					tell(line[n])
+			lines = prompts = 0
+		}
+		/^```|^\.Bd|^\.Ed/ { if (on) finish(); on = !on; next }
+		on { line[++lines] = $0; prompts += /^[#$] nodectl/ }
+	' "$1"
+}
+
+unknown_commands()
+{
+	while read -r first second _; do
+		case $first in
+		help | --version | delete | -*) continue ;;
+		esac
+		{ cat "$work/commands"; cat "$work/aliases"; } |
+			grep -qxF -e "$first" -e "$first $second" ||
+			echo "'nodectl $first $second' is no command"
+	done
+}
+
+while read -r command; do aliases_of "$command"; done <"$work/commands" >"$work/aliases"
+for text in README.md CONTRIBUTING.md docs/*.md; do
+	check "$text" "$(commands_in "$text" | unknown_commands)"
+done
+for page in man/*.[58]; do
+	check "$page, examples" "$(commands_in "$page" | unknown_commands)"
+done
+
+check 'make targets in README.md and CONTRIBUTING.md' "$(
+	awk '/^```/ { on = !on; next } on' README.md CONTRIBUTING.md |
+		sed -n 's/^[#$]\{0,1\} *make  *\([a-z][a-z-]*\).*/\1/p' | sort -u | while read -r target; do
+		grep -q "^$target:" Makefile || echo "there is no 'make $target'"
+	done
+)"
+
+check docs/ARCHITECTURE.md "$(
+	find . -path ./build -prune -o -path './.*' -prune -o -type f -print |
+		sed 's|^\./||' | grep / | sed 's|/[^/]*$||' | sort -u | while read -r folder; do
+		grep -qF "\`$folder/\`" docs/ARCHITECTURE.md || echo "the folder '$folder/' is missing"
+	done
+)"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
