@@ -64,8 +64,11 @@ static int root_apply(struct start *start, struct err *err)
 
 static int ready_apply(struct start *start, struct err *err)
 {
-	if (channel_go(start, start->console, err) < 0)
-		return -1;
+	return channel_go(start, start->console, err);
+}
+
+static int go_apply(struct start *start, struct err *err)
+{
 	return channel_wait(start, NULL, err);
 }
 
@@ -127,9 +130,10 @@ static const struct {
 	{ "names", names_write },   /* written by the tenant's root, into its own tree */
 	{ "credentials", credentials_apply }, /* after the last privileged mount */
 	{ "keys", names_keys },	      /* runs the image's ssh-keygen: capabilities are gone */
-	{ "ready", ready_apply },     /* the host records us before tenant code runs */
+	{ "ready", ready_apply },     /* what is left cannot be refused by the image */
 	{ "session", session_apply }, /* descriptors, keyring, signals */
 	{ "filter", filter_apply },   /* after the last keyctl */
+	{ "go", go_apply },	      /* the host has recorded us: tenant code may run */
 	{ "exec", exec_apply },
 };
 
