@@ -57,8 +57,22 @@ static int cgroup_undo(struct start *start, struct err *err)
 static int volume_apply(struct start *start, struct err *err)
 {
 	start->fresh = faccessat(start->place->dir, "fresh", F_OK, 0) == 0;
+	if (start->disk >= 0)
+		return 0;
 	start->volume = volume_mount(start->place->dir, "vda", VOLUME_MS, err);
 	return start->volume < 0 ? -1 : 0;
+}
+
+/* What volume_bring() mounted meanwhile. */
+static int volume_take(struct start *start, struct err *err)
+{
+	struct start disk = { .channel = start->disk };
+
+	if (start->disk < 0)
+		return 0;
+	if (channel_wait(&disk, &start->volume, err) < 0)
+		return -1;
+	return start->volume < 0 ? fail(err, EBADMSG, "cannot get the volume") : 0;
 }
 
 static int volume_undo(struct start *start, struct err *err)
@@ -222,6 +236,7 @@ static const struct step host_steps[] = {
 	{ "scratch", rootfs_prepare, rootfs_leave, FAST }, /* only we and the guest see it */
 	{ "spawn", spawn_apply, spawn_undo, FAST },	   /* clone3 into that cgroup */
 	{ "idmap", idmap_apply, NULL, FAST },		   /* only its parent may map it */
+	{ "volume", volume_take, NULL, FAST },		   /* mounted by now */
 	{ "rootfs", rootfs_apply, NULL, FAST },		   /* layers in the guest's ids */
 	{ "network", network_apply, network_undo, SLOW },  /* far end inside, near end down */
 	{ "record", record_apply, record_undo,
@@ -256,6 +271,7 @@ static struct start start_of(const struct vps *vps, const struct place *place)
 		.host_mounts = -1,
 		.image = -1,
 		.volume = -1,
+		.disk = -1,
 		.cgroup = -1,
 		.channel = -1,
 		.pidfd = -1,
@@ -310,6 +326,7 @@ static int start_here(const struct vps *vps, const struct place *place, int answ
 	struct start start = start_of(vps, place);
 	struct err done = { 0 };
 
+	start.disk = answer;
 	own_fd monitor = handover_open(err);
 	if (monitor < 0)
 		return -1;
@@ -340,6 +357,23 @@ static __attribute__((noreturn)) void host_main(const struct vps *vps,
 	_exit(1);
 }
 
+/*
+ * Mounting the volume is mostly waiting for the disk, and we only wait for the host side, so
+ * we do it for that one, which makes the groups and namespaces meanwhile.  A mount that nobody
+ * takes is gone when it is closed.
+ */
+static void volume_bring(const struct place *place, int to)
+{
+	struct start disk = { .channel = to };
+	struct err err;
+
+	own_fd volume = volume_mount(place->dir, "vda", VOLUME_MS, &err);
+	if (volume < 0)
+		(void)send(to, &err, sizeof(err), MSG_NOSIGNAL);
+	else
+		(void)channel_go(&disk, volume, &err);
+}
+
 /* Whatever the forked host side has to say comes back as one struct err. */
 static int answer_wait(int answer, pid_t pid, bool reap, struct err *err)
 {
@@ -360,18 +394,21 @@ static int answer_wait(int answer, pid_t pid, bool reap, struct err *err)
 
 int runtime_start(const struct vps *vps, const struct place *place, struct err *err)
 {
-	int pipe[2];
+	int pair[2];
 	pid_t pid;
 
-	if (pipe2(pipe, O_CLOEXEC) < 0)
-		return fail(err, errno, "cannot make a pipe");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return fail(err, errno, "cannot make a channel");
+	own_fd answer = pair[0], theirs = pair[1];
 	pid = fork();
-	if (pid == 0)
-		host_main(vps, place, pipe[1]);
-	close(pipe[1]);
-	own_fd answer = pipe[0];
+	if (pid == 0) {
+		close(take_fd(&answer));
+		host_main(vps, place, theirs);
+	}
 	if (pid < 0)
 		return fail(err, errno, "cannot fork");
+	close(take_fd(&theirs));
+	volume_bring(place, answer);
 	return answer_wait(answer, pid, false, err);
 }
 

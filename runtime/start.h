@@ -25,7 +25,8 @@ struct start {
 	bool fresh;		 /* the volume has never been started: write names and keys */
 	int host_mounts;	 /* the node's mount namespace, to go back to */
 	int image;		 /* detached mount of the image's root */
-	int volume;		 /* detached mount of the volume */
+	int volume;		 /* detached mount of the volume ... */
+	int disk;		 /* ... which another process sends over this, or -1 */
 	int cgroup;		 /* the guest's cgroup2 directory */
 	struct cgroup_door door; /* its groups on v1 */
 	int channel;		 /* host end, or in the guest its end */
