@@ -333,10 +333,14 @@ static int start_here(const struct vps *vps, const struct place *place, int answ
 	if (steps_apply(host_steps, ARRAY_SIZE(host_steps), &start, err) < 0)
 		return -1;
 
-	if (rootfs_leave(&start, err) < 0 || intent_remove(place->run, err) < 0)
+	if (intent_remove(place->run, err) < 0)
 		return -1;
+	/* It runs.  What follows waits for RCU, and if it failed the next command would give
+	 * the VPS a new monitor. */
 	if (answer >= 0)
 		(void)write_all(answer, &done, sizeof(done));
+	if (rootfs_leave(&start, err) < 0)
+		return -1;
 	return handover(monitor, vps, place, start.pidfd, start.console, err);
 }
 
