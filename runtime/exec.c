@@ -81,7 +81,9 @@ static int command_exec(void *arg, struct err *err)
 	if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0 || filter_load(err) < 0)
 		return fail(err, errno, "cannot close descriptors");
 
-	execvpe(inside->argv[0], (char *const *)inside->argv, env);
+	/* execvpe() would look in the operator's PATH */
+	environ = env;
+	execvp(inside->argv[0], (char *const *)inside->argv);
 	fail(err, errno, "cannot execute '%s'", inside->argv[0]);
 	err->kind =
 	    err->code == ENOENT || err->code == ENOTDIR ? ERR_NOT_FOUND : ERR_CANNOT_RUN;
