@@ -11,15 +11,13 @@
 #include "own.h"
 #include "str.h"
 
-int cgroup_door_open(unsigned id, struct cgroup_door *door, struct err *err)
+static int door_open(const struct hierarchies *hierarchies, unsigned id,
+		     struct cgroup_door *door, struct err *err)
 {
-	struct hierarchies hierarchies;
 	own_door found = { { -1, -1, -1 } };
 
-	if (hierarchies_find(&hierarchies, err) < 0)
-		return -1;
 	for (unsigned i = 1; i <= CONTROLLER_COUNT; i++) {
-		const char *mount = hierarchy_at(&hierarchies, i);
+		const char *mount = hierarchy_at(hierarchies, i);
 
 		own_fd dir = mount ? group_open(mount, id, err) : -1;
 		if (!mount)
@@ -37,6 +35,15 @@ int cgroup_door_open(unsigned id, struct cgroup_door *door, struct err *err)
 	*door = found;
 	found = (struct cgroup_door){ { -1, -1, -1 } };
 	return 0;
+}
+
+int cgroup_door_open(unsigned id, struct cgroup_door *door, struct err *err)
+{
+	struct hierarchies hierarchies;
+
+	if (hierarchies_find(&hierarchies, err) < 0)
+		return -1;
+	return door_open(&hierarchies, id, door, err);
 }
 
 int cgroup_enter(const struct cgroup_door *door, struct err *err)
@@ -83,14 +90,11 @@ int cgroup_attach(unsigned id, pid_t pid, struct err *err)
  * have no process beside them ("no internal processes", cgroups(7)).  A leaf of
  * our own is then where commands from outside go.
  */
-int cgroup_open(unsigned id, struct err *err)
+static int entry_open(int outer, struct err *err)
 {
 	char enabled[512];
 	struct stat stat;
 
-	own_fd outer = group_open_unified(id, err);
-	if (outer < 0)
-		return -1;
 	own_fd guest = dir_open(outer, "guest", err);
 	if (guest < 0 ||
 	    file_read(guest, "cgroup.subtree_control", enabled, sizeof(enabled), err) < 0)
@@ -106,4 +110,17 @@ int cgroup_open(unsigned id, struct err *err)
 	if (group_delegate(leaf, stat.st_uid, err) < 0)
 		return -1;
 	return take_fd(&leaf);
+}
+
+int cgroup_open(unsigned id, struct cgroup_door *door, struct err *err)
+{
+	struct hierarchies hierarchies;
+
+	if (hierarchies_find(&hierarchies, err) < 0)
+		return -1;
+	own_fd outer = group_open(hierarchies.unified, id, err);
+	own_fd group = outer < 0 ? -1 : entry_open(outer, err);
+	if (group < 0 || door_open(&hierarchies, id, door, err) < 0)
+		return -1;
+	return take_fd(&group);
 }

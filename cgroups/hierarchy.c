@@ -79,7 +79,7 @@ static void mount_note(struct hierarchies *hierarchies, const char *type, const 
 static void line_parse(const char *line, struct hierarchies *hierarchies)
 {
 	char root[8], path[MOUNT_PATH], type[16], options[256];
-	const char *rest = strstr(line, " - ");
+	const char *rest = strstr(line, " - cgroup");
 
 	if (!rest || sscanf(line, "%*s %*s %*s %7s %127s", root, path) != 2 ||
 	    sscanf(rest, " - %15s %*s %255s", type, options) != 2)

@@ -84,11 +84,11 @@ void cgroup_door_close(struct cgroup_door *door);
 int cgroup_attach(unsigned id, pid_t pid, struct err *err);
 
 /*
- * The cgroup2 directory for a command from outside, open: "guest" itself, or a
+ * The door, and the cgroup2 directory for a command from outside, open: "guest" itself, or a
  * group "exec" in it where the guest has enabled controllers for its children, as
  * systemd does (CLONE_INTO_CGROUP into "guest" would then be EBUSY).
  */
-int cgroup_open(unsigned id, struct err *err);
+int cgroup_open(unsigned id, struct cgroup_door *door, struct err *err);
 
 /*
  * Bring the limits of live groups to @limits, with read-back.  A limit of memory

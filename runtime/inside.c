@@ -111,8 +111,8 @@ pid_t inside_start(unsigned id, pid_t init, const struct inside_work *work, int 
 	if (pidfd < 0)
 		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
 	own_door door = { { -1, -1, -1 } };
-	own_fd cgroup = cgroup_open(id, err);
-	if (cgroup < 0 || cgroup_door_open(id, &door, err) < 0)
+	own_fd cgroup = cgroup_open(id, &door, err);
+	if (cgroup < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return fail(err, errno, "cannot make a channel");
