@@ -287,6 +287,22 @@ check 'make targets in README.md and CONTRIBUTING.md' "$(
 	done
 )"
 
+# The rows of a table of steps, as the source has them and as the architecture tells them.
+steps_in()
+{
+	sed -n "/$2\[\] = {/,/^};/s/^	{ \"\([a-z]*\)\".*/\1/p" "$1" >"$work/source"
+	awk -v name="$2" '
+		index($0, "**`" name "[]`**") == 1 { on = 1 }
+		on && /^\|/ { seen = 1; if ($1 == "|" && $2 != "row") print $2 }
+		on && seen && !/^\|/ { exit }
+	' docs/ARCHITECTURE.md >"$work/told"
+	[ -s "$work/source" ] || echo "there is no $2[] in $1 as this test expects it"
+	diff "$work/source" "$work/told" | grep '^[<>]' | sed "s/^</missing:/; s/^>/not in $2[]:/"
+}
+
+check 'docs/ARCHITECTURE.md, host_steps[]' "$(steps_in runtime/start.c host_steps)"
+check 'docs/ARCHITECTURE.md, guest_steps[]' "$(steps_in runtime/guest.c guest_steps)"
+
 check docs/ARCHITECTURE.md "$(
 	find . -path ./build -prune -o -path './.*' -prune -o -type f -print |
 		sed 's|^\./||' | grep / | sed 's|/[^/]*$||' | sort -u | while read -r folder; do
