@@ -37,13 +37,19 @@ static int bridge_parse(const char *text, void *value, size_t size, struct err *
 static int ids_parse(const char *text, void *value, size_t size, struct err *err)
 {
 	unsigned *first = value, *last = first + 1;
-	char rest;
+	size_t len = strcspn(text, "-");
+	unsigned long from, to;
+	struct err ignored;
+	char head[8];
 
 	(void)size;
-	if (sscanf(text, "%u-%u%c", first, last, &rest) != 2 || *first < 1 || *last < *first ||
-	    *last > VPS_ID_MAX)
+	snprintf(head, sizeof(head), "%.*s", (int)(len < sizeof(head) ? len : 0), text);
+	if (!text[len] || number_parse(head, 1, VPS_ID_MAX, &from, &ignored) < 0 ||
+	    number_parse(text + len + 1, from, VPS_ID_MAX, &to, &ignored) < 0)
 		return fail_as(err, ERR_VALUE, "'%s' is not a range within 1-%u", text,
 			       VPS_ID_MAX);
+	*first = (unsigned)from;
+	*last = (unsigned)to;
 	return 0;
 }
 
