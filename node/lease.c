@@ -129,7 +129,7 @@ static int address_auto(const struct node *node, struct vps *vps, int family,
 			/* past the end: go on from the first host */
 			if (n < 2)
 				break;
-			n = 1;
+			n = 0;
 			continue;
 		}
 		if (memcmp(candidate.bytes, network->bytes, sizeof(candidate.bytes)) == 0)
