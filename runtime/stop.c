@@ -34,6 +34,7 @@ static const struct init_kind kinds[] = {
 
 const struct init_kind *init_kind_of(pid_t init)
 {
+	static const char gone[] = " (deleted)";
 	char path[32], exe[256];
 	const char *name;
 	ssize_t len;
@@ -42,6 +43,9 @@ const struct init_kind *init_kind_of(pid_t init)
 	str_format(path, sizeof(path), "/proc/%d/exe", init);
 	len = readlink(path, exe, sizeof(exe) - 1);
 	exe[len > 0 ? len : 0] = 0;
+	/* an upgrade has put another file in its place */
+	if (len > (ssize_t)strlen(gone) && strcmp(exe + len - strlen(gone), gone) == 0)
+		exe[len - (ssize_t)strlen(gone)] = 0;
 	name = strrchr(exe, '/');
 	name = name ? name + 1 : exe;
 
