@@ -94,6 +94,8 @@ static void rows_make(struct getopt_rows *rows, const struct command *command)
 	*rows = (struct getopt_rows){ 0 };
 	if (command->flags & COMMAND_REST)
 		rows->letters[rows->used++] = '+';
+	/* ':' makes getopt tell a missing value from an unknown option */
+	rows->letters[rows->used++] = ':';
 	for (const struct option_row *row = common_options; row->name; row++)
 		row_add(rows, row->name, row->letter, row->argument);
 	for (const struct option_row *row = command->options; row && row->name; row++)
@@ -162,24 +164,33 @@ static int fail_option(const struct getopt_rows *rows, char *argv[], int result,
 		       struct err *err)
 {
 	const char *given = argv[optind - 1], *nearest = NULL;
+	char word[64];
 	unsigned best = 4;
 
 	if (result == ':')
 		return fail_as(err, ERR_USAGE, "option '%s' needs a value", given);
-	for (size_t i = 0; i < rows->count && strncmp(given, "--", 2) == 0; i++) {
-		unsigned far = distance(given + 2, rows->rows[i].name);
+	/* optopt: of a long option that is known, or a letter that is not */
+	for (size_t i = 0; i < rows->count; i++) {
+		if (optopt && rows->rows[i].val == optopt)
+			return fail_as(err, ERR_USAGE, "option '%.*s' takes no value",
+				       (int)strcspn(given, "="), given);
+	}
+	if (optopt)
+		return fail_as(err, ERR_USAGE, "unknown option '-%c'", optopt);
+
+	snprintf(word, sizeof(word), "%.*s", (int)strcspn(given, "="), given);
+	for (size_t i = 0; i < rows->count; i++) {
+		unsigned far = distance(word + 2, rows->rows[i].name);
 
 		if (far < best) {
 			best = far;
 			nearest = rows->rows[i].name;
 		}
 	}
-	if (strncmp(given, "--", 2) != 0)
-		return fail_as(err, ERR_USAGE, "unknown option '-%c'", optopt);
 	if (nearest)
 		return fail_as(err, ERR_USAGE, "unknown option '%s'; did you mean '--%s'?",
-			       given, nearest);
-	return fail_as(err, ERR_USAGE, "unknown option '%s'", given);
+			       word, nearest);
+	return fail_as(err, ERR_USAGE, "unknown option '%s'", word);
 }
 
 /* The verb may be misspelt: name the nearest ones. */
@@ -214,11 +225,8 @@ static int leading_parse(struct cli *cli, int argc, char *argv[], struct err *er
 	int result, index = -1;
 
 	rows_make(&rows, &none);
-	memmove(rows.letters + 1, rows.letters, rows.used + 1);
-	rows.letters[0] = '+';
-	rows.letters[rows.used + 1] = 0;
 	opterr = 0;
-	optind = 1;
+	optind = 0;
 	while ((result = getopt_long(argc, argv, rows.letters, rows.rows, &index)) != -1) {
 		if (result == '?' || result == ':')
 			return fail_option(&rows, argv, result, err);
@@ -247,10 +255,6 @@ int cli_parse(struct cli *cli, int argc, char *argv[], struct err *err)
 	argc -= at;
 	argv += at;
 	rows_make(&rows, cli->command);
-	/* ':' makes getopt tell a missing value from an unknown option */
-	memmove(rows.letters + (cli->command->flags & COMMAND_REST ? 2 : 1),
-		rows.letters + (cli->command->flags & COMMAND_REST ? 1 : 0), rows.used + 1);
-	rows.letters[cli->command->flags & COMMAND_REST ? 1 : 0] = ':';
 	optind = 0;
 	opterr = 0;
 	while ((result = getopt_long(argc, argv, rows.letters, rows.rows, &index)) != -1) {
