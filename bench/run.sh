@@ -46,6 +46,7 @@ cleanup() {
 	done
 	# a stop answers before its last steps: they hold the directories for some milliseconds
 	sleep 0.3
+	umount "$run" 2>/dev/null
 	rm -rf --one-file-system "$work" "$run"
 }
 trap cleanup EXIT
@@ -69,6 +70,8 @@ mount --rbind /sys/fs/cgroup "$work/cgroup" && umount --recursive --lazy /sys &&
 	mount -t sysfs -o nosuid,nodev,noexec sysfs /sys &&
 	mount --rbind "$work/cgroup" /sys/fs/cgroup && umount --recursive "$work/cgroup" ||
 	die "cannot mount sysfs"
+# what lasts until the next boot is on a tmpfs, as /run is where systemd boots
+mkdir -p "$run" && mount -t tmpfs -o size=8m,mode=700 tmpfs "$run" || die "cannot mount a tmpfs"
 ip link set lo up
 "$nodectl" init -q && "$nodectl" image build mini -q >/dev/null || die "cannot set up a node"
 image=$(echo "$work"/storage/images/sha256/*/root)
