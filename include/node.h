@@ -77,6 +77,7 @@ enum {
 	FIELD_PLAN = 1 << 1,	/* a plan may give it */
 	FIELD_LIST = 1 << 2,	/* may appear more than once */
 	FIELD_RESTART = 1 << 3, /* a running VPS takes it at its next start */
+	FIELD_FIXED = 1 << 4,	/* only create takes it */
 };
 
 extern const struct field vps_fields[];

@@ -19,6 +19,7 @@
 #define PLAN	(FIELD_OPTION | FIELD_PLAN)
 #define LIST	(FIELD_OPTION | FIELD_LIST)
 #define RESTART FIELD_RESTART
+#define FIXED	FIELD_FIXED
 
 /* All that a VPS is: the only place that knows both a key's name and its home. */
 const struct field vps_fields[] = {
@@ -27,9 +28,9 @@ const struct field vps_fields[] = {
 	      "the number; host ids, cgroup and interface follow from it"),
 	FIELD("uuid", kind_word, uuid, 0, "UUID", "never used twice"),
 	FIELD("created", kind_time, created, 0, "TIME", "when it was created"),
-	FIELD("image", kind_word, image, OPTION, "IMAGE", "image to make it from"),
+	FIELD("image", kind_word, image, OPTION | FIXED, "IMAGE", "image to make it from"),
 	FIELD("digest", kind_word, digest, 0, "SHA256", "the image's tree that it runs on"),
-	FIELD("plan", kind_name, plan, OPTION, "PLAN",
+	FIELD("plan", kind_name, plan, OPTION | FIXED, "PLAN",
 	      "plan that gives what is not given here"),
 	FIELD("cpus", kind_cpus, limits.cpus, PLAN, "N",
 	      "CPU cap, in cores like 1.5; 0 is none"),
@@ -38,20 +39,22 @@ const struct field vps_fields[] = {
 	FIELD("memory", kind_bytes, limits.memory, PLAN, "SIZE", "memory"),
 	FIELD("swap", kind_bytes, limits.swap, PLAN, "SIZE", "swap beside memory"),
 	FIELD("tasks", kind_count, limits.tasks, PLAN, "N", "processes and threads"),
-	FIELD("disk", kind_bytes, volume.size, PLAN, "SIZE", "size of the root file system"),
-	FIELD("inodes", kind_count, volume.inodes, PLAN, "N",
+	FIELD("disk", kind_bytes, volume.size, PLAN | FIXED, "SIZE",
+	      "size of the root file system"),
+	FIELD("inodes", kind_count, volume.inodes, PLAN | FIXED, "N",
 	      "files of the root file system; 0: in proportion to its size"),
-	FIELD("ip", kind_address, link.ipv4, OPTION | RESTART, "ADDRESS",
+	FIELD("ip", kind_address, link.ipv4, OPTION | FIXED, "ADDRESS",
 	      "IPv4 address, 'auto' or 'none'"),
-	FIELD("ip6", kind_address, link.ipv6, OPTION | RESTART, "ADDRESS",
+	FIELD("ip6", kind_address, link.ipv6, OPTION | FIXED, "ADDRESS",
 	      "IPv6 address, 'auto' or 'none'"),
-	FIELD("publish", kind_publish, link, LIST, "HOST:GUEST[/udp]",
+	FIELD("publish", kind_publish, link, LIST | FIXED, "HOST:GUEST[/udp]",
 	      "forward a port of the node to the VPS, or 'none'; default: one for ssh"),
 	FIELD("hostname", kind_hostname, hostname, OPTION | RESTART, "HOST",
 	      "host name; default: the name"),
 	FIELD("nameserver", kind_servers, nameserver, LIST | RESTART, "ADDRESS",
 	      "name server; default: the node's"),
-	FIELD("ssh-key", kind_keys, ssh_keys, LIST, "FILE", "file with public keys for root"),
+	FIELD("ssh-key", kind_keys, ssh_keys, LIST | FIXED, "FILE",
+	      "file with public keys for root"),
 	FIELD("init", kind_path, init, OPTION | RESTART, "PATH",
 	      "first program; default /sbin/init"),
 	FIELD("stop-signal", kind_signal, stop_signal, OPTION, "SIGNAL",

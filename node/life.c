@@ -38,6 +38,7 @@ static void uuid_make(char *text, size_t size)
 /* What the node keeps for itself (node.conf, reserve-*) no VPS may have. */
 static int reserve_check(const struct node *node, const struct vps *vps, struct err *err)
 {
+	unsigned cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) * 100;
 	char want[24], has[24], reserve[24];
 	struct statvfs fs;
 	struct sysinfo info;
@@ -53,6 +54,14 @@ static int reserve_check(const struct node *node, const struct vps *vps, struct 
 			return fail_as(err, ERR_LEDGER,
 				       "memory: %s does not fit: the node has %s and keeps %s",
 				       want, has, reserve);
+	}
+	if (vps->limits.cpus + node->reserve_cpus > cpus) {
+		cpus_print(vps->limits.cpus, want, sizeof(want));
+		cpus_print(cpus, has, sizeof(has));
+		cpus_print(node->reserve_cpus, reserve, sizeof(reserve));
+		return fail_as(err, ERR_LEDGER,
+			       "cpus: %s do not fit: the node has %s and keeps %s", want, has,
+			       reserve);
 	}
 	if (fstatvfs(node->dir, &fs) == 0) {
 		uint64_t left = (uint64_t)fs.f_bavail * fs.f_frsize;
@@ -261,9 +270,15 @@ int node_stop(const struct node *node, struct held *held, const struct stopping 
 {
 	struct status status;
 
+	*forced = false;
 	runtime_status(held->vps.id, held->place.run, &status);
 	if (!status.init) {
-		(void)unlinkat(held->place.run, "error", 0);
+		/* one that waits to be started again after a crash is stopped by taking that
+		 * away */
+		if (status.state == STATE_ERROR) {
+			(void)unlinkat(held->place.run, "error", 0);
+			return running_mark(held, false, err);
+		}
 		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
 	}
 	if (runtime_stop(&held->vps, &held->place, how->timeout, forced, err) < 0)
@@ -321,6 +336,9 @@ static int again_allowed(const struct node *node, const struct held *held, const
 		return -1;
 	}
 	pause = crash_pause(held->place.run);
+	if (pause > 0)
+		error_write(held->place.run,
+			    "init crashed; it will be started again in a moment");
 	if (pause < 0) {
 		error_write(held->place.run, "init crashed too often");
 		vps_log(node, held->vps.name, "init crashed too often; left stopped");
@@ -358,8 +376,10 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 	if (vps_hold(&node, name, "reboot", &again, err) < 0)
 		return -1;
 	runtime_status(again.vps.id, again.place.run, &status);
-	if (status.init)
+	/* started, or stopped, by the operator meanwhile */
+	if (status.init || (pause > 0 && status.state != STATE_ERROR))
 		return 0;
+	(void)unlinkat(again.place.run, "error", 0);
 	vps_log(&node, name, "starting again");
 	if (bridge_ensure(&node.bridge, err) < 0 || vps_started(&again, err) < 0 ||
 	    runtime_restart(&again.vps, &again.place, err) < 0) {

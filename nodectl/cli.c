@@ -236,10 +236,27 @@ static int leading_parse(struct cli *cli, int argc, char *argv[], struct err *er
 	return optind;
 }
 
+/* Up to the first word that is no option, or to the last of them; argv[0] is not looked at. */
+static int options_parse(struct cli *cli, const struct getopt_rows *rows, int argc,
+			 char *argv[], struct err *err)
+{
+	int result, index = -1;
+
+	optind = 0;
+	opterr = 0;
+	while ((result = getopt_long(argc, argv, rows->letters, rows->rows, &index)) != -1) {
+		if (result == '?' || result == ':')
+			return fail_option(rows, argv, result, err);
+		option_take(cli, row_of(rows, result, index), optarg);
+		index = -1;
+	}
+	return 0;
+}
+
 int cli_parse(struct cli *cli, int argc, char *argv[], struct err *err)
 {
 	struct getopt_rows rows;
-	int at = leading_parse(cli, argc, argv, err), result, index = -1;
+	int at = leading_parse(cli, argc, argv, err);
 
 	if (at < 0)
 		return -1;
@@ -255,13 +272,17 @@ int cli_parse(struct cli *cli, int argc, char *argv[], struct err *err)
 	argc -= at;
 	argv += at;
 	rows_make(&rows, cli->command);
-	optind = 0;
-	opterr = 0;
-	while ((result = getopt_long(argc, argv, rows.letters, rows.rows, &index)) != -1) {
-		if (result == '?' || result == ':')
-			return fail_option(&rows, argv, result, err);
-		option_take(cli, row_of(&rows, result, index), optarg);
-		index = -1;
+	if (options_parse(cli, &rows, argc, argv, err) < 0)
+		return -1;
+	if (cli->command->flags & COMMAND_LATE && optind < argc) {
+		char *target = argv[optind];
+
+		argc -= optind;
+		argv += optind;
+		if (options_parse(cli, &rows, argc, argv, err) < 0)
+			return -1;
+		/* in the place of the last option, or of "--" */
+		argv[--optind] = target;
 	}
 	cli->args = argv + optind;
 	cli->args_count = argc - optind;
@@ -286,9 +307,13 @@ static void option_print(const char *name, char letter, const char *argument, co
 
 void usage_print(const struct command *command, FILE *out)
 {
-	fprintf(out, "usage: nodectl %s%s%s [option...]\n\n%c%s.\n", command->name,
-		*command->args ? " " : "", command->args,
-		toupper((unsigned char)*command->what), command->what + 1);
+	if (command->flags & COMMAND_REST)
+		fprintf(out, "usage: nodectl %s [option...] %s\n", command->name,
+			command->args);
+	else
+		fprintf(out, "usage: nodectl %s%s%s [option...]\n", command->name,
+			*command->args ? " " : "", command->args);
+	fprintf(out, "\n%c%s.\n", toupper((unsigned char)*command->what), command->what + 1);
 	if (command->alias)
 		fprintf(out, "Also called '%s'.\n", command->alias);
 	if (command->options || command->flags & COMMAND_FIELDS)
@@ -298,7 +323,9 @@ void usage_print(const struct command *command, FILE *out)
 	for (size_t i = 0; command->flags & COMMAND_FIELDS && i < vps_fields_count; i++) {
 		const struct field *field = &vps_fields[i];
 
-		if (field->flags & FIELD_OPTION)
+		/* set knows the fixed ones only to refuse them by name */
+		if (field->flags & FIELD_OPTION &&
+		    !(field->flags & FIELD_FIXED && strcmp(command->name, "set") == 0))
 			option_print(field->key, 0, field->argument, field->what, out);
 	}
 	fputs("\nOptions of every command:\n", out);
@@ -383,7 +410,8 @@ bool cli_confirm(const struct cli *cli, const char *question)
 
 bool cli_forgives(const struct cli *cli, int kind)
 {
-	return cli->idempotent &&
+	/* "all" means those that are not so yet */
+	return (cli->idempotent || cli_option(cli, "all")) &&
 	       (kind == ERR_NOT_RUNNING || kind == ERR_RUNNING || kind == ERR_EXISTS);
 }
 

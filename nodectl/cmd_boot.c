@@ -97,7 +97,8 @@ static int stop_one(const struct cli *cli, const struct node *node, const char *
 	own_held held = held_none();
 	bool forced;
 
-	if (cli_seconds(cli, "timeout", STOP_SECONDS, &how.timeout, err) < 0 ||
+	if ((!cli_option(cli, "force") &&
+	     cli_seconds(cli, "timeout", STOP_SECONDS, &how.timeout, err) < 0) ||
 	    vps_hold(node, name, "shutdown", &held, err) < 0)
 		return -1;
 	if (held.vps.stop_timeout < how.timeout)
@@ -182,5 +183,7 @@ int cmd_shutdown(struct cli *cli, struct err *err)
 {
 	if (cli->args_count || cli_option(cli, "all"))
 		return cmd_stop(cli, err);
+	if (!cli_confirm(cli, "Stop every VPS of this node?"))
+		return fail_as(err, ERR_SYSTEM, "nothing was stopped");
 	return queue_all(cli, false, err);
 }

@@ -142,6 +142,28 @@ static int start_first(const struct node *node, const struct cli *cli, const cha
 	return boot_wait(cli, node, &held.vps, err);
 }
 
+/* With --idempotent: is the one that exists what was asked for? */
+static int same_exists(const struct cli *cli, const struct node *node, struct err *err)
+{
+	struct wanted wanted = { 0 };
+	own_vps there = { 0 };
+	own_vps asked = { 0 };
+
+	if (vps_load(node, cli->args[0], &there, err) < 0)
+		return -1;
+	asked = there;
+	asked.ssh_keys = there.ssh_keys ? xstrdup(there.ssh_keys) : NULL;
+	if (fields_apply(cli, &asked, &wanted, err) < 0)
+		return -1;
+
+	own_str is = vps_print(&there);
+	own_str should = vps_print(&asked);
+	if (strcmp(is, should) == 0)
+		return 0;
+	return fail_as(err, ERR_EXISTS, "%s: exists already, with another definition",
+		       there.name);
+}
+
 int cmd_create(struct cli *cli, struct err *err)
 {
 	own_node node;
@@ -170,8 +192,8 @@ int cmd_create(struct cli *cli, struct err *err)
 	    fields_apply(cli, &vps, &wanted, err) < 0)
 		return -1;
 	if (node_create(&node, &vps, &wanted, err) < 0) {
-		if (cli_forgives(cli, err->kind))
-			return 0;
+		if (err->kind == ERR_EXISTS && cli_forgives(cli, err->kind))
+			return same_exists(cli, &node, err);
 		return err->kind == ERR_NO_IMAGE ? -1 : fail_in(err, "%s: create", vps.name);
 	}
 	if (password_first(&node, cli, vps.name, err) < 0 ||

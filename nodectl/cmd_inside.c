@@ -49,7 +49,8 @@ int cmd_exec(struct cli *cli, struct err *err)
 {
 	const char **env = xcalloc(cli->options_count + 1, sizeof(*env));
 	struct inside inside = { .cwd = cli_option(cli, "cwd"), .env = env };
-	int command = cli->args_count > 1 && strcmp(cli->args[1], "--") == 0 ? 2 : 1, result;
+	const int command = 1;
+	int result;
 	size_t count = 0;
 
 	for (size_t i = 0; i < cli->options_count; i++) {

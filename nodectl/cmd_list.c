@@ -103,16 +103,41 @@ static int list_one(const struct vps *vps, const struct err *broken, void *arg, 
 		list->choice.column[i]->text(&view, text, sizeof(text));
 		if (!line || scols_line_set_data(line, i, text) < 0)
 			return fail(err, ENOMEM, "cannot make the table");
+		if (list->choice.column[i] != list->sort)
+			continue;
+		/* kept by the listing, for the cell only borrows it */
+		json_array_append_new(list->json, list->sort->json(&view));
+		scols_cell_set_userdata(
+		    scols_line_get_cell(line, i),
+		    json_array_get(list->json, json_array_size(list->json) - 1));
 	}
 	return 0;
 }
 
-/* Numbers by value ("9" before "10"), the rest as text. */
+/* What a column is sorted by: its JSON number, or the sum of an object's ("in" and "out"). */
+static bool number_of(const json_t *value, double *number)
+{
+	const json_t *member;
+	const char *key;
+
+	*number = json_number_value(value);
+	json_object_foreach((json_t *)value, key, member) *number += json_number_value(member);
+	return json_is_number(value) || json_is_object(value);
+}
+
+/* Numbers by value, whatever unit they are printed in; the rest as text, "web9" before "web10".
+ */
 static int cell_compare(struct libscols_cell *a, struct libscols_cell *b, void *descending)
 {
 	const char *left = scols_cell_get_data(a), *right = scols_cell_get_data(b);
-	int order = strverscmp(left ? left : "", right ? right : "");
+	double x, y;
+	int order;
 
+	if (number_of(scols_cell_get_userdata(a), &x) &&
+	    number_of(scols_cell_get_userdata(b), &y))
+		order = x < y ? -1 : x > y;
+	else
+		order = strverscmp(left ? left : "", right ? right : "");
 	return descending ? -order : order;
 }
 
@@ -122,6 +147,7 @@ static int table_make(struct listing *list, const char *sort, struct err *err)
 
 	list->table = scols_new_table();
 	scols_table_enable_noheadings(list->table, cli_option(list->cli, "no-header") != NULL);
+	list->sort = &columns[0];
 	if (sort)
 		list->sort = column_find(sort + descending, strlen(sort + descending));
 	if (sort && !list->sort)
@@ -146,14 +172,20 @@ static void columns_print(void)
 	}
 }
 
-static int table_print(struct listing *list, const char *sort, struct err *err)
+static int table_print(struct listing *list, struct err *err)
 {
 	for (size_t i = 0; i < list->choice.count; i++) {
-		if (list->choice.column[i] == list->sort ||
-		    (!sort && list->choice.column[i] == &columns[0]))
+		if (list->choice.column[i] == list->sort)
 			scols_sort_table(list->table, scols_table_get_column(list->table, i));
 	}
-	/* an empty table is a header, so that a person sees that it worked */
+	/* libsmartcols prints nothing at all for no lines; a person should see that it worked
+	 */
+	if (scols_table_is_empty(list->table) && !cli_option(list->cli, "no-header")) {
+		for (size_t i = 0; i < list->choice.count; i++)
+			printf("%s%s", i ? " " : "", list->choice.column[i]->name);
+		putchar('\n');
+		return 0;
+	}
 	if (scols_print_table(list->table) < 0)
 		return fail(err, errno, "cannot print");
 	return 0;
@@ -185,9 +217,8 @@ int cmd_list(struct cli *cli, struct err *err)
 	if (node_open(&node, cli->config, err) < 0 ||
 	    choice_parse(&list.choice, cli_option(cli, "columns"), err) < 0)
 		return -1;
-	if (cli->json)
-		list.json = json_array();
-	else if (table_make(&list, sort, err) < 0)
+	list.json = json_array();
+	if (!cli->json && table_make(&list, sort, err) < 0)
 		return -1;
 
 	result =
@@ -195,7 +226,7 @@ int cmd_list(struct cli *cli, struct err *err)
 	if (result == 0 && cli->json)
 		result = json_print(json_pack("{s:O}", "vps", list.json), err);
 	else if (result == 0)
-		result = table_print(&list, sort, err);
+		result = table_print(&list, err);
 	json_decref(list.json);
 	scols_unref_table(list.table);
 	return result;

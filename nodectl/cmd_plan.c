@@ -69,7 +69,8 @@ int cmd_plan_list(struct cli *cli, struct err *err)
 	list.json = json_array();
 	list.table = scols_new_table();
 	scols_table_enable_noheadings(list.table, cli_option(cli, "no-header") != NULL);
-	scols_table_new_column(list.table, "NAME", 0, 0);
+	scols_column_set_cmpfunc(scols_table_new_column(list.table, "NAME", 0, 0),
+				 scols_cmpstr_cells, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(headers); i++)
 		scols_table_new_column(list.table, headers[i], 0, SCOLS_FL_RIGHT);
 	result = dir_each(plans, list_one, &list, err);

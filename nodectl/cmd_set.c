@@ -10,15 +10,13 @@
 #include "str.h"
 
 /* Fixed when a VPS is made: changing them needs more than writing them down. */
-static const char *const fixed[] = { "image", "disk", "inodes",	 "plan",
-				     "ip",    "ip6",  "publish", "ssh-key" };
-
 static int refuse_fixed(const struct cli *cli, struct err *err)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++) {
-		if (cli_option(cli, fixed[i]))
+	for (size_t i = 0; i < vps_fields_count; i++) {
+		if (vps_fields[i].flags & FIELD_FIXED && cli_option(cli, vps_fields[i].key))
 			return fail_as(err, ERR_VALUE,
-				       "--%s cannot be changed after create yet", fixed[i]);
+				       "--%s cannot be changed after create yet",
+				       vps_fields[i].key);
 	}
 	return 0;
 }

@@ -21,6 +21,7 @@ enum {
 	COMMAND_REST = 1 << 0,	 /* what follows the target is not ours to read */
 	COMMAND_FIELDS = 1 << 1, /* takes the options of vps.conf(5) */
 	COMMAND_HIDDEN = 1 << 2,
+	COMMAND_LATE = 1 << 3, /* its options may also stand behind the target */
 };
 
 struct command;

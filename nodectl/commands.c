@@ -150,7 +150,7 @@ const struct command commands[] = {
 	{ "log", NULL, "look", "NAME", "what happened to a VPS", log_options, 0, cmd_log },
 
 	{ "exec", NULL, "inside", "NAME [--] COMMAND...", "run a command in a VPS",
-	  exec_options, COMMAND_REST, cmd_exec },
+	  exec_options, COMMAND_REST | COMMAND_LATE, cmd_exec },
 	{ "enter", NULL, "inside", "NAME", "a root shell in a VPS", NULL, 0, cmd_enter },
 	{ "console", NULL, "inside", "NAME", "attach to the console (Ctrl-a q leaves)", NULL, 0,
 	  cmd_console },

@@ -63,7 +63,7 @@ int main(int argc, char *argv[])
 		return argc == 1 ? (help_print(stderr), ERR_USAGE) : help(argc, argv);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
 		return help(1, argv);
-	if (strcmp(argv[1], "--version") == 0) {
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
 		puts("nodectl " VERSION);
 		return EXIT_SUCCESS;
 	}

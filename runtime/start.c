@@ -75,10 +75,27 @@ static int volume_take(struct start *start, struct err *err)
 	return start->volume < 0 ? fail(err, EBADMSG, "cannot get the volume") : 0;
 }
 
+/* A mount that is on its way, or lies unread: it would wait for us, and we for it. */
+static void volume_refuse(struct start *start)
+{
+	struct start disk = { .channel = start->disk };
+	struct err ignored;
+
+	(void)shutdown(start->disk, SHUT_RD);
+	for (;;) {
+		own_fd unread = -1;
+
+		if (channel_wait(&disk, &unread, &ignored) < 0)
+			return;
+	}
+}
+
 static int volume_undo(struct start *start, struct err *err)
 {
 	if (start->volume >= 0)
 		close(take_fd(&start->volume));
+	else if (start->disk >= 0)
+		volume_refuse(start);
 	return volume_wait(start->place->dir, VOLUME_MS, err);
 }
 

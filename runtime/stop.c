@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
@@ -84,40 +86,6 @@ int signal_parse(const char *text, int *signal, struct err *err)
 		       text);
 }
 
-/* The command is the tenant's and may hang: it gets a process and a time of its own, and its
- * end is not waited for. */
-static int ask_inside(const struct vps *vps, pid_t init, const char *const *command)
-{
-	const struct inside inside = { .argv = command, .in = -1, .out = -1, .err = -1 };
-	struct err ignored;
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		(void)setsid();
-		alarm(ASK_S);
-		(void)runtime_exec(vps->id, init, &inside, &status, &ignored);
-		_exit(0);
-	}
-	return pid < 0 ? -1 : 0;
-}
-
-/* An init that cannot be asked is killed when the time is up, like one that does not listen. */
-static int ask(const struct vps *vps, pid_t init, int pidfd)
-{
-	const struct init_kind *kind = init_kind_of(init);
-	const char *name =
-	    strcmp(vps->stop_signal, "auto") == 0 ? kind->signal : vps->stop_signal;
-	struct err ignored;
-	int signal;
-
-	if (!name)
-		return ask_inside(vps, init, kind->command);
-	if (signal_parse(name, &signal, &ignored) < 0)
-		return -1;
-	return pidfd_send_signal(pidfd, signal, NULL, 0);
-}
-
 static bool wait_end(int pidfd, unsigned wait_ms)
 {
 	struct pollfd end = { .fd = pidfd, .events = POLLIN };
@@ -135,12 +103,84 @@ static bool wait_end(int pidfd, unsigned wait_ms)
 	}
 }
 
+/* The bits of a signal set in /proc/PID/status (proc(5)), "SigBlk:" or "SigCgt:". */
+static uint64_t signal_set(const char *status, const char *key)
+{
+	const char *at = strstr(status, key);
+
+	return at ? strtoull(at + strlen(key), NULL, 16) : 0;
+}
+
+/*
+ * A signal to the init of a pid namespace that has no handler for it is dropped
+ * (pid_namespaces(7)), and one that was just executed has none yet: wait until it catches it,
+ * or blocks it to read it from a descriptor.  False when it ended or the time is up.
+ */
+static bool wait_listening(pid_t init, int pidfd, int signal, unsigned wait_ms)
+{
+	unsigned long long deadline = now_ms() + wait_ms;
+	char path[32], status[8192];
+	struct err ignored;
+
+	str_format(path, sizeof(path), "/proc/%d/status", init);
+	for (;;) {
+		if (file_read(AT_FDCWD, path, status, sizeof(status), &ignored) < 0)
+			return false;
+		if ((signal_set(status, "\nSigCgt:") | signal_set(status, "\nSigBlk:")) >>
+			(signal - 1) &
+		    1)
+			return true;
+		if (now_ms() >= deadline || wait_end(pidfd, 20))
+			return false;
+	}
+}
+
+/* The command is the tenant's and may hang: it gets a process and a time of its own, and its
+ * end is not waited for. */
+static int ask_inside(const struct vps *vps, pid_t init, const char *const *command)
+{
+	const struct inside inside = { .argv = command, .in = -1, .out = -1, .err = -1 };
+	struct err ignored;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)setsid();
+		alarm(ASK_S);
+		/* just after a start there may be nobody yet to hear it */
+		while (runtime_exec(vps->id, init, &inside, &status, &ignored) == 0 &&
+		       status != 0)
+			sleep(1);
+		_exit(0);
+	}
+	return pid < 0 ? -1 : 0;
+}
+
+/* An init that cannot be asked is killed when the time is up, like one that does not listen. */
+static int ask(const struct vps *vps, pid_t init, int pidfd, unsigned wait_ms)
+{
+	const struct init_kind *kind = init_kind_of(init);
+	const char *name =
+	    strcmp(vps->stop_signal, "auto") == 0 ? kind->signal : vps->stop_signal;
+	struct err ignored;
+	int signal;
+
+	if (!name)
+		return ask_inside(vps, init, kind->command);
+	if (signal_parse(name, &signal, &ignored) < 0 ||
+	    !wait_listening(init, pidfd, signal, wait_ms))
+		return -1;
+	return pidfd_send_signal(pidfd, signal, NULL, 0);
+}
+
 int runtime_stop(const struct vps *vps, const struct place *place, unsigned timeout,
 		 bool *forced, struct err *err)
 {
 	struct record record = { 0 };
+	unsigned long long deadline = now_ms() + timeout * 1000ull;
 	own_fd monitor = -1, init = -1;
 	char intent[32];
+	unsigned left;
 
 	*forced = true;
 	/* The monitor reads it when init ends, and leaves the cleaning to us while we live. */
@@ -156,8 +196,10 @@ int runtime_stop(const struct vps *vps, const struct place *place, unsigned time
 
 		if (cgroup_is_frozen(vps->id))
 			(void)cgroup_freeze(vps->id, false, &ignored);
-		if (ask(vps, record.init, init) == 0 && wait_end(init, timeout * 1000))
-			*forced = false;
+		/* one that was asked, or that ended by itself just now, was not killed */
+		(void)ask(vps, record.init, init, timeout * 1000);
+		left = deadline > now_ms() ? (unsigned)(deadline - now_ms()) : 0;
+		*forced = !wait_end(init, left);
 	}
 
 	/* What init left behind is killed too; then the monitor has nothing to wait for. */
