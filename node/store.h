@@ -15,8 +15,8 @@ int vps_save_at(int dir, const struct vps *vps, struct err *err);
 int vps_started(const struct held *held, struct err *err);
 
 /*
- * Remember across boots and power cuts that a VPS is meant to run; what it was told last counts.
- * One sync of its directory, and none when nothing changes.
+ * Remember across boots and power cuts that a VPS is meant to run; what it was told last
+ * counts. One sync of its directory, and none when nothing changes.
  */
 int running_mark(const struct held *held, bool running, struct err *err);
 

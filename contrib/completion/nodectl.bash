@@ -29,9 +29,8 @@ _nodectl_verbs()
 # What 'create' and 'set' share: the keys of vps.conf(5) that are options.
 _nodectl_fields()
 {
-	_nodectl_words --image --plan --cpus --weight --memory --swap --tasks --disk --inodes --ip --ip6
-	_nodectl_words --publish --hostname --nameserver --ssh-key --init --stop-signal --stop-timeout
-	_nodectl_words --restart --onboot --order --allow-unenforced
+	_nodectl_words --cpus --weight --memory --swap --tasks --hostname --nameserver --init
+	_nodectl_words --stop-signal --stop-timeout --restart --onboot --order --allow-unenforced
 }
 
 _nodectl_common()
@@ -45,6 +44,7 @@ _nodectl_options()
 	case $1 in
 	create)
 		_nodectl_fields
+		_nodectl_words --image --plan --disk --inodes --ip --ip6 --publish --ssh-key
 		_nodectl_words --start --wait --password-stdin
 		;;
 	set)
