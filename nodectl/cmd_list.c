@@ -141,9 +141,24 @@ static int cell_compare(struct libscols_cell *a, struct libscols_cell *b, void *
 	return descending ? -order : order;
 }
 
+/* What is sorted by is a column too: the last one and hidden, when it is not shown. */
+static size_t sort_column(struct choice *choice, const struct column *sort)
+{
+	size_t i = 0;
+
+	while (i < choice->count && choice->column[i] != sort)
+		i++;
+	if (i < choice->count)
+		return choice->count;
+	choice->needs |= sort->flags;
+	choice->column[choice->count++] = sort;
+	return i;
+}
+
 static int table_make(struct listing *list, const char *sort, struct err *err)
 {
 	bool descending = sort && *sort == '-';
+	size_t hidden;
 
 	list->table = scols_new_table();
 	scols_table_enable_noheadings(list->table, cli_option(list->cli, "no-header") != NULL);
@@ -152,10 +167,13 @@ static int table_make(struct listing *list, const char *sort, struct err *err)
 		list->sort = column_find(sort + descending, strlen(sort + descending));
 	if (sort && !list->sort)
 		return fail_as(err, ERR_VALUE, "there is no column '%s'; -L lists them", sort);
+	hidden = sort_column(&list->choice, list->sort);
 	for (size_t i = 0; i < list->choice.count; i++) {
 		const struct column *column = list->choice.column[i];
-		struct libscols_column *made = scols_table_new_column(
-		    list->table, column->name, 0, column->flags & RIGHT ? SCOLS_FL_RIGHT : 0);
+		struct libscols_column *made =
+		    scols_table_new_column(list->table, column->name, 0,
+					   (column->flags & RIGHT ? SCOLS_FL_RIGHT : 0) |
+					       (i == hidden ? SCOLS_FL_HIDDEN : 0));
 
 		if (!made)
 			return fail(err, ENOMEM, "cannot make the table");
@@ -181,8 +199,10 @@ static int table_print(struct listing *list, struct err *err)
 	/* libsmartcols prints nothing at all for no lines; a person should see that it worked
 	 */
 	if (scols_table_is_empty(list->table) && !cli_option(list->cli, "no-header")) {
-		for (size_t i = 0; i < list->choice.count; i++)
-			printf("%s%s", i ? " " : "", list->choice.column[i]->name);
+		for (size_t i = 0; i < list->choice.count; i++) {
+			if (!scols_column_is_hidden(scols_table_get_column(list->table, i)))
+				printf("%s%s", i ? " " : "", list->choice.column[i]->name);
+		}
 		putchar('\n');
 		return 0;
 	}
