@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "err.h"
+#include "node.h"
+#include "own.h"
+#include "str.h"
+#include "test_scratch.h"
+
+#define SUBNET "subnet = 10.77.0.1/16\n"
+
+static struct err err;
+
+static void parsed(struct node *node, const char *text)
+{
+	cr_assert_eq(node_parse(node, text, &err), 0, "%s", err.msg);
+}
+
+static void refused(const char *text, const char *message)
+{
+	struct node node;
+
+	memset(&err, 0, sizeof(err));
+	cr_expect_eq(node_parse(&node, text, &err), -1, "%s", text);
+	cr_expect_str_eq(err.msg, message);
+	cr_expect_eq(err.kind, ERR_VALUE);
+}
+
+Test(node, a_subnet_is_all_that_must_be_said)
+{
+	own_node node;
+
+	parsed(&node, SUBNET);
+	cr_expect_str_eq(node.storage, "/var/lib/nodectl");
+	cr_expect_str_eq(node.run, "/run/nodectl");
+	cr_expect_str_eq(node.bridge.name, "nodectl0");
+	cr_expect_eq(node.bridge.mtu, 0);
+	cr_expect_eq(node.bridge.ipv6.family, 0);
+	cr_expect_eq(node.first_id, 1);
+	cr_expect_eq(node.last_id, VPS_ID_MAX);
+	cr_expect_eq(node.ssh_port, 22000);
+	cr_expect_str_eq(node.plan, "small");
+	cr_expect_str_eq(node.image, "debian-12");
+	cr_expect_eq(node.reserve_memory, 512u << 20);
+	cr_expect_eq(node.reserve_disk, 2ull << 30);
+}
+
+Test(node, no_descriptor_of_one_that_was_only_parsed_is_open)
+{
+	struct node node;
+
+	parsed(&node, SUBNET);
+	cr_expect_eq(node.dir, -1);
+	cr_expect_eq(node.vps, -1);
+	cr_expect_eq(node.images, -1);
+	cr_expect_eq(node.ids, -1);
+	cr_expect_eq(node.addresses, -1);
+	cr_expect_eq(node.trash, -1);
+	cr_expect_eq(node.templates, -1);
+	cr_expect_eq(node.runs, -1);
+}
+
+Test(node, every_key_lands_in_its_member)
+{
+	own_node node;
+
+	parsed(&node, SUBNET "storage = /srv/vps\nrun = /run/other\nbridge = br7\nmtu = 1400\n"
+			     "subnet6 = fd00::1/64\nids = 100-199\nssh-port = 0\n"
+			     "nameserver = 192.0.2.1\nnameserver = 192.0.2.2\nplan = nano\n"
+			     "image = mini\nreserve-memory = 1G\nreserve-disk = 5G\n"
+			     "reserve-cpus = 0.5\n");
+	cr_expect_str_eq(node.storage, "/srv/vps");
+	cr_expect_str_eq(node.run, "/run/other");
+	cr_expect_str_eq(node.bridge.name, "br7");
+	cr_expect_eq(node.bridge.mtu, 1400);
+	cr_expect_eq(node.bridge.ipv6.prefix, 64);
+	cr_expect_eq(node.first_id, 100);
+	cr_expect_eq(node.last_id, 199);
+	cr_expect_eq(node.ssh_port, 0);
+	cr_expect_eq(node.nameserver[1].bytes[3], 2);
+	cr_expect_str_eq(node.plan, "nano");
+	cr_expect_str_eq(node.image, "mini");
+	cr_expect_eq(node.reserve_memory, 1u << 30);
+	cr_expect_eq(node.reserve_disk, 5ull << 30);
+	cr_expect_eq(node.reserve_cpus, 50);
+}
+
+Test(node, an_unknown_key_is_named_with_its_line)
+{
+	refused(SUBNET "# x\ncolour = red\n", "line 3: unknown key 'colour'");
+}
+
+Test(node, a_bad_value_is_named_with_line_and_key)
+{
+	refused("subnet = ten\n", "line 1: subnet: 'ten' is not an address");
+	refused(SUBNET "storage = srv\n", "line 2: storage: 'srv' is not an absolute path");
+	refused(SUBNET "plan = A\n",
+		"line 2: plan: 'A' is not a name (a-z, 0-9, '-' inside, at most 63, not all "
+		"digits)");
+}
+
+Test(node, a_subnet_must_have_room_and_be_ipv4)
+{
+	static const char message[] =
+	    "subnet: an IPv4 gateway with its prefix is needed, like 10.77.0.1/16";
+	own_node node;
+
+	refused("", message);
+	refused("subnet = none\n", message);
+	refused("subnet = 10.77.0.1\n", message);
+	refused("subnet = 10.77.0.1/30\n", message);
+	refused("subnet = fd00::1/64\n", message);
+	parsed(&node, "subnet = 10.77.0.1/29\n");
+}
+
+Test(node, the_second_subnet_must_be_ipv6_or_none)
+{
+	own_node node;
+
+	refused(SUBNET "subnet6 = 10.78.0.1/16\n", "subnet6: not an IPv6 address");
+	parsed(&node, SUBNET "subnet6 = none\n");
+}
+
+Test(node, ids_are_a_range_within_what_there_is)
+{
+	own_node node;
+
+	parsed(&node, SUBNET "ids = 5-5\n");
+	cr_expect_eq(node.first_id, 5);
+	cr_expect_eq(node.last_id, 5);
+	parsed(&node, SUBNET "ids = 1-28663\n");
+}
+
+Test(node, what_is_no_range_of_ids_is_refused)
+{
+	static const char *const garbage[] = {
+		"",
+		"5",
+		"0-5",
+		"6-5",
+		"1-28664",
+		"a-b",
+		"1-5x",
+		"1-5-9",
+		"-5",
+		"1-",
+		"1--5",
+		"1-4294967297",
+		"1 - 5x",
+		"4294967297-4294967299",
+		"-4294967295-5",
+		"1.5-3",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(garbage); i++) {
+		own_str text = xasprintf(SUBNET "ids = %s\n", garbage[i]);
+		own_str message =
+		    xasprintf("line 2: ids: '%s' is not a range within 1-28663", garbage[i]);
+
+		refused(text, message);
+	}
+}
+
+Test(node, the_port_of_the_last_vps_is_a_port)
+{
+	own_node node;
+
+	parsed(&node, SUBNET "ssh-port = 36872\n");
+	refused(SUBNET "ssh-port = 36873\n",
+		"line 2: ssh-port: '36873' is not between 0 and 36872");
+}
+
+Test(node, the_bridge_has_a_name_that_an_interface_can_have)
+{
+	static const char *const garbage[] = { "", "a/b", "a b", "0123456789012345" };
+	own_node node;
+
+	for (size_t i = 0; i < ARRAY_SIZE(garbage); i++) {
+		own_str text = xasprintf(SUBNET "bridge = %s\n", garbage[i]);
+		own_str message =
+		    xasprintf("line 2: bridge: '%s' is not an interface name", garbage[i]);
+
+		refused(text, message);
+	}
+	parsed(&node, SUBNET "bridge = 012345678901234\n");
+}
+
+TestSuite(plan, .init = scratch_make, .fini = scratch_remove);
+
+static void plans_in_scratch(struct node *node)
+{
+	parsed(node, SUBNET);
+	str_format(node->plans, sizeof(node->plans), "%s", scratch_path);
+}
+
+Test(plan, is_read_from_the_nodes_directory_and_remembered)
+{
+	own_node node;
+	own_vps vps;
+
+	plans_in_scratch(&node);
+	vps_init(&vps);
+	scratch_put(scratch, "big.conf", "memory = 64G\n");
+	cr_expect_eq(plan_load(&node, "big", &vps, &err), 0, "%s", err.msg);
+	cr_expect_eq(vps.limits.memory, 64ull << 30);
+	cr_expect_str_eq(vps.plan, "big");
+}
+
+Test(plan, that_does_not_exist_is_named)
+{
+	own_node node;
+	own_vps vps;
+	own_str message = xasprintf("there is no plan 'huge' in %s", scratch_path);
+
+	plans_in_scratch(&node);
+	vps_init(&vps);
+	cr_expect_eq(plan_load(&node, "huge", &vps, &err), -1);
+	cr_expect_eq(err.kind, ERR_VALUE);
+	cr_expect_str_eq(err.msg, message);
+	cr_expect_str_eq(vps.plan, "");
+}
+
+Test(plan, name_cannot_lead_out_of_the_directory)
+{
+	own_node node;
+	own_vps vps;
+
+	plans_in_scratch(&node);
+	vps_init(&vps);
+	cr_expect_eq(plan_load(&node, "../../etc/passwd", &vps, &err), -1);
+	cr_expect_str_eq(err.msg, "'../../etc/passwd' is not a plan's name");
+}
+
+Test(plan, with_a_mistake_is_named_with_its_file_and_line)
+{
+	own_node node;
+	own_vps vps;
+	own_str message =
+	    xasprintf("%s/odd.conf: line 2: 'ip' does not belong here", scratch_path);
+
+	plans_in_scratch(&node);
+	vps_init(&vps);
+	scratch_put(scratch, "odd.conf", "cpus = 1\nip = auto\n");
+	cr_expect_eq(plan_load(&node, "odd", &vps, &err), -1);
+	cr_expect_str_eq(err.msg, message);
+}
