@@ -47,8 +47,12 @@ void runtime_status(unsigned id, int run, struct status *status);
 /*
  * Start guest init.  Returns when it has been executed; from then on a monitor
  * keeps the VPS.  On failure everything is as before.
+ *
+ * @meanwhile is called once, in this process, while the start is under way elsewhere:
+ * for what waits for the disk.  Its failure is reported, but ends nothing.
  */
-int runtime_start(const struct vps *vps, const struct place *place, struct err *err);
+int runtime_start(const struct vps *vps, const struct place *place,
+		  int (*meanwhile)(void *arg, struct err *err), void *arg, struct err *err);
 
 /* The same in this very process, which becomes the monitor: for a reboot of the guest.  Returns
  * only on failure. */

@@ -244,9 +244,16 @@ int node_destroy(const struct node *node, struct held *held, struct err *err)
 	return tree_remove(node->trash, grave, err);
 }
 
+static int started_mark(void *arg, struct err *err)
+{
+	return running_mark(arg, true, err);
+}
+
 int node_start(const struct node *node, struct held *held, struct err *err)
 {
+	bool marked = faccessat(held->place.dir, "running", F_OK, 0) == 0;
 	struct status status;
+	struct err again;
 
 	runtime_status(held->vps.id, held->place.run, &status);
 	if (status.init)
@@ -259,10 +266,15 @@ int node_start(const struct node *node, struct held *held, struct err *err)
 	if (bridge_ensure(&node->bridge, err) < 0)
 		return fail_in(err, "bridge '%s'", node->bridge.name);
 	(void)unlinkat(held->place.run, "error", 0);
-	if (vps_started(held, err) < 0 || runtime_start(&held->vps, &held->place, err) < 0)
+	if (vps_started(held, err) < 0 ||
+	    runtime_start(&held->vps, &held->place, started_mark, held, err) < 0) {
+		/* one that a boot was to start is tried again by the next */
+		if (!marked)
+			(void)running_mark(held, false, &again);
 		return fail_in(err, "start");
+	}
 	vps_log(node, held->vps.name, "started");
-	return running_mark(held, true, err);
+	return 0;
 }
 
 int node_stop(const struct node *node, struct held *held, const struct stopping *how,

@@ -413,8 +413,10 @@ static int answer_wait(int answer, pid_t pid, bool reap, struct err *err)
 	return -1;
 }
 
-int runtime_start(const struct vps *vps, const struct place *place, struct err *err)
+int runtime_start(const struct vps *vps, const struct place *place,
+		  int (*meanwhile)(void *arg, struct err *err), void *arg, struct err *err)
 {
+	struct err other;
 	int pair[2];
 	pid_t pid;
 
@@ -430,7 +432,12 @@ int runtime_start(const struct vps *vps, const struct place *place, struct err *
 		return fail(err, errno, "cannot fork");
 	close(take_fd(&theirs));
 	volume_bring(place, answer);
-	return answer_wait(answer, pid, false, err);
+	int result = meanwhile(arg, &other);
+	if (answer_wait(answer, pid, false, err) < 0)
+		return -1;
+	if (result < 0)
+		*err = other;
+	return result;
 }
 
 static int offline_here(const struct vps *vps, const struct place *place,
