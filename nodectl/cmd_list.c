@@ -75,12 +75,15 @@ struct listing {
 	struct libscols_table *table;
 	const struct column *sort;
 	json_t *json;
+	unsigned lacks;
 };
 
 static int list_one(const struct vps *vps, const struct err *broken, void *arg, struct err *err)
 {
 	struct listing *list = arg;
-	struct view view = { .node = list->node, .vps = vps, .broken = broken };
+	struct view view = {
+		.node = list->node, .vps = vps, .broken = broken, .lacks = list->lacks
+	};
 	struct libscols_line *line;
 
 	vps_status(list->node, vps, &view.status);
@@ -241,6 +244,9 @@ int cmd_list(struct cli *cli, struct err *err)
 	if (!cli->json && table_make(&list, sort, err) < 0)
 		return -1;
 
+	if (cli->json || list.choice.needs & NEED_LACKS)
+		list.lacks = cgroup_lacks();
+
 	result =
 	    cli->args_count ? list_named(&list, err) : vps_each(&node, list_one, &list, err);
 	if (result == 0 && cli->json)
@@ -261,7 +267,7 @@ int cmd_show(struct cli *cli, struct err *err)
 	    vps_load(&node, cli->args[0], &vps, err) < 0)
 		return -1;
 
-	struct view view = { .node = &node, .vps = &vps };
+	struct view view = { .node = &node, .vps = &vps, .lacks = cgroup_lacks() };
 	vps_status(&node, &vps, &view.status);
 	adopt_quietly(&node, vps.name, &view.status);
 	view_fill(&view, NEED_USAGE | NEED_LINK | NEED_DISK);

@@ -424,7 +424,7 @@ static json_t *limits_json(const struct view *v)
 /* Limits that were asked for and that this host cannot hold. */
 static unsigned unenforced(const struct view *v)
 {
-	return cgroup_lacks() & cgroup_asked(&v->vps->limits);
+	return v->lacks & cgroup_asked(&v->vps->limits);
 }
 
 static void unenforced_text(const struct view *v, char *text, size_t size)
@@ -552,7 +552,8 @@ const struct column columns[] = {
 	{ "CGROUP", "cgroup", "cgroup", IN_SHOW, cgroup_text, cgroup_json },
 	{ "RESTART", "restart", "restart", IN_SHOW, restart_text, restart_json },
 	{ "ONBOOT", "onboot", "on boot", IN_SHOW, onboot_text, onboot_json },
-	{ "UNENFORCED", "unenforced", "unenforced", IN_SHOW, unenforced_text, unenforced_json },
+	{ "UNENFORCED", "unenforced", "unenforced", IN_SHOW | NEED_LACKS, unenforced_text,
+	  unenforced_json },
 	{ "PENDING", "pending", "at next start", IN_SHOW, pending_text, pending_json },
 	{ "UUID", "uuid", "uuid", IN_SHOW, uuid_text, uuid_json },
 	{ "CREATED", "created", "created", IN_SHOW, created_text, created_json },

@@ -15,16 +15,18 @@ struct view {
 	struct status status;
 	struct cgroup_usage usage;
 	struct link_usage link;
-	uint64_t disk; /* bytes on the node's disk */
+	uint64_t disk;	/* bytes on the node's disk */
+	unsigned lacks; /* NEED_LACKS: cgroup_lacks(), which is one answer for all VPSs */
 };
 
 enum {
 	NEED_USAGE = 1 << 0,
 	NEED_LINK = 1 << 1,
 	NEED_DISK = 1 << 2,
-	IN_LIST = 1 << 3, /* a column of the default list */
-	IN_SHOW = 1 << 4, /* a line of show */
-	RIGHT = 1 << 5,	  /* numbers to the right */
+	NEED_LACKS = 1 << 6, /* of whoever makes the view */
+	IN_LIST = 1 << 3,    /* a column of the default list */
+	IN_SHOW = 1 << 4,    /* a line of show */
+	RIGHT = 1 << 5,	     /* numbers to the right */
 };
 
 /* One thing to know about a VPS: for people, and for JSON. */
