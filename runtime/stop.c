@@ -113,25 +113,32 @@ static uint64_t signal_set(const char *status, const char *key)
 
 /*
  * A signal to the init of a pid namespace that has no handler for it is dropped
- * (pid_namespaces(7)), and one that was just executed has none yet: wait until it catches it,
- * or blocks it to read it from a descriptor.  False when it ended or the time is up.
+ * (pid_namespaces(7)), and one that was just executed has none yet: send it when init catches
+ * it, or blocks it to read it from a descriptor.  One that waits in sigtimedwait(2), as that of
+ * busybox does, shows neither, so it is sent now and then all the while.  -1 when the time is
+ * up.
  */
-static bool wait_listening(pid_t init, int pidfd, int signal, unsigned wait_ms)
+static int signal_send(pid_t init, int pidfd, int signal, unsigned wait_ms)
 {
 	unsigned long long deadline = now_ms() + wait_ms;
 	char path[32], status[8192];
 	struct err ignored;
 
 	str_format(path, sizeof(path), "/proc/%d/status", init);
-	for (;;) {
-		if (file_read(AT_FDCWD, path, status, sizeof(status), &ignored) < 0)
-			return false;
-		if ((signal_set(status, "\nSigCgt:") | signal_set(status, "\nSigBlk:")) >>
-			(signal - 1) &
-		    1)
-			return true;
-		if (now_ms() >= deadline || wait_end(pidfd, 20))
-			return false;
+	for (unsigned tries = 0;; tries++) {
+		bool heard =
+		    file_read(AT_FDCWD, path, status, sizeof(status), &ignored) >= 0 &&
+		    ((signal_set(status, "\nSigCgt:") | signal_set(status, "\nSigBlk:")) >>
+			 (signal - 1) &
+		     1);
+
+		if ((heard || tries % 25 == 0) &&
+		    pidfd_send_signal(pidfd, signal, NULL, 0) < 0 && errno != ESRCH)
+			return -1;
+		if (heard || wait_end(pidfd, 20))
+			return 0;
+		if (now_ms() >= deadline)
+			return -1;
 	}
 }
 
@@ -167,10 +174,9 @@ static int ask(const struct vps *vps, pid_t init, int pidfd, unsigned wait_ms)
 
 	if (!name)
 		return ask_inside(vps, init, kind->command);
-	if (signal_parse(name, &signal, &ignored) < 0 ||
-	    !wait_listening(init, pidfd, signal, wait_ms))
+	if (signal_parse(name, &signal, &ignored) < 0)
 		return -1;
-	return pidfd_send_signal(pidfd, signal, NULL, 0);
+	return signal_send(init, pidfd, signal, wait_ms);
 }
 
 int runtime_stop(const struct vps *vps, const struct place *place, unsigned timeout,
