@@ -216,19 +216,23 @@ static bool console_read(struct monitor *monitor)
 	return true;
 }
 
-/* Has a command of this moment said that it will clean up?  "stop PID" in "intent". */
-static bool intent_is_alive(void)
+enum intent { INTENT_NONE, INTENT_CUT_OFF, INTENT_ALIVE };
+
+/* Has a command said that it will clean up?  "stop PID" in "intent". */
+static enum intent intent_look(void)
 {
 	char text[64] = "", *pid;
 	int fd = openat(MONITOR_RUN, "intent", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
-		return false;
+		return INTENT_NONE;
 	if (read(fd, text, sizeof(text) - 1) < 0)
 		text[0] = 0;
 	close(fd);
 	pid = strchr(text, ' ');
-	return pid && atoi(pid + 1) > 0 && kill(atoi(pid + 1), 0) == 0;
+	if (!pid || atoi(pid + 1) <= 0)
+		return INTENT_NONE;
+	return kill(atoi(pid + 1), 0) == 0 ? INTENT_ALIVE : INTENT_CUT_OFF;
 }
 
 /* How init ended.  A pid namespace's reboot(2) ends its init by a signal (pid_namespaces(7)).
@@ -343,6 +347,7 @@ static void watch(struct monitor *monitor)
 int main(int argc, char *argv[])
 {
 	struct monitor monitor = { .tick = LLONG_MIN / 2, .peer = -1 };
+	enum intent intent;
 	const char *how;
 
 	if (argc != 4) {
@@ -374,8 +379,12 @@ int main(int argc, char *argv[])
 		;
 	how = reap();
 	(void)unlinkat(MONITOR_RUN, "console", 0);
-	if (intent_is_alive())
+	intent = intent_look();
+	if (intent == INTENT_ALIVE)
 		return 0;
+	/* killed by a stop that was itself killed then: it was to stop, and did not crash */
+	if (intent == INTENT_CUT_OFF && strcmp(how, "crash") == 0)
+		how = "poweroff";
 
 	execl(monitor.nodectl, "nodectl", "--config", monitor.config, MONITOR_ENDED,
 	      monitor.name, how, NULL);
