@@ -357,7 +357,7 @@ programs() {
 		fi
 		cmp -s "$BUILD/$program" "$BIN/$program" || install "$BUILD/$program" "$BIN/$program" || return 1
 	done
-	[ "$PROBE" -nt "$TESTS/probe.c" ] || ${CC:-gcc} -std=gnu17 -O1 -Wall -static -o "$PROBE" "$TESTS/probe.c"
+	[ "$PROBE" -nt "$TESTS/probe.c" ] || ${CC:-gcc} -std=gnu17 -D_GNU_SOURCE -O1 -Wall -static -o "$PROBE" "$TESTS/probe.c"
 }
 
 have_image() {
@@ -377,7 +377,7 @@ need_image() {
 
 mirror_reachable() {
 	local host
-	host=$(sed -n 's,.*http://\([^/ ]*\).*,\1,p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
+	host=$(sed -n '/^#/!s,.*http://\([^/ ]*\).*,\1,p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
 		grep -m1 debian)
 	timeout 10 bash -c "exec 3<>/dev/tcp/${host:-deb.debian.org}/80" 2>/dev/null
 }
@@ -388,6 +388,8 @@ clean_up() {
 		kill "$pid" 2>/dev/null
 	done
 	nodectl destroy --all --force --yes --quiet 2>&1 </dev/null | sed 's/^/# /'
+	nodectl image list -j 2>/dev/null | jq -r '.images[].name' | grep -vxE 'mini|debian-1[0-9](-sysv)?' |
+		xargs -r "$NODECTL" image remove --quiet
 	nodectl repair </dev/null 2>&1 | sed 's/^/# repaired: /'
 }
 

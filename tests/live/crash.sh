@@ -1,0 +1,219 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# kill -9 of nodectl and of the monitor at any moment, and who waits for whom.
+. "$(dirname "$0")/lib.sh"
+begin
+ROUNDS=${ROUNDS:-40}
+RANDOM=${SEED:=$((RANDOM * 32768 + RANDOM))}
+echo "# SEED=$SEED ROUNDS=$ROUNDS"
+
+nodectl create bystander --start --quiet --wait 30 || exit 1
+standing=$(field bystander .pid)
+leak_state 2>/dev/null | sort >"$WORK/with-bystander"
+
+undisturbed() {
+	[ "$(field bystander .pid)" = "$standing" ] && inside bystander true
+}
+
+now() {
+	case $(nodectl status victim 2>&1) in
+	"victim running") echo running ;;
+	"victim stopped") echo stopped ;;
+	*"there is no VPS 'victim'"*) echo absent ;;
+	*) nodectl status victim 2>&1 ;;
+	esac
+}
+
+# bring it to the state in which a round begins
+prepare() {
+	local state
+	state=$(now)
+	[ "$state" = "$1" ] && return
+	case $1 in
+	absent) nodectl destroy victim --force --yes --quiet ;;
+	stopped)
+		[ "$state" = absent ] && nodectl create victim --quiet && return
+		nodectl stop victim --force --quiet
+		;;
+	running)
+		[ "$state" = absent ] && nodectl create victim --quiet
+		nodectl start victim --quiet
+		;;
+	esac
+}
+
+# round BEFORE "AFTER..." COMMAND...: killed somewhere; then repair, and it is as before or as after
+round() {
+	local before=$1 after=$2 whom=one usec state out
+	shift 2
+	prepare "$before" || { trouble="cannot prepare: $(now)"; return 1; }
+	usec=$((RANDOM % 12000))
+	[ $((RANDOM % 2)) -eq 0 ] && whom=tree
+	what="$* killed after $usec us ($whom)"
+	"$PROBE" killat $usec $whom "$NODECTL" "$@" >"$WORK/killed"
+	[ "$(cat "$WORK/killed")" = killed ] && killed=$((killed + 1))
+	# what was forked and not killed goes on by itself, and holds the lock until it is through
+	out=$(nodectl repair 2>&1) || { trouble="repair: $out"; return 1; }
+	state=$(now)
+	case " $before $after " in
+	*" $state "*) ;;
+	*)
+		trouble="it is: $state"
+		return 1
+		;;
+	esac
+	settled() { [ -z "$(nodectl repair --dry-run 2>&1)" ]; }
+	if [ -n "$(nodectl repair --dry-run 2>&1)" ] && ! { [ $whom = one ] && nodectl repair >/dev/null 2>&1 && eventually 5 settled; }; then
+		trouble="repair --dry-run still says: $(nodectl repair --dry-run 2>&1)"
+		return 1
+	fi
+	case $(now) in
+	running)
+		out=$(inside victim true 2>&1) || [ "$(now)" != running ] || { trouble="exec: $out"; return 1; }
+		;;
+	esac
+	undisturbed || { trouble="the bystander was disturbed"; return 1; }
+	# whatever it is now, it can be gone on with
+	return 0
+}
+
+kill_rounds() {
+	local name=$1 i bad=0
+	shift
+	killed=0
+	for i in $(seq "$ROUNDS"); do
+		trouble=
+		if ! round "$@"; then
+			bad=$((bad + 1))
+			[ $bad -le 5 ] && not_ok "$name: round $i" "$what: $trouble"
+			nodectl destroy victim --force --yes --quiet 2>/dev/null
+			nodectl repair >/dev/null 2>&1
+		fi
+	done
+	is "$name: $ROUNDS times, $killed of them killed in time: before or after, and nothing else" $bad 0
+}
+
+no_victim() {
+	nodectl destroy victim --force --yes --quiet 2>/dev/null
+	same() {
+		leak_state 2>/dev/null | sort >"$WORK/now"
+		comm -13 "$WORK/with-bystander" "$WORK/now" >"$WORK/more"
+		[ ! -s "$WORK/more" ]
+	}
+	if eventually 10 same; then ok "$1: nothing is left behind"; else not_ok "$1: nothing is left behind" "$(cat "$WORK/more")"; fi
+}
+
+kill_rounds "create" absent stopped create victim
+no_victim "create"
+kill_rounds "start" stopped running start victim
+no_victim "start"
+kill_rounds "stop --force" running stopped stop victim --force
+no_victim "stop --force"
+kill_rounds "destroy" stopped absent destroy victim --yes
+no_victim "destroy"
+ROUNDS=$((ROUNDS / 4))
+kill_rounds "stop" running stopped stop victim --timeout 5
+no_victim "stop"
+kill_rounds "restart" running stopped restart victim --force
+no_victim "restart"
+# two steps, and stopped is between them
+kill_rounds "destroy --force" running "stopped absent" destroy victim --force --yes
+no_victim "destroy --force"
+is "the bystander's init is the same" "$(field bystander .pid)" "$standing"
+
+# repair itself is killed
+nodectl create victim --quiet
+bad=0
+for i in $(seq 10); do
+	"$PROBE" killat $((RANDOM % 12000)) tree "$NODECTL" start victim >/dev/null
+	"$PROBE" killat $((RANDOM % 6000)) tree "$NODECTL" repair >/dev/null
+	nodectl repair >/dev/null 2>&1
+	case $(now) in running | stopped) ;; *) bad=$((bad + 1)) ;; esac
+	[ -z "$(nodectl repair --dry-run 2>&1)" ] || bad=$((bad + 1))
+	[ "$(now)" = stopped ] || nodectl stop victim --force --quiet
+done
+is "repair killed and run again" $bad 0
+
+# without repair the next command puts it in order as well
+bad=0
+for i in $(seq 10); do
+	"$PROBE" killat $((RANDOM % 12000)) tree "$NODECTL" start victim >/dev/null
+	nodectl start victim --quiet --idempotent 2>"$WORK/err" && inside victim true || bad=$((bad + 1))
+	"$PROBE" killat $((RANDOM % 12000)) tree "$NODECTL" stop victim --force >/dev/null
+	nodectl stop victim --force --quiet --idempotent 2>>"$WORK/err" && [ "$(now)" = stopped ] || bad=$((bad + 1))
+done
+is "start and stop after a start and stop that were killed" $bad 0
+[ $bad -eq 0 ] || sed 's/^/# /' "$WORK/err"
+
+# ---- the monitor
+nodectl start victim --quiet --wait 30
+pid=$(field victim .pid)
+monitor=$(field victim .monitor)
+kill -9 "$monitor"
+sleep 0.2
+is "kill -9 of the monitor does not end the VPS" "$(nodectl status victim)" "victim running"
+adopted() { case $(field victim .monitor) in null | "$monitor") return 1 ;; esac; }
+check "status gives it a new one" eventually 5 adopted
+is "with the same init" "$(field victim .pid)" "$pid"
+is "repair has nothing to do" "$(nodectl repair --dry-run)" ""
+shell victim 'echo after adoption >/dev/console'
+heard() { nodectl log victim --console | grep -q 'after adoption'; }
+check "the console works again" eventually 5 heard
+kill -9 "$(field victim .monitor)"
+sleep 0.1
+is "repair finds a dead monitor" "$(nodectl repair)" "victim: its monitor is gone"
+is "and then nothing" "$(nodectl repair --dry-run)" ""
+inside victim reboot -f
+check "reboot inside restarts it still" eventually 30 init_is_not victim "$pid"
+booted victim
+kill -9 "$(field victim .monitor)"
+sleep 0.1
+nodectl status victim >/dev/null
+inside victim poweroff
+check "after an adoption poweroff inside stops it" eventually 30 state_is victim stopped
+sleep 1
+is "and it stays so" "$(nodectl status victim)" "victim stopped"
+nodectl start victim --quiet --wait 30
+monitor=$(field victim .monitor)
+"$NODECTL" exec victim -- sh -c 'sleep 0.5; poweroff' >/dev/null 2>&1 &
+background+=($!)
+eventually 5 shell victim 'ps | grep -q "[s]leep 0.5"'
+kill -9 "$monitor"
+sleep 3
+check "poweroff without a monitor: it is stopped" eventually 20 state_is victim stopped
+is "and repair leaves nothing" "$(nodectl repair >/dev/null; nodectl repair --dry-run)" ""
+nodectl start victim --quiet --wait 30
+kill -9 "$(field victim .monitor)" "$(field victim .pid)"
+sleep 0.2
+nodectl repair >/dev/null
+case $(nodectl status victim) in
+"victim stopped" | "victim running") ok "monitor and init killed at once: stopped or running" ;;
+*) not_ok "monitor and init killed at once: stopped or running" "$(nodectl status victim)" ;;
+esac
+check "and start works" nodectl start victim --idempotent
+
+# ---- locks
+shell victim 'printf "%s\n" "#!/bin/sh" "trap : TERM USR1 USR2 PWR INT HUP" "while :; do sleep 1000 & wait; done" >/sbin/deaf; chmod 755 /sbin/deaf'
+nodectl set victim --init /sbin/deaf --quiet
+nodectl restart victim --force --quiet
+"$NODECTL" stop victim --timeout 9 >/dev/null 2>&1 &
+stopper=$!
+background+=($stopper)
+sleep 0.5
+for reader in "status victim" "show victim" "list" "ps victim" "log victim" "exec victim -- true"; do
+	# shellcheck disable=SC2086
+	check "while stop holds the lock '${reader%% *}' answers" timeout 2 "$NODECTL" $reader
+done
+exits 9 "a second command waits, and then exits 9" nodectl start victim
+like "naming the holder" "$OUT" "locked by 'nodectl stop' \(pid $stopper\)"
+exits 0 "another VPS is not locked" timeout 3 "$NODECTL" set bystander --order 5
+wait $stopper
+is "the first has done its work" "$?:$(nodectl status victim)" "0:victim stopped"
+check "and the lock is free" nodectl start victim
+nodectl stop victim --force --quiet &
+nodectl start victim --quiet --idempotent
+wait
+case $(now) in running | stopped) ok "stop and start at once: one after the other" ;; *) not_ok "stop and start at once" "$(now)" ;; esac
+is "the bystander was never disturbed" "$(field bystander .pid)" "$standing"
+
+finish

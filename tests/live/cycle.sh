@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A hundred lives, one after the other: nothing is left, in the kernel or on the disk.
+. "$(dirname "$0")/lib.sh"
+begin
+CYCLES=${CYCLES:-100}
+
+# What the whole machine has of what a VPS takes.
+counts() {
+	awk '{ print "open files", $1 }' /proc/sys/fs/file-nr
+	echo "terminals $(cat /proc/sys/kernel/pty/nr)"
+	echo "loop devices in use $(cat /sys/block/loop*/loop/backing_file 2>/dev/null | wc -l)"
+	awk 'NR > 1 { print "control groups of " $1, $3 }' /proc/cgroups
+	echo "mounts $(wc -l </proc/self/mountinfo)"
+	echo "interfaces $(ls /sys/class/net | wc -l)"
+	command -v bpftool >/dev/null && echo "BPF programs $(bpftool prog list 2>/dev/null | grep -c '^[0-9]*:')"
+	command -v lsns >/dev/null && lsns -n -o TYPE 2>/dev/null | sort | uniq -c | awk '{ print "namespaces of " $2, $1 }'
+}
+
+one() {
+	nodectl create c --quiet && nodectl start c --quiet && inside c true &&
+		nodectl stop c --quiet "$@" && nodectl destroy c --yes --quiet
+}
+
+# templates, libraries: the first is not like the others
+one --force || not_ok "the first"
+leaks "the first leaves nothing"
+sleep 1
+counts >"$WORK/counts.before"
+bad=0
+for i in $(seq "$CYCLES"); do
+	# init is asked each tenth time: busybox takes its time
+	if [ $((i % 10)) -eq 0 ]; then one; else one --force; fi >"$WORK/one" 2>&1 || {
+		bad=$((bad + 1))
+		sed "s/^/# $i: /" "$WORK/one"
+		nodectl destroy c --force --yes --quiet 2>/dev/null
+	}
+done
+is "create, start, exec, stop, destroy x$CYCLES" $bad 0
+leaks "nothing of them is left"
+
+# others use the machine too: what a hundred would leave is far more than they make
+grown() {
+	counts >"$WORK/counts.after"
+	awk -v room=$((CYCLES / 4)) '
+		{ value = $NF; key = $0; sub(/ [0-9]+$/, "", key) }
+		NR == FNR { before[key] = value; next }
+		key != "open files" && value > before[key] + room { print key ": " before[key] + 0 " before, " value " after" }
+		key == "open files" && value > before[key] + CYCLES * 2 + 200 { print key ": " before[key] " before, " value " after" }
+	' "$WORK/counts.before" "$WORK/counts.after" >"$WORK/grown"
+	[ ! -s "$WORK/grown" ]
+}
+if eventually 15 grown; then ok "the machine's own counts have not grown"; else not_ok "the machine's own counts have not grown" "$(cat "$WORK/grown")"; fi
+is "the storage holds no more than before" "$(ls -A "$STORAGE/vps" "$STORAGE/trash" | grep -cv ':$\|^$\|^\.naming$')" 0
+
+finish

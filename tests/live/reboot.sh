@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What becomes of a VPS whose init ends: reboot, poweroff, crash.
+. "$(dirname "$0")/lib.sh"
+begin
+nodectl create re --start --quiet --wait 30 || exit 1
+nodectl create once --restart no --start --quiet --wait 30 || exit 1
+address=$(field re '.ipv4[0]')
+port=$((22000 + $(field re .id)))
+
+# ---- reboot
+pid=$(field re .pid)
+inside re sh -c 'echo kept >/root/file'
+check "reboot inside" inside re reboot
+check "it comes up again" eventually 30 init_is_not re "$pid"
+booted re || not_ok "and boots"
+is "with the same address" "$(field re '.ipv4[0]')" "$address"
+like "inside too" "$(inside re ip -4 addr show dev eth0)" "inet $address/"
+check "its forward leads to it" banner "$(node_address)" "$port"
+is "files are kept" "$(inside re cat /root/file)" kept
+is "it is one VPS still" "$(nodectl list -H -o NAME re)" re
+like "the log says what happened" "$(nodectl log re)" 'init ended: reboot'
+for i in 1 2 3; do
+	pid=$(field re .pid)
+	inside re reboot -f
+	eventually 30 init_is_not re "$pid" || not_ok "reboot number $i"
+done
+ok "four reboots in a row are no crashes"
+pid=$(field once .pid)
+inside once reboot
+check "restart=no does not forbid a reboot" eventually 30 init_is_not once "$pid"
+
+# ---- poweroff
+check "poweroff inside" inside re poweroff
+check "stops it" eventually 30 state_is re stopped
+sleep 1
+is "and it stays so" "$(nodectl status re)" "re stopped"
+group_gone() { [ -z "$(leak_state 2>/dev/null | grep -E "control group.*/$(field re .id)$|interface nv$(field re .id)$")" ]; }
+check "nothing of it is left in the kernel" eventually 5 group_gone
+exits 31 "stop then" nodectl stop re
+check "start then" nodectl start re --wait 30
+inside re halt -f
+check "halt stops it as well" eventually 30 state_is re stopped
+nodectl start re --quiet --wait 30
+
+# ---- crash
+pid=$(field re .pid)
+kill -9 "$pid"
+check "a crashed init is started again" eventually 30 init_is_not re "$pid"
+booted re || not_ok "and boots"
+is "with the same address" "$(field re '.ipv4[0]')" "$address"
+like "the log says so" "$(nodectl log re)" 'init ended: crash'
+pid=$(field once .pid)
+kill -9 "$pid"
+check "with restart=no it is not" eventually 30 state_is once "error: init crashed"
+is "list shows the error" "$(nodectl list -H -o STATE once)" error
+like "so does show" "$(nodectl show once)" 'error: init crashed'
+sleep 1
+is "and it stays so" "$(nodectl status once)" "once error: init crashed"
+check "start of it" nodectl start once
+is "clears the error" "$(nodectl status once)" "once running"
+kill -9 "$(field once .pid)"
+eventually 30 state_is once "error: init crashed"
+exits 31 "stop of it: it is not running" nodectl stop once
+is "clears the error too" "$(nodectl status once)" "once stopped"
+
+# ---- crash again and again
+nodectl start once --quiet
+shell once 'printf "#!/bin/sh\nexit 1\n" >/sbin/crasher; chmod 755 /sbin/crasher'
+nodectl stop once --quiet --force
+nodectl set once --init /sbin/crasher --restart on-crash --quiet
+nodectl start once --quiet
+check "an init that crashes each time is left alone" eventually 60 state_is once "error: init crashed too often"
+like "the log says so" "$(nodectl log once)" 'crashed too often; left stopped'
+nodectl set once --init /sbin/init --quiet
+check "start of it, when it was mended" nodectl start once --wait 30
+is "it runs" "$(nodectl status once)" "once running"
+
+# ---- an operator in between
+nodectl restart re --quiet --wait 30
+pid=$(field re .pid)
+kill -9 "$pid"
+nodectl stop re --force --quiet 2>/dev/null
+sleep 2
+if [ "$(nodectl status re)" = "re stopped" ] || [ "$(nodectl status re)" = "re running" ]; then
+	ok "stop at the moment of a crash: one or the other"
+else
+	not_ok "stop at the moment of a crash: one or the other" "$(nodectl status re)"
+fi
+nodectl start re --quiet --idempotent
+inside re reboot -f &
+nodectl destroy re --force --yes --quiet
+wait $!
+sleep 1
+exits 14 "destroy at the moment of a reboot: it stays gone" nodectl status re
+
+finish
