@@ -159,19 +159,25 @@ format:
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBEXEC) \
 		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5 \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $O/nodectl $(DESTDIR)$(PREFIX)/sbin/nodectl
 	install -m 755 $O/nodectl-monitor $O/nodectl-import $(DESTDIR)$(LIBEXEC)/
 	install -m 644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
 	install -m 644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 contrib/completion/nodectl.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nodectl
+	install -m 644 contrib/systemd/nodectl-vps.service $(DESTDIR)$(PREFIX)/lib/systemd/system/
+	sed 's#@PREFIX@#$(PREFIX)#g' contrib/systemd/nodectl.service.in \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/nodectl.service
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/nodectl $(DESTDIR)$(PREFIX)/share/man/man8/nodectl.8 \
 		$(DESTDIR)$(PREFIX)/share/man/man5/vps.conf.5 \
 		$(DESTDIR)$(PREFIX)/share/man/man5/node.conf.5 \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nodectl
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nodectl \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/nodectl.service \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/nodectl-vps.service
 	rm -rf $(DESTDIR)$(LIBEXEC)
 
 clean:

@@ -7,13 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
+#include "cgroups.h"
 #include "err.h"
 #include "io.h"
 #include "own.h"
 #include "str.h"
 
-static const char parent[] = "nodectl";
+/*
+ * The name is that of a unit of systemd, contrib/systemd/nodectl-vps.service, that
+ * lies in the root slice and delegates its group (Delegate=yes): systemd leaves what is below
+ * it alone. Where systemd does not rule, it is a directory like any other.
+ */
+static const char parent[] = "nodectl-vps.service";
 
 void group_name(unsigned id, char name[GROUP_NAME])
 {
@@ -91,10 +98,26 @@ int group_make_parent(const char *mount, struct err *err)
 
 void group_remove_parent(const char *mount)
 {
-	char path[GROUP_PATH];
+	char path[GROUP_PATH], monitors[GROUP_PATH + 16];
 
 	str_format(path, sizeof(path), "%s/%s", mount, parent);
+	/* systemd marks what it made and delegated; that is its own to remove */
+	if (getxattr(path, "trusted.delegate", NULL, 0) >= 0)
+		return;
+	str_format(monitors, sizeof(monitors), "%s/monitors", path);
+	(void)rmdir(monitors);
 	(void)rmdir(path);
+}
+
+int cgroup_monitors(struct err *err)
+{
+	struct hierarchies hierarchies;
+
+	if (hierarchies_find(&hierarchies, err) < 0 ||
+	    group_make_parent(hierarchies.unified, err) < 0)
+		return -1;
+	own_fd dir = group_open_parent(hierarchies.unified, err);
+	return dir < 0 ? -1 : dir_make(dir, "monitors", 0755, err);
 }
 
 int group_open_unified(unsigned id, struct err *err)

@@ -13,13 +13,13 @@ struct err;
  * each hierarchy; where that is is known in group.c alone.
  */
 
-/* "nodectl/17", as libcgroup wants it. */
+/* "nodectl-vps.service/17", as libcgroup wants it. */
 void group_name(unsigned id, char name[GROUP_NAME]);
 
-/* "<mount>/nodectl/17" */
+/* "<mount>/nodectl-vps.service/17" */
 void group_path(const char *mount, unsigned id, char path[GROUP_PATH]);
 
-/* 17 for "/nodectl/17" and whatever is below it, 0 for any other path. */
+/* 17 for "/nodectl-vps.service/17" and whatever is below it, 0 for any other path. */
 unsigned group_id(const char *path);
 
 /* 17 for "17": the name of a group of ours; 0 for other names. */

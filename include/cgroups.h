@@ -38,7 +38,7 @@ struct cgroup_usage {
 };
 
 /*
- * The groups of VPS @id: "nodectl/<id>" (the outer one, root's: limits and
+ * The groups of VPS @id: "nodectl-vps.service/<id>" (the outer one, root's: limits and
  * device policy) and below it "guest" (the tenant's own, delegated: the
  * directory and the files of /sys/kernel/cgroup/delegate belong to @owner).
  * On a hybrid host each limit is written where its controller is bound, and
@@ -115,6 +115,12 @@ bool cgroup_is_populated(unsigned id);
  * so): cgroup_create() again before anything is started in it.
  */
 int cgroup_kill(unsigned id, unsigned wait_ms, struct err *err);
+
+/*
+ * The cgroup2 directory where monitors live, "monitors" beside the groups of the VPSs, open:
+ * there no session or service that a nodectl was called from takes one along when it ends.
+ */
+int cgroup_monitors(struct err *err);
 
 /* Remove the groups, with whatever child groups the guest made; absent ones are fine. */
 int cgroup_remove(unsigned id, struct err *err);

@@ -344,7 +344,7 @@ static json_t *base_json(const struct view *v)
 
 static void cgroup_text(const struct view *v, char *text, size_t size)
 {
-	snprintf(text, size, "nodectl/%u", v->vps->id);
+	snprintf(text, size, "nodectl-vps.service/%u", v->vps->id);
 }
 
 static json_t *cgroup_json(const struct view *v)

@@ -92,7 +92,7 @@ int runtime_adopt(const struct vps *vps, const struct place *place, struct err *
 	if (pipe2(pipe, O_CLOEXEC) < 0)
 		return fail(err, errno, "cannot make a pipe");
 
-	pid_t pid = fork();
+	pid_t pid = monitor_fork();
 	if (pid == 0)
 		adopt_main(vps, place, &record, pidfd, pipe[1]);
 	close(pipe[1]);

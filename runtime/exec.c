@@ -103,15 +103,47 @@ static void window_copy(int master)
 		(void)ioctl(master, TIOCSWINSZ, &size);
 }
 
-/* One direction of a relay: false when it has ended. */
-static bool copy(int from, int to)
-{
-	char buf[16384];
-	ssize_t len = read(from, buf, sizeof(buf));
+/*
+ * Our streams that are terminals or files reach the command through pipes.  What the command
+ * does not take yet is held and not waited for: it may itself be waiting for us to take what
+ * it prints.
+ */
+struct relay {
+	int from, to;
+	size_t start, end;
+	char held[16384];
+};
 
-	if (len < 0)
-		return errno == EAGAIN || errno == EINTR;
-	return len > 0 && write_all(to, buf, (size_t)len) == 0;
+static struct pollfd relay_awaits(const struct relay *relay)
+{
+	bool holds = relay->start < relay->end;
+
+	return (struct pollfd){ .fd = relay->from < 0 ? -1
+				      : holds	      ? relay->to
+						      : relay->from,
+				.events = holds ? POLLOUT : POLLIN };
+}
+
+/* One direction, as far as it goes: false when it has ended. */
+static bool copy(struct relay *relay)
+{
+	if (relay->start == relay->end) {
+		ssize_t len = read(relay->from, relay->held, sizeof(relay->held));
+
+		if (len <= 0)
+			return len < 0 && (errno == EAGAIN || errno == EINTR);
+		relay->start = 0;
+		relay->end = (size_t)len;
+	}
+	while (relay->start < relay->end) {
+		ssize_t len =
+		    write(relay->to, relay->held + relay->start, relay->end - relay->start);
+
+		if (len < 0)
+			return errno == EAGAIN || errno == EINTR;
+		relay->start += (size_t)len;
+	}
+	return true;
 }
 
 /* Signals for us are signals for the command, except what a terminal turns into keys. */
@@ -128,11 +160,6 @@ static void signals_pass(int signals, pid_t pid, int master, bool *ended, int *s
 			kill(pid, (int)info.ssi_signo);
 	}
 }
-
-/* Our streams that are terminals reach the command through pipes, "relays" here. */
-struct relay {
-	int from, to;
-};
 
 /* End of our input is end of the command's, and whoever does not hear us is not written to; a
  * terminal is left to the command. */
@@ -156,11 +183,11 @@ static int relay_wait(pid_t pid, int signals, int master, struct relay *relays, 
 		struct pollfd fds[4] = { { .fd = signals, .events = POLLIN } };
 
 		for (size_t i = 0; i < count; i++)
-			fds[i + 1] = (struct pollfd){ .fd = relays[i].from, .events = POLLIN };
+			fds[i + 1] = relay_awaits(&relays[i]);
 		if (poll(fds, count + 1, -1) < 0 && errno != EINTR)
 			break;
 		for (size_t i = 0; i < count; i++) {
-			if (fds[i + 1].revents && !copy(relays[i].from, relays[i].to))
+			if (fds[i + 1].revents && !copy(&relays[i]))
 				relay_end(&relays[i], master);
 		}
 		signals_pass(signals, pid, master, &ended, &status);
@@ -168,13 +195,14 @@ static int relay_wait(pid_t pid, int signals, int master, struct relay *relays, 
 
 	/* what it printed last is still on its way */
 	for (size_t i = 0; i < count; i++) {
-		struct pollfd rest = { .fd = relays[i].from, .events = POLLIN };
+		struct pollfd rest;
 
 		if (relays[i].to > 2)
 			continue;
-		while (rest.fd >= 0 && poll(&rest, 1, 0) > 0 && (rest.revents & POLLIN) &&
-		       copy(rest.fd, relays[i].to))
-			;
+		do {
+			rest = relay_awaits(&relays[i]);
+		} while (rest.fd >= 0 && poll(&rest, 1, rest.events == POLLOUT ? -1 : 0) > 0 &&
+			 (rest.revents & rest.events) && copy(&relays[i]));
 	}
 	return to_status(status);
 }
@@ -211,8 +239,8 @@ static int exec_tty(unsigned id, pid_t init, const struct inside *inside, int *s
 	}
 	if (terminal_raw(&terminal, err) < 0)
 		return -1;
-	relays[0] = (struct relay){ STDIN_FILENO, master };
-	relays[1] = (struct relay){ master, STDOUT_FILENO };
+	relays[0] = (struct relay){ .from = STDIN_FILENO, .to = master };
+	relays[1] = (struct relay){ .from = master, .to = STDOUT_FILENO };
 	*status = relay_wait(pid, signals, master, relays, 2);
 	return 0;
 }
@@ -245,8 +273,10 @@ static int stream_make(int i, int fd, int *theirs, struct relay *relays, size_t 
 	if (pipe2(pipe, O_CLOEXEC) < 0)
 		return fail(err, errno, "cannot make a pipe");
 	*theirs = pipe[i == 0 ? 0 : 1];
-	relays[(*count)++] =
-	    i == 0 ? (struct relay){ fd, pipe[1] } : (struct relay){ pipe[0], fd };
+	if (i == 0 && fcntl(pipe[1], F_SETFL, O_NONBLOCK) < 0)
+		return fail(err, errno, "cannot make a pipe");
+	relays[(*count)++] = i == 0 ? (struct relay){ .from = fd, .to = pipe[1] }
+				    : (struct relay){ .from = pipe[0], .to = fd };
 	return 0;
 }
 

@@ -4,9 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cgroups.h"
 #include "creds.h"
 #include "err.h"
 #include "libexec.h"
@@ -14,6 +18,20 @@
 #include "own.h"
 #include "runtime.h"
 #include "vps.h"
+
+pid_t monitor_fork(void)
+{
+	struct err ignored;
+	own_fd group = cgroup_monitors(&ignored);
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)group,
+	};
+	pid_t pid = group < 0 ? -1 : (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	return pid < 0 ? fork() : pid;
+}
 
 int handover_open(struct err *err)
 {

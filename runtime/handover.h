@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <sys/types.h>
+
 struct err;
 struct place;
 struct vps;
+
+/* fork(2) for what becomes a monitor: into the group of the monitors, where the end of the
+ * session that we are called from does not reach it; where that cannot be, a plain fork. */
+pid_t monitor_fork(void);
 
 /* Open the monitor's program, before anything depends on it being there. */
 int handover_open(struct err *err);

@@ -423,7 +423,7 @@ int runtime_start(const struct vps *vps, const struct place *place,
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return fail(err, errno, "cannot make a channel");
 	own_fd answer = pair[0], theirs = pair[1];
-	pid = fork();
+	pid = monitor_fork();
 	if (pid == 0) {
 		close(take_fd(&answer));
 		host_main(vps, place, theirs);

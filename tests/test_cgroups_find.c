@@ -71,28 +71,28 @@ Test(hierarchy, a_value_is_found_by_its_whole_key)
 
 Test(find, a_process_is_known_by_its_cgroup2_line)
 {
-	cr_assert_eq(id_of_cgroup_text("4:memory:/\n0::/nodectl/17/guest/init.scope\n"), 17);
+	cr_assert_eq(id_of_cgroup_text("4:memory:/\n0::/nodectl-vps.service/17/guest/init.scope\n"), 17);
 }
 
 Test(find, a_process_is_known_by_a_v1_line)
 {
-	cr_assert_eq(id_of_cgroup_text("8:pids:/nodectl/17\n1:cpu,cpuacct:/\n0::/\n"), 17);
+	cr_assert_eq(id_of_cgroup_text("8:pids:/nodectl-vps.service/17\n1:cpu,cpuacct:/\n0::/\n"), 17);
 }
 
 Test(find, a_group_removed_under_a_zombie_counts)
 {
-	cr_assert_eq(id_of_cgroup_text("0::/nodectl/17 (deleted)\n"), 17);
+	cr_assert_eq(id_of_cgroup_text("0::/nodectl-vps.service/17 (deleted)\n"), 17);
 }
 
 Test(find, names_that_only_look_like_ours_do_not_count)
 {
 	cr_assert_eq(id_of_cgroup_text("0::/nodectl\n"), 0);
-	cr_assert_eq(id_of_cgroup_text("0::/nodectl/\n"), 0);
-	cr_assert_eq(id_of_cgroup_text("0::/nodectl/017\n"), 0);
-	cr_assert_eq(id_of_cgroup_text("0::/nodectl/17x\n"), 0);
+	cr_assert_eq(id_of_cgroup_text("0::/nodectl-vps.service/\n"), 0);
+	cr_assert_eq(id_of_cgroup_text("0::/nodectl-vps.service/017\n"), 0);
+	cr_assert_eq(id_of_cgroup_text("0::/nodectl-vps.service/17x\n"), 0);
 	cr_assert_eq(id_of_cgroup_text("0::/nodectl2/17\n"), 0);
-	cr_assert_eq(id_of_cgroup_text("0::/user/nodectl/17\n"), 0);
-	cr_assert_eq(id_of_cgroup_text("0::/nodectl/99999999999999\n"), 0);
+	cr_assert_eq(id_of_cgroup_text("0::/user/nodectl-vps.service/17\n"), 0);
+	cr_assert_eq(id_of_cgroup_text("0::/nodectl-vps.service/99999999999999\n"), 0);
 	cr_assert_eq(id_of_cgroup_text("rubbish"), 0);
 }
 

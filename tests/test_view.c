@@ -93,7 +93,7 @@ Test(view, of_a_vps_that_does_not_run_shows_what_it_may_use)
 	shows(&view, "PUBLISH", "8080:80, 53:53/udp");
 	shows(&view, "INTERFACE", "nv7");
 	shows(&view, "IDS", "983040 to 1048575");
-	shows(&view, "CGROUP", "nodectl/7");
+	shows(&view, "CGROUP", "nodectl-vps.service/7");
 }
 
 Test(view, of_a_vps_that_runs_shows_what_it_uses)

@@ -144,7 +144,7 @@ is "with every VPS" "$(jq -r '[.vps[].name] | sort | join(" ")' <<<"$list")" "we
 show=$(nodectl show web1 -j)
 is "show -j has base units" "$(jq -r '.memory, .disk, .cpus' <<<"$show" | tr '\n' ' ')" "134217728 2147483648 0.5 "
 is "show -j knows the VPS by its id" "$(jq -r '.uid_base, .cgroup, .interface' <<<"$show" | tr '\n' ' ')" \
-	"$((524288 + id * 65536)) nodectl/$id nv$id "
+	"$((524288 + id * 65536)) nodectl-vps.service/$id nv$id "
 for key in pid publish limits usage unenforced created started; do
 	is "show -j has $key" "$(jq "has(\"$key\") and .$key != null" <<<"$show")" true
 done

@@ -99,15 +99,15 @@ pid_in() {
 	background+=($!)
 	eventually 5 shell lim 'ps | grep -q "[s]leep 20"'
 	grep -l '^sleep$' /proc/[0-9]*/comm 2>/dev/null | while read -r path; do
-		grep -q "nodectl/$id" "${path%comm}cgroup" && cat "${path%comm}cgroup"
+		grep -q "nodectl-vps.service/$id" "${path%comm}cgroup" && cat "${path%comm}cgroup"
 	done
 }
 OUT=$(pid_in)
 for controller in memory pids cpu; do
 	if grep -qw "$controller" /proc/self/cgroup; then
-		like "exec is in the VPS's group of $controller" "$OUT" ":[a-z,]*$controller[a-z,]*:/nodectl/$id"
+		like "exec is in the VPS's group of $controller" "$OUT" ":[a-z,]*$controller[a-z,]*:/nodectl-vps.service/$id"
 	fi
 done
-like "and in the guest's" "$OUT" "^0::/nodectl/$id/guest"
+like "and in the guest's" "$OUT" "^0::/nodectl-vps.service/$id/guest"
 
 finish
