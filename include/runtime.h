@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -113,13 +114,21 @@ struct inside {
 int runtime_exec(unsigned id, pid_t init, const struct inside *inside, int *status,
 		 struct err *err);
 
-/*
- * Call @work in a process that has entered the VPS as its root, as if it were a command inside;
- * what it writes to @out comes back to the caller's end.  For reading and writing the VPS's
- * files without the node ever resolving a tenant's path.
+/* What is done in a process that has entered a VPS as its root, as if it were a command inside.
  */
-int runtime_inside(unsigned id, pid_t init, int (*work)(void *arg, struct err *err), void *arg,
-		   struct err *err);
+struct inside_work {
+	/* either never returns, or its result is reported to the caller */
+	int (*work)(void *arg, struct err *err);
+	void *arg;
+	const int *keep; /* descriptors of ours that it uses; all others are closed */
+	size_t keep_count;
+};
+
+/*
+ * Do it and wait.  For reading and writing the VPS's files without the node ever resolving a
+ * tenant's path.
+ */
+int runtime_inside(unsigned id, pid_t init, const struct inside_work *work, struct err *err);
 
 /* Attach our terminal to the console until Ctrl-a q; waits for a VPS that is not running. */
 int runtime_console(const char *name, int run, struct err *err);

@@ -2,10 +2,12 @@
 #include <crypt.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <shadow.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -287,8 +289,9 @@ int password_set(const struct held *held, const char *user, const char *password
 	runtime_status(held->vps.id, held->place.run, &status);
 	if (status.state == STATE_FROZEN)
 		return fail_as(err, ERR_NOT_RUNNING, "it is frozen; thaw it first");
+	const struct inside_work work = { .work = shadow_write, .arg = &secret };
 	if (status.init)
-		return runtime_inside(held->vps.id, status.init, shadow_write, &secret, err);
+		return runtime_inside(held->vps.id, status.init, &work, err);
 	return runtime_offline(&held->vps, &held->place, shadow_write, &secret, err);
 }
 
@@ -340,12 +343,17 @@ static int stream(int from, int to, struct err *err)
 	}
 }
 
-/* Inside, as the VPS's root: a fifo or device in place of the file is refused, not waited for.
- */
+/* Inside, as the VPS's root: a fifo or device in place of the file is refused, not waited for,
+ * and so is a link of /proc to a descriptor, for the other end of the copy is one. */
 static int inside_open(const char *path, int flags, mode_t mode, struct err *err)
 {
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
+		.mode = mode,
+		.resolve = RESOLVE_NO_MAGICLINKS,
+	};
 	struct stat stat;
-	own_fd fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, mode);
+	own_fd fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 
 	if (fd < 0)
 		return fail(err, errno, "cannot open '%s' in the VPS", path);
@@ -399,7 +407,10 @@ int cmd_push(struct cli *cli, struct err *err)
 
 	struct copy copy = { cli->args[2], from,
 			     S_ISREG(stat.st_mode) ? stat.st_mode & 0777 : 0644 };
-	if (runtime_inside(vps.id, init, push_inside, &copy, err) < 0)
+	const struct inside_work work = {
+		.work = push_inside, .arg = &copy, .keep = &copy.fd, .keep_count = 1
+	};
+	if (runtime_inside(vps.id, init, &work, err) < 0)
 		return fail_in(err, "%s: push", vps.name);
 	cli_say(cli, "%s: %s written", vps.name, cli->args[2]);
 	return 0;
@@ -425,7 +436,10 @@ int cmd_pull(struct cli *cli, struct err *err)
 		return fail(err, errno, "cannot create '%s'", cli->args[2]);
 
 	struct copy copy = { cli->args[1], to, 0 };
-	if (runtime_inside(vps.id, init, pull_inside, &copy, err) < 0 ||
+	const struct inside_work work = {
+		.work = pull_inside, .arg = &copy, .keep = &copy.fd, .keep_count = 1
+	};
+	if (runtime_inside(vps.id, init, &work, err) < 0 ||
 	    (!out && rename(part, cli->args[2]) < 0 &&
 	     fail(err, errno, "cannot create '%s'", cli->args[2]) < 0)) {
 		if (!out)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,12 +52,25 @@ static int report(const struct cli *cli, const struct err *err)
 	return err->kind;
 }
 
+/* Who starts us without them must not find our files in their place. */
+static void stdio_ensure(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 int main(int argc, char *argv[])
 {
 	struct cli cli = { .config = getenv("NODECTL_CONFIG") };
 	struct err err = { 0 };
 	int result;
 
+	stdio_ensure();
 	if (!cli.config)
 		cli.config = NODE_CONFIG;
 	if (argc == 1 || strcmp(argv[1], "help") == 0)

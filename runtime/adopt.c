@@ -51,7 +51,10 @@ static int console_take(const struct vps *vps, pid_t init)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -1;
 	own_fd ours = pair[0], theirs = pair[1];
-	if (runtime_inside(vps->id, init, console_renew, &theirs, &ignored) < 0)
+	const struct inside_work work = {
+		.work = console_renew, .arg = &theirs, .keep = &theirs, .keep_count = 1
+	};
+	if (runtime_inside(vps->id, init, &work, &ignored) < 0)
 		return -1;
 	return fd_receive(ours);
 }

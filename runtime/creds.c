@@ -111,6 +111,23 @@ int credentials_drop(struct err *err)
 	return 0;
 }
 
+int descriptors_close(const int *keep, size_t count, struct err *err)
+{
+	for (unsigned from = 3;;) {
+		unsigned next = ~0u;
+
+		for (size_t i = 0; i < count; i++) {
+			if (keep[i] >= (int)from && (unsigned)keep[i] < next)
+				next = (unsigned)keep[i];
+		}
+		if (next > from && close_range(from, next == ~0u ? next : next - 1, 0) < 0)
+			return fail(err, errno, "cannot close descriptors");
+		if (next == ~0u)
+			return 0;
+		from = next + 1;
+	}
+}
+
 int session_reset(struct err *err)
 {
 	sigset_t none;

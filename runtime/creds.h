@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <stddef.h>
+
 struct err;
 
 /*
@@ -16,6 +18,14 @@ int limits_apply(struct err *err);
 /* uid and gid 0 of the user namespace we are in, no groups, and the capabilities of
  * capabilities[] gone from all sets; nothing inheritable, nothing ambient. */
 int credentials_drop(struct err *err);
+
+/*
+ * Close every descriptor from 3 on but those of @keep.  As long as one of the node's
+ * directories is open, a tenant's symbolic link to /proc/self/fd/N leads to it and by ".." to
+ * the whole of the node (CVE-2024-21626): so before the first path of the tenant's, and not by
+ * exec.
+ */
+int descriptors_close(const int *keep, size_t count, struct err *err);
 
 /* Default signal dispositions and mask, a keyring of its own, umask 022, personality 0. */
 int session_reset(struct err *err);

@@ -212,7 +212,7 @@ static int exec_tty(unsigned id, pid_t init, const struct inside *inside, int *s
 {
 	own_terminal terminal = { 0 };
 	struct job job = { .inside = inside };
-	const struct inside_work work = { .work = command_exec, .arg = &job };
+	struct inside_work work = { .work = command_exec, .arg = &job, .keep_count = 1 };
 	struct relay relays[2];
 	int pair[2];
 	own_fd channel = -1;
@@ -226,6 +226,7 @@ static int exec_tty(unsigned id, pid_t init, const struct inside *inside, int *s
 		return -1;
 
 	job.tty = theirs;
+	work.keep = &job.tty;
 	pid_t pid = inside_start(id, init, &work, &channel, err);
 	if (pid < 0)
 		return -1;
@@ -284,7 +285,9 @@ static int exec_plain(unsigned id, pid_t init, const struct inside *inside, int 
 		      struct err *err)
 {
 	struct job job = { .inside = inside, .tty = -1 };
-	const struct inside_work work = { .work = command_exec, .arg = &job };
+	const struct inside_work work = {
+		.work = command_exec, .arg = &job, .keep = job.stdio, .keep_count = 3
+	};
 	const int fds[] = { inside->in, inside->out, inside->err };
 	struct relay relays[3];
 	size_t count = 0;

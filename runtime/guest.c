@@ -53,6 +53,14 @@ static int credentials_apply(struct start *start, struct err *err)
 	return 0;
 }
 
+/* Nothing of the node is open any more when a path of the tenant's is resolved. */
+static int descriptors_apply(struct start *start, struct err *err)
+{
+	const int keep[] = { start->channel, start->console };
+
+	return descriptors_close(keep, ARRAY_SIZE(keep), err);
+}
+
 /* Root of the namespace first: what the mounts make belongs to it. */
 static int root_apply(struct start *start, struct err *err)
 {
@@ -126,8 +134,9 @@ static const struct {
 	{ "root", root_apply },	    /* uid 0 of the namespace */
 	{ "mounts", mounts_apply }, /* proc, sys, dev/pts, …: before leaving the host tree */
 	{ "pivot", mounts_pivot },  /* from here no host path can be named */
-	{ "masks", mounts_mask },   /* after pivot: paths are the VPS's */
-	{ "names", names_write },   /* written by the tenant's root, into its own tree */
+	{ "descriptors", descriptors_apply }, /* nor be reached by /proc/self/fd */
+	{ "masks", mounts_mask },	      /* after pivot: paths are the VPS's */
+	{ "names", names_write }, /* written by the tenant's root, into its own tree */
 	{ "credentials", credentials_apply }, /* after the last privileged mount */
 	{ "keys", names_keys },	      /* runs the image's ssh-keygen: capabilities are gone */
 	{ "ready", ready_apply },     /* what is left cannot be refused by the image */

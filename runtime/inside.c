@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "inside.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <linux/close_range.h>
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -40,7 +41,12 @@ static int tell(int channel, const struct err *err, pid_t pid)
 static __attribute__((noreturn)) void inside_main(const struct inside_work *work, int channel)
 {
 	struct err err = { 0 };
+	int keep[8] = { channel };
 	int result;
+
+	assert(work->keep_count < ARRAY_SIZE(keep));
+	for (size_t i = 0; i < work->keep_count; i++)
+		keep[i + 1] = work->keep[i];
 
 	/* a parent that dies takes us with it; a change of ids forgets that, so it comes after
 	 */
@@ -49,11 +55,24 @@ static __attribute__((noreturn)) void inside_main(const struct inside_work *work
 	    (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0))
 		result = fail(&err, errno, "cannot protect ourselves");
 	if (result == 0)
+		result = descriptors_close(keep, work->keep_count + 1, &err);
+	if (result == 0)
 		result = work->work(work->arg, &err);
 	if (result == 0)
 		err = (struct err){ 0 };
 	(void)tell(channel, &err, 0);
 	_exit(result == 0 ? 0 : 1);
+}
+
+static int null_stdio(struct err *err)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int i = 0; i < 3; i++) {
+		if (null < 0 || dup2(null, i) < 0)
+			return fail(err, errno, "cannot open '/dev/null'");
+	}
+	return 0;
 }
 
 /* In the VPS's control groups, still in the node's namespaces: enter, and make the child that
@@ -64,9 +83,10 @@ static __attribute__((noreturn)) void enter_main(int pidfd, const struct cgroup_
 	struct err err = { 0 };
 	pid_t pid;
 
-	/* nobody inside may look into us: we still hold the node's memory */
-	if (prctl(PR_SET_DUMPABLE, 0) < 0 || cgroup_enter(door, &err) < 0 ||
-	    limits_apply(&err) < 0) {
+	/* nobody inside may look into us: we still hold the node's memory; nor is our standard
+	 * input and output there for a link to /proc/self/fd */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || null_stdio(&err) < 0 ||
+	    cgroup_enter(door, &err) < 0 || limits_apply(&err) < 0) {
 		(void)tell(channel, &err, 0);
 		_exit(1);
 	}
@@ -154,13 +174,11 @@ int inside_answer(int channel, bool *executed, struct err *err)
 	return 0;
 }
 
-int runtime_inside(unsigned id, pid_t init, int (*work)(void *arg, struct err *err), void *arg,
-		   struct err *err)
+int runtime_inside(unsigned id, pid_t init, const struct inside_work *work, struct err *err)
 {
-	const struct inside_work job = { .work = work, .arg = arg };
 	own_fd channel = -1;
 	bool executed;
-	pid_t pid = inside_start(id, init, &job, &channel, err);
+	pid_t pid = inside_start(id, init, work, &channel, err);
 	int result;
 
 	if (pid < 0)

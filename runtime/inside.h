@@ -5,23 +5,18 @@
 #include <sys/types.h>
 
 struct err;
+struct inside_work;
 
 /*
  * A process inside a running VPS.  Order, and why: into its control groups while
  * we can still write them, then all namespaces in one setns(2) by the pidfd of
  * init, then a child, for only a child is in the pid namespace; it
- * becomes root of the user namespace with init's capabilities, and only then calls @work.
+ * becomes root of the user namespace with init's capabilities, closes what of ours @work does
+ * not use, and only then calls it.
+ *
+ * Returns the host pid of the process, a child of ours; @channel is a SOCK_SEQPACKET on which
+ * one struct err comes when @work returned, and end-of-file when it executed something.
  */
-struct inside_work {
-	/* Runs inside as root; either never returns, or its result is reported to the caller.
-	 */
-	int (*work)(void *arg, struct err *err);
-	void *arg;
-};
-
-/* Start it.  Returns the host pid of the process, a child of ours; @channel is a SOCK_SEQPACKET
- * on which one struct err comes when @work returned, and end-of-file when it
- * executed something. */
 pid_t inside_start(unsigned id, pid_t init, const struct inside_work *work, int *channel,
 		   struct err *err);
 

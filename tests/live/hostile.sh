@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What a tenant who is root inside prepares for the operator's next command.
+. "$(dirname "$0")/lib.sh"
+begin
+nodectl create evil --start --quiet || exit 1
+
+# ---- links to what nodectl has open (CVE-2024-21626)
+canary=$(mktemp /tmp/nodectl-canary.XXXXXX)
+chmod 644 "$canary"
+echo canary >"$canary"
+up=../../../../../../../../../../../../tmp
+reached=
+for fd in $(seq 0 40); do
+	shell evil "rm -rf /root /mnt; ln -s /proc/self/fd/$fd /root; ln -s /proc/self/fd/$fd/$up /mnt"
+	[ "$(inside evil cat "$up/${canary#/tmp/}" 2>/dev/null)" = canary ] && reached+=" exec:$fd"
+	nodectl exec -w "/proc/self/fd/$fd" evil -- cat "$up/${canary#/tmp/}" 2>/dev/null | grep -q canary && reached+=" cwd:$fd"
+	nodectl pull evil "/mnt/${canary#/tmp/}" - 2>/dev/null | grep -q canary && reached+=" pull:$fd"
+	nodectl push evil /etc/hostname "/mnt/${canary#/tmp/}.pushed" --quiet 2>/dev/null
+	[ -e "$canary.pushed" ] && reached+=" push:$fd" && rm -f "$canary.pushed"
+done
+is "no descriptor of ours is a way to the node" "$reached" ""
+shell evil 'rm -rf /root /mnt; mkdir /root /mnt'
+nodectl push evil "$PROBE" /bin/probe --quiet
+is "nor is one of ours open inside" "$(inside evil ls /proc/self/fd | tr '\n' ' ')" "0 1 2 3 "
+(exec <&- >&- 2>&-; exec "$NODECTL" push evil /etc/hostname /root/closed)
+is "without standard input and output nothing is mixed up" "$(inside evil cat /root/closed)" "$(cat /etc/hostname)"
+rm -f "$canary"
+
+finish
