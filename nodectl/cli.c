@@ -410,6 +410,9 @@ bool cli_confirm(const struct cli *cli, const char *question)
 
 bool cli_forgives(const struct cli *cli, int kind)
 {
+	/* that it runs does not mean that it is destroyed */
+	if (kind == ERR_RUNNING && cli->command->run == cmd_destroy)
+		return false;
 	/* "all" means those that are not so yet */
 	return (cli->idempotent || cli_option(cli, "all")) &&
 	       (kind == ERR_NOT_RUNNING || kind == ERR_RUNNING || kind == ERR_EXISTS);
