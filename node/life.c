@@ -266,6 +266,7 @@ int node_start(const struct node *node, struct held *held, struct err *err)
 	if (bridge_ensure(&node->bridge, err) < 0)
 		return fail_in(err, "bridge '%s'", node->bridge.name);
 	(void)unlinkat(held->place.run, "error", 0);
+	(void)unlinkat(held->place.run, "stopped", 0);
 	if (vps_started(held, err) < 0 ||
 	    runtime_start(&held->vps, &held->place, started_mark, held, err) < 0) {
 		/* one that a boot was to start is tried again by the next */
@@ -341,7 +342,7 @@ static int again_allowed(const struct node *node, const struct held *held, const
 
 	if (strcmp(how, "reboot") == 0 || strcmp(how, "unknown") == 0)
 		return 0;
-	if (strcmp(how, "crash") != 0)
+	if (strcmp(how, "crash") != 0 || faccessat(held->place.run, "stopped", F_OK, 0) == 0)
 		return -1;
 	if (held->vps.restart == VPS_RESTART_NO) {
 		error_write(held->place.run, "init crashed");
@@ -392,6 +393,7 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 	if (status.init || (pause > 0 && status.state != STATE_ERROR))
 		return 0;
 	(void)unlinkat(again.place.run, "error", 0);
+	(void)unlinkat(again.place.run, "stopped", 0);
 	vps_log(&node, name, "starting again");
 	if (bridge_ensure(&node.bridge, err) < 0 || vps_started(&again, err) < 0 ||
 	    runtime_restart(&again.vps, &again.place, err) < 0) {

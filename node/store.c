@@ -237,11 +237,24 @@ static int lock_entry(const struct node *node, const char *name, const char *wha
 static int settle(const struct node *node, struct held *held, struct err *err)
 {
 	struct status status;
+	char intent[32] = "";
+	bool cut, forced;
 
 	runtime_status(held->vps.id, held->place.run, &status);
+	cut = status.crashed &&
+	      file_read(held->place.run, "intent", intent, sizeof(intent), err) >= 0;
+	/* a kill may be on its way: there is no going back from it */
+	if (strncmp(intent, "kill", 4) == 0 && status.init) {
+		if (runtime_stop(&held->vps, &held->place, 0, &forced, err) < 0)
+			return fail_in(err, "cannot finish a stop");
+		runtime_status(held->vps.id, held->place.run, &status);
+	}
 	if (status.crashed && !status.init) {
-		bool cut = faccessat(held->place.run, "intent", F_OK, 0) == 0;
-
+		/* for the monitor, which may come to look only when the intent is gone: a stop
+		 * that was cut off is no crash of init */
+		if ((strncmp(intent, "stop", 4) == 0 || strncmp(intent, "kill", 4) == 0) &&
+		    file_replace_volatile(held->place.run, "stopped", "", 0, 0600, err) < 0)
+			return -1;
 		if (runtime_clean(&held->vps, &held->place, err) < 0)
 			return fail_in(err, "cannot clean up");
 		if (cut)

@@ -190,7 +190,7 @@ int runtime_stop(const struct vps *vps, const struct place *place, unsigned time
 
 	*forced = true;
 	/* The monitor reads it when init ends, and leaves the cleaning to us while we live. */
-	str_format(intent, sizeof(intent), "stop %d\n", getpid());
+	str_format(intent, sizeof(intent), "%s %d\n", timeout ? "stop" : "kill", getpid());
 	if (intent_write(place->run, intent, err) < 0)
 		return -1;
 	if (record_read(place->run, &record) == 0) {
@@ -206,6 +206,10 @@ int runtime_stop(const struct vps *vps, const struct place *place, unsigned time
 		(void)ask(vps, record.init, init, timeout * 1000);
 		left = deadline > now_ms() ? (unsigned)(deadline - now_ms()) : 0;
 		*forced = !wait_end(init, left);
+		/* from here on there is no going back */
+		str_format(intent, sizeof(intent), "kill %d\n", getpid());
+		if (intent_write(place->run, intent, err) < 0)
+			return -1;
 	}
 
 	/* What init left behind is killed too; then the monitor has nothing to wait for. */

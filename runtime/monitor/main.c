@@ -218,7 +218,8 @@ static bool console_read(struct monitor *monitor)
 
 enum intent { INTENT_NONE, INTENT_CUT_OFF, INTENT_ALIVE };
 
-/* Has a command said that it will clean up?  "stop PID" in "intent". */
+/* Has a command said that it will clean up?  "stop PID" or "kill PID" in
+ * "intent". */
 static enum intent intent_look(void)
 {
 	char text[64] = "", *pid;
