@@ -62,8 +62,9 @@ round() {
 		return 1
 		;;
 	esac
-	settled() { [ -z "$(nodectl repair --dry-run 2>&1)" ]; }
-	if [ -n "$(nodectl repair --dry-run 2>&1)" ] && ! { [ $whom = one ] && nodectl repair >/dev/null 2>&1 && eventually 5 settled; }; then
+	# what survived the kill holds the lock until it is through, and repair does not wait for it
+	settled() { [ -z "$(nodectl repair --dry-run 2>&1)" ] || { nodectl repair; return 1; }; }
+	if ! eventually 5 settled; then
 		trouble="repair --dry-run still says: $(nodectl repair --dry-run 2>&1)"
 		return 1
 	fi

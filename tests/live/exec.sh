@@ -94,8 +94,11 @@ check "kill -9 of exec ends the command too" eventually 5 no_4712
 
 # ---- terminals
 if command -v script >/dev/null; then
+	# its input stays open: script(1) types the end of it into whatever the terminal is by then
+	mkfifo "$WORK/keys"
+	exec 7<>"$WORK/keys"
 	tty() {
-		timeout 30 script -qec "$*" /dev/null </dev/null 2>&1 | tr -d '\r'
+		timeout 30 script -qec "$*" /dev/null <&7 2>&1 7<&- | tr -d '\r'
 	}
 	like "with a terminal the command has one" "$(tty "$NODECTL exec x -- tty")" '^/dev/pts/[0-9]+$'
 	like "-T: it has none" "$(tty "$NODECTL exec -T x -- tty")" 'not a tty'
@@ -108,6 +111,7 @@ if command -v script >/dev/null; then
 	like "TERM is handed on" "$(tty "env TERM=vt220 $NODECTL exec x -- sh -c 'echo \$TERM'")" vt220
 	like "enter is a login shell of root" "$(printf 'id -un; pwd; exit 3\n' |
 		timeout 30 script -qec "$NODECTL enter x" /dev/null 2>&1 | tr -d '\r')" '^root$'
+	exec 7<&-
 else
 	skip "terminals" "'script' is not installed"
 fi

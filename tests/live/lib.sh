@@ -5,7 +5,7 @@
 #
 # A node of our own, so that an operator's VPSs are never met: its own configuration, storage
 # and run directory, and ids 28001 to 28600, from which interfaces (nv28001), control groups
-# (nodectl-vps.service/28001), host ids and ports (50001) follow.  The bridge and the nft table are the
+# (28001), host ids and ports (50001) follow.  The bridge and the nft table are the
 # machine's; whether they were there before is remembered, and they go again if nobody else
 # uses them.  The storage stays between runs: images are built once per checkout, and what a
 # run that was killed left behind is found by the next one.
@@ -201,12 +201,14 @@ later() {
 
 # group_file ID FILE...: the first of the control files of a VPS that this host has
 group_file() {
-	local id=$1 mount file
+	local id=$1 path file
 	shift
 	for file in "$@"; do
-		while read -r mount; do
-			[ -e "$mount/nodectl-vps.service/$id/$file" ] && cat "$mount/nodectl-vps.service/$id/$file" && return
-		done < <(groups)
+		for path in $(groups); do
+			for path in "$path"/nodectl*/"$id/$file"; do
+				[ -e "$path" ] && cat "$path" && return
+			done
+		done
 	done
 	return 1
 }
@@ -242,7 +244,7 @@ bpf_left() {
 	command -v bpftool >/dev/null || return
 	# programs of other VPSs come and go: those are held by a group that is there
 	mine=$(for path in $(groups); do
-		for path in "$path"/nodectl-vps.service/[0-9]*; do
+		for path in "$path"/nodectl*/[0-9]*; do
 			case ${path##*/} in $ours) continue ;; esac
 			[ -d "$path" ] && bpftool cgroup list "$path" 2>/dev/null | awk '{ print $1 }'
 		done
@@ -257,7 +259,7 @@ leak_state() {
 		[ -e "$path" ] && echo "interface ${path##*/}"
 	done
 	for path in $(groups); do
-		for path in "$path"/nodectl-vps.service/$ours; do
+		for path in "$path"/nodectl*/$ours; do
 			[ -d "$path" ] && echo "control group $path"
 		done
 	done

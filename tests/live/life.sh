@@ -143,8 +143,9 @@ is "list -j is one JSON object of schema 1" "$(jq -r '.schema' <<<"$list")" 1
 is "with every VPS" "$(jq -r '[.vps[].name] | sort | join(" ")' <<<"$list")" "web1 web2 web3"
 show=$(nodectl show web1 -j)
 is "show -j has base units" "$(jq -r '.memory, .disk, .cpus' <<<"$show" | tr '\n' ' ')" "134217728 2147483648 0.5 "
-is "show -j knows the VPS by its id" "$(jq -r '.uid_base, .cgroup, .interface' <<<"$show" | tr '\n' ' ')" \
-	"$((524288 + id * 65536)) nodectl-vps.service/$id nv$id "
+is "show -j knows the VPS by its id" "$(jq -r '.uid_base, .interface' <<<"$show" | tr '\n' ' ')" \
+	"$((524288 + id * 65536)) nv$id "
+like "show -j names its control group" "$(jq -r .cgroup <<<"$show")" "/$id\$"
 for key in pid publish limits usage unenforced created started; do
 	is "show -j has $key" "$(jq "has(\"$key\") and .$key != null" <<<"$show")" true
 done

@@ -11,6 +11,7 @@ nodectl destroy probe --yes --quiet
 check "create with limits" nodectl create lim --memory 64M --swap 0 --tasks 64 --cpus 0.2 --weight 50 \
 	--disk 300M --start
 id=$(field lim .id)
+group=$(field lim .cgroup)
 
 # ---- in the kernel
 is "memory in the kernel" "$(group_file "$id" memory.max memory.limit_in_bytes)" 67108864
@@ -99,15 +100,15 @@ pid_in() {
 	background+=($!)
 	eventually 5 shell lim 'ps | grep -q "[s]leep 20"'
 	grep -l '^sleep$' /proc/[0-9]*/comm 2>/dev/null | while read -r path; do
-		grep -q "nodectl-vps.service/$id" "${path%comm}cgroup" && cat "${path%comm}cgroup"
+		grep -q "$group" "${path%comm}cgroup" && cat "${path%comm}cgroup"
 	done
 }
 OUT=$(pid_in)
 for controller in memory pids cpu; do
 	if grep -qw "$controller" /proc/self/cgroup; then
-		like "exec is in the VPS's group of $controller" "$OUT" ":[a-z,]*$controller[a-z,]*:/nodectl-vps.service/$id"
+		like "exec is in the VPS's group of $controller" "$OUT" ":[a-z,]*$controller[a-z,]*:/$group"
 	fi
 done
-like "and in the guest's" "$OUT" "^0::/nodectl-vps.service/$id/guest"
+like "and in the guest's" "$OUT" "^0::/$group/guest"
 
 finish
