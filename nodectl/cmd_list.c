@@ -89,7 +89,7 @@ static int list_one(const struct vps *vps, const struct err *broken, void *arg, 
 	vps_status(list->node, vps, &view.status);
 	if (broken) {
 		view.status.state = STATE_ERROR;
-		str_format(view.status.error, sizeof(view.status.error), "%.190s", broken->msg);
+		str_escape(broken->msg, view.status.error, sizeof(view.status.error));
 	}
 	adopt_quietly(list->node, vps->name, &view.status);
 	if (list->cli->json) {

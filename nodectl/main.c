@@ -8,6 +8,7 @@
 #include "command.h"
 #include "err.h"
 #include "own.h"
+#include "str.h"
 
 static int help(int argc, char *argv[])
 {
@@ -41,14 +42,18 @@ static int help(int argc, char *argv[])
 
 static int report(const struct cli *cli, const struct err *err)
 {
+	char msg[sizeof(err->msg) * 4];
+
+	/* it may quote anything; neither a terminal nor JSON takes any byte */
+	str_escape(err->msg, msg, sizeof(msg));
 	if (cli->json) {
 		struct err ignored;
 
 		(void)json_print(json_pack("{s:{s:i,s:s,s:s}}", "error", "code", err->kind,
-					   "name", err_name(err->kind), "message", err->msg),
+					   "name", err_name(err->kind), "message", msg),
 				 &ignored);
 	}
-	fprintf(stderr, "nodectl: %s\n", err->msg);
+	fprintf(stderr, "nodectl: %s\n", msg);
 	return err->kind;
 }
 

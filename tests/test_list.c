@@ -195,6 +195,23 @@ Test(list, as_json_is_one_object)
 	json_decref(all);
 }
 
+Test(list, quotes_any_byte_of_a_broken_definition_as_json_too)
+{
+	char out[8192];
+	json_t *all, *vps;
+
+	cr_assert_eq(tree_remove(scratch, "store/vps/alpha", &err), 0);
+	cr_assert_eq(tree_remove(scratch, "store/vps/beta", &err), 0);
+	definition("broken", "\xff = 1\n");
+	cr_assert_eq(run("list --json", out, sizeof(out)), 0, "%s", err.msg);
+	all = json_loads(out, 0, NULL);
+	cr_assert_not_null(all, "%s", out);
+	vps = json_array_get(json_object_get(all, "vps"), 0);
+	cr_expect_str_eq(json_string_value(json_object_get(vps, "error")),
+			 "broken: vps.conf: line 1: unknown key '\\xff'");
+	json_decref(all);
+}
+
 Test(list, of_one_line_is_status)
 {
 	prints("status alpha", "alpha stopped\n");
