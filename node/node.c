@@ -89,13 +89,26 @@ static const struct {
 	KEY("reserve-cpus", kind_cpus, reserve_cpus),
 };
 
+/* What is being read, and which keys have been: only the name servers are a list. */
+struct reading {
+	struct node *node;
+	unsigned seen;
+};
+
+_Static_assert(ARRAY_SIZE(keys) <= 32, "one bit a key");
+
 static int key_set(const char *key, const char *value, void *arg, struct err *err)
 {
+	struct reading *reading = arg;
+
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		if (strcmp(keys[i].key, key) != 0)
 			continue;
-		if (keys[i].kind->parse(value, (char *)arg + keys[i].offset, keys[i].size,
-					err) < 0)
+		if (reading->seen & 1u << i && keys[i].kind != &kind_servers)
+			return fail_as(err, ERR_VALUE, "'%s' is given twice", key);
+		reading->seen |= 1u << i;
+		if (keys[i].kind->parse(value, (char *)reading->node + keys[i].offset,
+					keys[i].size, err) < 0)
 			return fail_in(err, "%s", key);
 		return 0;
 	}
@@ -128,8 +141,10 @@ static void node_defaults(struct node *node)
 
 int node_parse(struct node *node, const char *text, struct err *err)
 {
+	struct reading reading = { .node = node };
+
 	node_defaults(node);
-	if (conf_parse(text, key_set, node, err) < 0)
+	if (conf_parse(text, key_set, &reading, err) < 0)
 		return -1;
 	if (node->bridge.ipv4.family != AF_INET || node->bridge.ipv4.prefix > 29)
 		return fail_as(

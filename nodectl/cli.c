@@ -236,17 +236,35 @@ static int leading_parse(struct cli *cli, int argc, char *argv[], struct err *er
 	return optind;
 }
 
+/* Is the word that getopt_long took for @name just that?  It takes the beginning of a name as
+ * well, and "--id" must not become --idempotent, today or when there are more options. */
+static bool is_spelt_out(const char *word, const char *name)
+{
+	size_t len = strlen(name);
+
+	return strncmp(word, "--", 2) == 0 && strncmp(word + 2, name, len) == 0 &&
+	       (word[2 + len] == 0 || word[2 + len] == '=');
+}
+
 /* Up to the first word that is no option, or to the last of them; argv[0] is not looked at. */
 static int options_parse(struct cli *cli, const struct getopt_rows *rows, int argc,
 			 char *argv[], struct err *err)
 {
 	int result, index = -1;
+	const char *word;
 
 	optind = 0;
 	opterr = 0;
 	while ((result = getopt_long(argc, argv, rows->letters, rows->rows, &index)) != -1) {
 		if (result == '?' || result == ':')
 			return fail_option(rows, argv, result, err);
+		word = argv[optind - 1];
+		if (optarg && optarg == word)
+			word = argv[optind - 2];
+		if (index >= 0 && !is_spelt_out(word, rows->rows[index].name))
+			return fail_as(err, ERR_USAGE,
+				       "unknown option '%s'; did you mean '--%s'?", word,
+				       rows->rows[index].name);
 		option_take(cli, row_of(rows, result, index), optarg);
 		index = -1;
 	}
@@ -447,6 +465,15 @@ static int one(struct cli *cli, const struct node *node, const char *name,
 		   : fail_in(err, "%s", name);
 }
 
+void error_print(const struct err *err)
+{
+	char msg[sizeof(err->msg) * 4];
+
+	/* it may quote anything, and a terminal does not take any byte */
+	str_escape(err->msg, msg, sizeof(msg));
+	fprintf(stderr, "nodectl: %s\n", msg);
+}
+
 /* Several targets: a process each, as many at once as there are processors and four more. */
 static int many(struct cli *cli, const struct node *node, struct names *names,
 		int (*work)(struct cli *cli, const struct node *node, const char *name,
@@ -467,7 +494,7 @@ static int many(struct cli *cli, const struct node *node, struct names *names,
 				int kind = 0;
 
 				if (one(cli, node, names->name[i], work, err) < 0) {
-					fprintf(stderr, "nodectl: %s\n", err->msg);
+					error_print(err);
 					kind = err->kind;
 				}
 				fflush(stdout);

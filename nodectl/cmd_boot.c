@@ -35,7 +35,7 @@ static int queue_add(const struct vps *vps, const struct err *broken, void *arg,
 	struct status status;
 
 	if (broken) {
-		fprintf(stderr, "nodectl: %s\n", broken->msg);
+		error_print(broken);
 		return 0;
 	}
 	vps_status(queue->node, vps, &status);

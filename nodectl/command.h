@@ -83,6 +83,9 @@ void help_print(FILE *out);
 /* Say what was done, unless --quiet or --json. */
 __attribute__((format(printf, 2, 3))) void cli_say(const struct cli *cli, const char *fmt, ...);
 
+/* One line on standard error, control bytes escaped. */
+void error_print(const struct err *err);
+
 /* Print {"schema":1, ...} and free it. */
 int json_print(json_t *object, struct err *err);
 

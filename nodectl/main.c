@@ -44,7 +44,7 @@ static int report(const struct cli *cli, const struct err *err)
 {
 	char msg[sizeof(err->msg) * 4];
 
-	/* it may quote anything; neither a terminal nor JSON takes any byte */
+	/* JSON does not take any byte either */
 	str_escape(err->msg, msg, sizeof(msg));
 	if (cli->json) {
 		struct err ignored;
@@ -53,7 +53,7 @@ static int report(const struct cli *cli, const struct err *err)
 					   "name", err_name(err->kind), "message", msg),
 				 &ignored);
 	}
-	fprintf(stderr, "nodectl: %s\n", msg);
+	error_print(err);
 	return err->kind;
 }
 
@@ -78,6 +78,8 @@ int main(int argc, char *argv[])
 	stdio_ensure();
 	if (!cli.config)
 		cli.config = NODE_CONFIG;
+	/* it would end the options at the first word that is none */
+	unsetenv("POSIXLY_CORRECT");
 	if (argc == 1 || strcmp(argv[1], "help") == 0)
 		return argc == 1 ? (help_print(stderr), ERR_USAGE) : help(argc, argv);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)

@@ -20,6 +20,7 @@
 
 #define KILL_MS	   10000u
 #define MONITOR_MS 3000u
+#define DAY_S	   86400u
 #define ASK_S	   30u
 
 /* How an init is asked to power off; the first row that fits.  The last one fits all. */
@@ -203,7 +204,8 @@ int runtime_stop(const struct vps *vps, const struct place *place, unsigned time
 		if (cgroup_is_frozen(vps->id))
 			(void)cgroup_freeze(vps->id, false, &ignored);
 		/* one that was asked, or that ended by itself just now, was not killed */
-		(void)ask(vps, record.init, init, timeout * 1000);
+		(void)ask(vps, record.init, init,
+			  timeout < DAY_S ? timeout * 1000 : DAY_S * 1000);
 		left = deadline > now_ms() ? (unsigned)(deadline - now_ms()) : 0;
 		*forced = !wait_end(init, left);
 		/* from here on there is no going back */

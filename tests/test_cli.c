@@ -345,3 +345,11 @@ Test(cli, nobody_is_asked_without_a_terminal_or_with_yes)
 	is("destroy web1 --yes", "destroy", "web1");
 	cr_expect(cli_confirm(&cli, "sure?"));
 }
+
+Test(cli, an_option_must_be_spelt_out)
+{
+	refused("create web1 --id 7", "unknown option '--id'; did you mean '--idempotent'?");
+	refused("create web1 --mem=1G", "unknown option '--mem=1G'; did you mean '--memory'?");
+	is("create web1 --memory=1G", "create", "web1");
+	is("create --memory 1G web1", "create", "web1");
+}

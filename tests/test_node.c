@@ -246,3 +246,13 @@ Test(plan, with_a_mistake_is_named_with_its_file_and_line)
 	cr_expect_eq(plan_load(&node, "odd", &vps, &err), -1);
 	cr_expect_str_eq(err.msg, message);
 }
+
+Test(node, a_key_that_is_no_list_must_not_come_twice)
+{
+	struct node node;
+
+	cr_assert_eq(node_parse(&node, "subnet = 10.1.0.1/16\nids = 1-5\nids = 6-9\n", &err),
+		     -1);
+	cr_assert_eq(err.kind, ERR_VALUE);
+	cr_assert_not_null(strstr(err.msg, "line 3: 'ids' is given twice"));
+}
