@@ -92,9 +92,12 @@ static bool knob_exists(const struct host *host, enum controller controller, con
 		return false;
 	/* not to be seen where nothing has enabled the controller yet: creating a VPS will tell
 	 */
-	return !v2 || host->probe < 0 ||
-	       !list_has(host->enabled, controller_name(controller), ' ') ||
-	       faccessat(host->probe, v2, F_OK, 0) == 0;
+	if (!v2 || host->probe < 0 ||
+	    !list_has(host->enabled, controller_name(controller), ' ') ||
+	    faccessat(host->probe, v2, F_OK, 0) == 0)
+		return true;
+	/* nor in a group that whoever removed the last VPS has removed under our eyes */
+	return faccessat(host->probe, "cgroup.procs", F_OK, 0) < 0;
 }
 
 static bool has_memory(const struct host *host)
