@@ -48,7 +48,7 @@ inside lim rm -f /dev/shm/x
 # ---- tasks
 OUT=$(shell lim 'i=0; while [ $i -lt 100 ]; do sleep 30 & i=$((i+1)); done; wait' 2>&1 &
 	sleep 1; field lim .usage.tasks)
-OUT=$(timeout 20 "$NODECTL" exec lim -- sh -c 'i=0; while [ $i -lt 100 ]; do sleep 3 & i=$((i+1)); done' 2>&1)
+OUT=$(timeout 20 "$NODECTL" exec lim -- sh -c 'i=0; while [ $i -lt 100 ]; do sleep 10 & i=$((i+1)); done' 2>&1)
 like "fork fails at the limit of tasks" "$OUT" "can't fork|Resource temporarily"
 [ "$(field lim .usage.tasks)" -le 64 ] && ok "there are never more" || not_ok "there are never more" "$(field lim .usage.tasks)"
 few() { [ "$(field lim .usage.tasks)" -lt 20 ]; }
