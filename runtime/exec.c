@@ -30,6 +30,7 @@ struct job {
 	const struct inside *inside;
 	int stdio[3]; /* what becomes 0, 1, 2 */
 	int tty;      /* socket on which the master goes back, or -1 */
+	struct winsize window;
 };
 
 /*
@@ -47,6 +48,8 @@ static int tty_make(struct job *job, struct err *err)
 	    ioctl(master, TIOCSPTLCK, &unlock) < 0)
 		return fail(err, errno ? errno : ENOTTY, "cannot make a terminal inside");
 
+	/* before the command can ask for it */
+	(void)ioctl(master, TIOCSWINSZ, &job->window);
 	own_fd slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (slave < 0 || setsid() < 0 || ioctl(slave, TIOCSCTTY, 0) < 0 ||
 	    fd_send(job->tty, master) < 0)
@@ -226,6 +229,7 @@ static int exec_tty(unsigned id, pid_t init, const struct inside *inside, int *s
 		return -1;
 
 	job.tty = theirs;
+	(void)ioctl(STDIN_FILENO, TIOCGWINSZ, &job.window);
 	work.keep = &job.tty;
 	pid_t pid = inside_start(id, init, &work, &channel, err);
 	if (pid < 0)
