@@ -34,8 +34,9 @@ int guest_configure(const struct bridge *bridge, const struct link *link, int ne
 	own_fd fd = netlink_open_in(netns, NETLINK_ROUTE, err);
 	struct netlink_batch batch;
 	struct rtnl_link eth0 = { 0 };
+	bool none = !link->ipv4.family && !link->ipv6.family;
 
-	if (fd < 0 || link_find(fd, "eth0", &eth0, err) < 0)
+	if (fd < 0 || (!none && link_find(fd, "eth0", &eth0, err) < 0))
 		return -1;
 
 	netlink_start(&batch);
@@ -46,7 +47,8 @@ int guest_configure(const struct bridge *bridge, const struct link *link, int ne
 	if (link->ipv6.family)
 		rtnl_put_address(netlink_next(&batch, "set the IPv6 address", 0), eth0.index,
 				 &link->ipv6);
-	rtnl_put_index_up(netlink_next(&batch, "set eth0 up", 0), eth0.index);
+	if (!none)
+		rtnl_put_index_up(netlink_next(&batch, "set eth0 up", 0), eth0.index);
 	put_default_route(&batch, eth0.index, &link->ipv4, &bridge->ipv4);
 	put_default_route(&batch, eth0.index, &link->ipv6, &bridge->ipv6);
 	return netlink_run(fd, &batch, NULL, NULL, err);

@@ -124,7 +124,9 @@ static int near_create(unsigned id, const struct bridge *bridge, const struct li
 int link_create(unsigned id, const struct bridge *bridge, const struct link *link, int netns,
 		struct err *err)
 {
-	if (near_create(id, bridge, link, netns, err) < 0)
+	/* without an address there is no link: one could be given to it inside */
+	if ((link->ipv4.family || link->ipv6.family) &&
+	    near_create(id, bridge, link, netns, err) < 0)
 		return fail_in(err, "link 'nv%u'", id);
 	if (guest_configure(bridge, link, netns, err) < 0)
 		return fail_in(err, "inside the VPS");

@@ -228,6 +228,8 @@ static int record_undo(struct start *start, struct err *err)
 
 static int publish_apply(struct start *start, struct err *err)
 {
+	if (!start->vps->link.ipv4.family && !start->vps->link.ipv6.family)
+		return 0;
 	if (nat_add(start->vps->id, &start->vps->link, err) < 0)
 		return -1;
 	return link_up(start->vps->id, err);
