@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/mount.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -92,14 +93,12 @@ static void kernel_rows(struct diagnosis *d)
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		bool there = access(files[i].path, F_OK) == 0;
 
-		/* a built-in file system has no directory among the modules */
+		/* built in, it is no module; and a module is loaded when it is first asked for
+		 */
 		if (!there && strcmp(files[i].what, "overlay") == 0) {
-			char text[4096];
-			struct err ignored;
+			own_fd overlay = fsopen("overlay", FSOPEN_CLOEXEC);
 
-			there = file_read(AT_FDCWD, "/proc/filesystems", text, sizeof(text),
-					  &ignored) > 0 &&
-				strstr(text, "\toverlay\n");
+			there = overlay >= 0;
 		}
 		row(d, files[i].what, there, "", files[i].consequence);
 	}
