@@ -122,6 +122,7 @@ struct inside_work {
 	void *arg;
 	const int *keep; /* descriptors of ours that it uses; all others are closed */
 	size_t keep_count;
+	unsigned wait_ms; /* then it is killed; 0: it may take as long as it wants */
 };
 
 /*

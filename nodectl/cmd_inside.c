@@ -18,6 +18,8 @@
 #include "own.h"
 #include "str.h"
 
+#define PASSWORD_MS 10000u
+
 /* What exec and enter have in common: a command in a VPS that runs. */
 static int run_inside(const struct cli *cli, struct inside *inside, struct err *err)
 {
@@ -289,7 +291,10 @@ int password_set(const struct held *held, const char *user, const char *password
 	runtime_status(held->vps.id, held->place.run, &status);
 	if (status.state == STATE_FROZEN)
 		return fail_as(err, ERR_NOT_RUNNING, "it is frozen; thaw it first");
-	const struct inside_work work = { .work = shadow_write, .arg = &secret };
+	/* the lock is held meanwhile */
+	const struct inside_work work = { .work = shadow_write,
+					  .arg = &secret,
+					  .wait_ms = PASSWORD_MS };
 	if (status.init)
 		return runtime_inside(held->vps.id, status.init, &work, err);
 	return runtime_offline(&held->vps, &held->place, shadow_write, &secret, err);

@@ -17,6 +17,8 @@
 #include "runtime.h"
 #include "vps.h"
 
+#define CONSOLE_MS 3000u
+
 /*
  * The old console's master died with the old monitor, and with it the terminal
  * hung up.  Inside the VPS, as its root, a new one takes the place of
@@ -51,9 +53,11 @@ static int console_take(const struct vps *vps, pid_t init)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -1;
 	own_fd ours = pair[0], theirs = pair[1];
-	const struct inside_work work = {
-		.work = console_renew, .arg = &theirs, .keep = &theirs, .keep_count = 1
-	};
+	const struct inside_work work = { .work = console_renew,
+					  .arg = &theirs,
+					  .keep = &theirs,
+					  .keep_count = 1,
+					  .wait_ms = CONSOLE_MS };
 	if (runtime_inside(vps->id, init, &work, &ignored) < 0)
 		return -1;
 	return fd_receive(ours);

@@ -159,8 +159,11 @@ static void signals_pass(int signals, pid_t pid, int master, bool *ended, int *s
 			window_copy(master);
 		else if (info.ssi_signo == SIGCHLD)
 			*ended = *ended || waitpid(pid, status, WNOHANG) == pid;
-		else if (info.ssi_signo != SIGWINCH)
+		else if (info.ssi_signo != SIGWINCH && !*ended) {
 			kill(pid, (int)info.ssi_signo);
+			/* one that is stopped would not hear it */
+			kill(pid, SIGCONT);
+		}
 	}
 }
 
@@ -177,8 +180,8 @@ static void relay_end(struct relay *relay, int master)
 
 static int relay_wait(pid_t pid, int signals, int master, struct relay *relays, size_t count)
 {
-	bool ended = false;
 	int status = 0;
+	bool ended = waitpid(pid, &status, WNOHANG) == pid;
 
 	signal(SIGPIPE, SIG_IGN);
 
@@ -224,9 +227,6 @@ static int exec_tty(unsigned id, pid_t init, const struct inside *inside, int *s
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return fail(err, errno, "cannot make a channel");
 	own_fd ours = pair[0], theirs = pair[1];
-	own_fd signals = terminal_signals(err);
-	if (signals < 0)
-		return -1;
 
 	job.tty = theirs;
 	(void)ioctl(STDIN_FILENO, TIOCGWINSZ, &job.window);
@@ -238,11 +238,13 @@ static int exec_tty(unsigned id, pid_t init, const struct inside *inside, int *s
 	own_fd master = fd_receive(ours);
 	if (master >= 0)
 		window_copy(master);
-	if (inside_answer(channel, &executed, err) < 0) {
+	/* until then a signal just ends us, and what we made ends with us */
+	if (inside_answer(channel, 0, &executed, err) < 0) {
 		(void)waitpid(pid, NULL, 0);
 		return -1;
 	}
-	if (terminal_raw(&terminal, err) < 0)
+	own_fd signals = terminal_signals(err);
+	if (signals < 0 || terminal_raw(&terminal, err) < 0)
 		return -1;
 	relays[0] = (struct relay){ .from = STDIN_FILENO, .to = master };
 	relays[1] = (struct relay){ .from = master, .to = STDOUT_FILENO };
@@ -298,9 +300,6 @@ static int exec_plain(unsigned id, pid_t init, const struct inside *inside, int 
 	own_fd channel = -1;
 	bool executed;
 
-	own_fd signals = terminal_signals(err);
-	if (signals < 0)
-		return -1;
 	for (int i = 0; i < 3; i++) {
 		if (stream_make(i, fds[i], &job.stdio[i], relays, &count, err) < 0)
 			return -1;
@@ -311,10 +310,14 @@ static int exec_plain(unsigned id, pid_t init, const struct inside *inside, int 
 		close(job.stdio[i]);
 	if (pid < 0)
 		return -1;
-	if (inside_answer(channel, &executed, err) < 0) {
+	/* until then a signal just ends us, and what we made ends with us */
+	if (inside_answer(channel, 0, &executed, err) < 0) {
 		(void)waitpid(pid, NULL, 0);
 		return -1;
 	}
+	own_fd signals = terminal_signals(err);
+	if (signals < 0)
+		return -1;
 	*status = relay_wait(pid, signals, -1, relays, count);
 	return 0;
 }
@@ -322,6 +325,12 @@ static int exec_plain(unsigned id, pid_t init, const struct inside *inside, int 
 int runtime_exec(unsigned id, pid_t init, const struct inside *inside, int *status,
 		 struct err *err)
 {
-	return inside->tty ? exec_tty(id, init, inside, status, err)
-			   : exec_plain(id, init, inside, status, err);
+	sigset_t before;
+	int result;
+
+	(void)sigprocmask(SIG_BLOCK, NULL, &before);
+	result = inside->tty ? exec_tty(id, init, inside, status, err)
+			     : exec_plain(id, init, inside, status, err);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	return result;
 }

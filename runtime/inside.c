@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/pidfd.h>
@@ -24,6 +25,8 @@
 #define ALL_NAMESPACES                                                                         \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |            \
 	 CLONE_NEWUTS | CLONE_NEWCGROUP)
+
+#define ENTER_MS 10000u
 
 /* What the processes of one entry tell each other and us. */
 struct hello {
@@ -48,8 +51,9 @@ static __attribute__((noreturn)) void inside_main(const struct inside_work *work
 	for (size_t i = 0; i < work->keep_count; i++)
 		keep[i + 1] = work->keep[i];
 
-	/* a parent that dies takes us with it; a change of ids forgets that, so it comes after
-	 */
+	/* a parent that dies takes us with it, from now on, for the tenant can stop us at any
+	 * moment; a change of ids forgets that, so again afterwards */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	result = credentials_drop(&err);
 	if (result == 0 &&
 	    (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0))
@@ -105,6 +109,26 @@ static __attribute__((noreturn)) void enter_main(int pidfd, const struct cgroup_
 	_exit(pid < 0);
 }
 
+/* Everything inside can be stopped or frozen by the tenant: 0, or -1 when nothing has come
+ * within
+ * @wait_ms (0: wait on).  An empty message is end-of-file. */
+static int hello_wait(int channel, struct hello *hello, unsigned wait_ms, ssize_t *len)
+{
+	unsigned long long end = now_ms() + wait_ms;
+
+	do {
+		struct pollfd answer = { .fd = channel, .events = POLLIN };
+		unsigned long long now = now_ms();
+		int left = !wait_ms ? -1 : now < end ? (int)(end - now) : 0;
+		int ready = poll(&answer, 1, left);
+
+		*len = ready > 0 ? recv(channel, hello, sizeof(*hello), 0) : -1;
+		if (ready == 0)
+			return -1;
+	} while (*len < 0 && errno == EINTR);
+	return 0;
+}
+
 static pid_t spawn(int cgroup, struct err *err)
 {
 	struct clone_args args = {
@@ -146,8 +170,12 @@ pid_t inside_start(unsigned id, pid_t init, const struct inside_work *work, int 
 		enter_main(pidfd, &door, work, theirs);
 	}
 	close(take_fd(&theirs));
-	len = recv(ours, &hello, sizeof(hello), 0);
+	int late = hello_wait(ours, &hello, ENTER_MS, &len);
+	/* it has nothing more to do, and frozen it would not even end */
+	kill(pid, SIGKILL);
 	(void)waitpid(pid, NULL, 0);
+	if (late < 0)
+		return fail(err, ETIMEDOUT, "cannot enter it");
 	if (len != sizeof(hello))
 		return fail_as(err, ERR_NOT_RUNNING, "it stopped");
 	if (hello.err.kind) {
@@ -158,14 +186,13 @@ pid_t inside_start(unsigned id, pid_t init, const struct inside_work *work, int 
 	return hello.pid;
 }
 
-int inside_answer(int channel, bool *executed, struct err *err)
+int inside_answer(int channel, unsigned wait_ms, bool *executed, struct err *err)
 {
 	struct hello hello;
 	ssize_t len;
 
-	do {
-		len = recv(channel, &hello, sizeof(hello), 0);
-	} while (len < 0 && errno == EINTR);
+	if (hello_wait(channel, &hello, wait_ms, &len) < 0)
+		return fail(err, ETIMEDOUT, "what was started inside does not answer");
 	*executed = len == 0;
 	if (len == sizeof(hello) && hello.err.kind) {
 		*err = hello.err;
@@ -183,7 +210,8 @@ int runtime_inside(unsigned id, pid_t init, const struct inside_work *work, stru
 
 	if (pid < 0)
 		return -1;
-	result = inside_answer(channel, &executed, err);
+	result = inside_answer(channel, work->wait_ms, &executed, err);
+	kill(pid, SIGKILL);
 	(void)waitpid(pid, NULL, 0);
 	if (result == 0 && executed)
 		return fail_as(err, ERR_NOT_RUNNING, "it stopped");

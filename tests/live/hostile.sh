@@ -27,4 +27,22 @@ is "nor is one of ours open inside" "$(inside evil ls /proc/self/fd | tr '\n' ' 
 is "without standard input and output nothing is mixed up" "$(inside evil cat /root/closed)" "$(cat /etc/hostname)"
 rm -f "$canary"
 
+# ---- processes of ours that are stopped as soon as they are inside
+stop_all() {
+	nodectl exec -T evil -- sh -c 'setsid probe stop-all </dev/null >/dev/null 2>&1 &'
+}
+stop_all
+began=$SECONDS
+OUT=$(for i in 1 2 3; do echo secret | nodectl passwd evil --password-stdin --quiet 2>&1; done)
+took=$((SECONDS - began))
+check "passwd does not wait for ever ($took s)" [ $took -le 35 ]
+like "and says so" "$OUT" "does not answer|^$"
+for i in 1 2 3 4 5; do
+	timeout --foreground -s INT -k 5 1 "$NODECTL" exec -T evil -- true </dev/null >/dev/null 2>&1
+	[ $? -ne 137 ] || not_ok "exec is ended by Ctrl-C" "it had to be killed"
+done
+kill -9 "$(sed -n 's/^monitor = //p' "$RUN/evil/run")"
+check "kill ends a VPS that lets no new monitor in" timeout 10 "$NODECTL" kill evil
+check "and it starts again" nodectl start evil --quiet
+
 finish
