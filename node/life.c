@@ -292,6 +292,9 @@ int node_stop(const struct node *node, struct held *held, const struct stopping 
 			(void)unlinkat(held->place.run, "error", 0);
 			return running_mark(held, false, err);
 		}
+		/* nor is it to be started again by a reboot that was under way */
+		if (!how->shutdown && running_mark(held, false, err) < 0)
+			return -1;
 		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
 	}
 	if (runtime_stop(&held->vps, &held->place, how->timeout, forced, err) < 0)
@@ -335,11 +338,19 @@ static void error_write(int run, const char *text)
 	(void)file_replace_volatile(run, "error", text, strlen(text), 0600, &ignored);
 }
 
+/* Or has the operator stopped it, after it had ended and before we came to look? */
+static bool is_wanted(const struct held *held)
+{
+	return faccessat(held->place.dir, "running", F_OK, 0) == 0;
+}
+
 /* Should it be up again?  The time to wait is spent without the lock. */
 static int again_allowed(const struct node *node, const struct held *held, const char *how)
 {
 	int pause;
 
+	if (!is_wanted(held))
+		return -1;
 	if (strcmp(how, "reboot") == 0 || strcmp(how, "unknown") == 0)
 		return 0;
 	if (strcmp(how, "crash") != 0 || faccessat(held->place.run, "stopped", F_OK, 0) == 0)
@@ -359,6 +370,18 @@ static int again_allowed(const struct node *node, const struct held *held, const
 	return pause;
 }
 
+/* Whoever has the VPS now lets it go one day, and nobody else will start it again. */
+static int hold_patiently(const struct node *node, const char *name, const char *what,
+			  struct held *held, struct err *err)
+{
+	int result;
+
+	do {
+		result = vps_hold(node, name, what, held, err);
+	} while (result < 0 && err->kind == ERR_LOCKED && held->place.lock < 0);
+	return result;
+}
+
 int node_ended(const char *config, const char *name, const char *how, struct err *err)
 {
 	own_node node;
@@ -370,7 +393,7 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 		return -1;
 
 	/* A command that waits for the VPS, or an operator's start, may have been faster. */
-	if (vps_hold(&node, name, "ended", &held, err) < 0)
+	if (hold_patiently(&node, name, "ended", &held, err) < 0)
 		return -1;
 	vps_log(&node, name, "init ended: %s", how);
 	runtime_status(held.vps.id, held.place.run, &status);
@@ -386,11 +409,11 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 		return 0;
 	sleep((unsigned)pause);
 
-	if (vps_hold(&node, name, "reboot", &again, err) < 0)
+	if (hold_patiently(&node, name, "reboot", &again, err) < 0)
 		return -1;
 	runtime_status(again.vps.id, again.place.run, &status);
 	/* started, or stopped, by the operator meanwhile */
-	if (status.init || (pause > 0 && status.state != STATE_ERROR))
+	if (status.init || !is_wanted(&again) || (pause > 0 && status.state != STATE_ERROR))
 		return 0;
 	(void)unlinkat(again.place.run, "error", 0);
 	(void)unlinkat(again.place.run, "stopped", 0);

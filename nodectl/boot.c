@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +15,8 @@
 #include "io.h"
 #include "own.h"
 #include "str.h"
+
+#define ASK_S 5u
 
 static bool port_answers(const struct address *address)
 {
@@ -63,11 +66,24 @@ static bool systemd_is_up(const struct vps *vps, pid_t init)
 	return strncmp(word, "running", 7) == 0 || strncmp(word, "degraded", 8) == 0;
 }
 
+/* The program is the tenant's: it may hang, or leave somebody behind who keeps our pipe. */
+static bool systemd_is_up_soon(const struct vps *vps, pid_t init)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		alarm(ASK_S);
+		_exit(systemd_is_up(vps, init) ? 0 : 1);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
 static bool is_up(const struct vps *vps, pid_t init)
 {
 	if (strcmp(vps->init, "/sbin/init") == 0 && init_kind_of(init)->program &&
 	    strcmp(init_kind_of(init)->program, "systemd") == 0)
-		return systemd_is_up(vps, init);
+		return systemd_is_up_soon(vps, init);
 	if (vps->link.ipv4.family)
 		return port_answers(&vps->link.ipv4);
 	if (vps->link.ipv6.family)
@@ -75,9 +91,10 @@ static bool is_up(const struct vps *vps, pid_t init)
 	return true;
 }
 
-int boot_wait(const struct cli *cli, const struct node *node, const struct vps *vps,
+int boot_wait(const struct cli *cli, const struct node *node, struct held *held,
 	      struct err *err)
 {
+	const struct vps *vps = &held->vps;
 	unsigned seconds;
 	unsigned long long end;
 
@@ -86,6 +103,9 @@ int boot_wait(const struct cli *cli, const struct node *node, const struct vps *
 	end = now_ms() + seconds * 1000ull;
 	if (!seconds)
 		return 0;
+	/* it may reboot meanwhile, or be stopped */
+	own_close(&held->place.lock);
+	held->place.lock = -1;
 	for (;;) {
 		const struct timespec pause = { .tv_nsec = 50000000 };
 		struct status status;

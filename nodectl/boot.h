@@ -4,11 +4,11 @@
 struct cli;
 struct err;
 struct node;
-struct vps;
+struct held;
 
 /*
  * With --wait SECONDS: wait until the VPS has booted.  For systemd that is when it says so, for
- * others when port 22 answers.  ERR_WAITED when the time is up.
+ * others when port 22 answers.  ERR_WAITED when the time is up.  The lock of @held is let go.
  */
-int boot_wait(const struct cli *cli, const struct node *node, const struct vps *vps,
+int boot_wait(const struct cli *cli, const struct node *node, struct held *held,
 	      struct err *err);

@@ -139,7 +139,7 @@ static int start_first(const struct node *node, const struct cli *cli, const cha
 		return 0;
 	if (vps_hold(node, name, "start", &held, err) < 0 || node_start(node, &held, err) < 0)
 		return -1;
-	return boot_wait(cli, node, &held.vps, err);
+	return boot_wait(cli, node, &held, err);
 }
 
 /* With --idempotent: is the one that exists what was asked for? */

@@ -27,7 +27,7 @@ static int start_one(struct cli *cli, const struct node *node, const char *name,
 	own_held held = held_none();
 
 	if (vps_hold(node, name, "start", &held, err) < 0 || node_start(node, &held, err) < 0 ||
-	    boot_wait(cli, node, &held.vps, err) < 0)
+	    boot_wait(cli, node, &held, err) < 0)
 		return -1;
 	return done(cli, &held.vps, "running", err);
 }

@@ -45,4 +45,22 @@ kill -9 "$(sed -n 's/^monitor = //p' "$RUN/evil/run")"
 check "kill ends a VPS that lets no new monitor in" timeout 10 "$NODECTL" kill evil
 check "and it starts again" nodectl start evil --quiet
 
+# ---- a boot that never ends
+shell evil "sed -i /dropbear/d /etc/inittab"
+check "it stops" nodectl stop evil --force
+later nodectl start evil --wait 12 --quiet 2>/dev/null
+eventually 5 state_is evil running
+init=$(field evil .pid)
+shell evil 'reboot -f' >/dev/null 2>&1
+check "one that reboots while 'start --wait' looks is started again" eventually 4 init_is_not evil "$init"
+check "and can be stopped meanwhile" timeout 4 "$NODECTL" stop evil --force
+wait "$LATER"
+check "start" nodectl start evil --quiet
+shell evil 'cp /bin/busybox /sbin/systemd; ln -sf systemd /sbin/init
+	printf "#!/bin/sh\nsleep 300 & sleep 300\n" >/bin/systemctl; chmod 755 /bin/systemctl'
+check "it stops" nodectl stop evil --force
+began=$SECONDS
+exits 133 "a systemctl that hangs is not waited for" timeout 20 "$NODECTL" start evil --wait 2
+check "in time" [ $((SECONDS - began)) -le 10 ]
+
 finish
