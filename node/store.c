@@ -264,9 +264,13 @@ static int settle(const struct node *node, struct held *held, struct err *err)
 		(void)unlinkat(held->place.run, "intent", 0);
 	}
 	if (status.init && !status.monitor) {
+		/* whoever wants to stop it needs none */
 		if (runtime_adopt(&held->vps, &held->place, err) < 0)
-			return fail_in(err, "cannot give it a new monitor");
-		vps_log(node, held->vps.name, "the monitor had died; a new one watches");
+			vps_log(node, held->vps.name, "the monitor died; no new one: %s",
+				err->msg);
+		else
+			vps_log(node, held->vps.name,
+				"the monitor had died; a new one watches");
 	}
 	return 0;
 }

@@ -63,4 +63,17 @@ began=$SECONDS
 exits 133 "a systemctl that hangs is not waited for" timeout 20 "$NODECTL" start evil --wait 2
 check "in time" [ $((SECONDS - began)) -le 10 ]
 
+# ---- init where nobody looks for it
+nodectl kill evil --quiet
+check "create" nodectl create moved --start --quiet
+init=$(field moved .pid)
+echo "$init" >"$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)/cgroup.procs"
+check "init is killed in whatever group it is" nodectl kill moved
+refuse "so that nothing of it is left" test -d "/proc/$init/root/bin"
+check "and it starts again" nodectl start moved --quiet
+mv "$BIN/nodectl-monitor" "$BIN/nodectl-monitor.away"
+kill -9 "$(sed -n 's/^monitor = //p' "$RUN/moved/run")"
+check "a VPS is stopped without a monitor when none can be had" nodectl stop moved --timeout 5
+mv "$BIN/nodectl-monitor.away" "$BIN/nodectl-monitor"
+
 finish
