@@ -233,6 +233,10 @@ int node_destroy(const struct node *node, struct held *held, struct err *err)
 		return fail_as(err, ERR_RUNNING,
 			       "it is running; stop it first, or use --force");
 
+	/* What follows goes by the name: until it is done nobody may create the next of it. */
+	own_fd naming = lock_take(node->vps, ".naming", "'nodectl destroy'\n", 10000, err);
+	if (naming < 0)
+		return -1;
 	/* Commit: from this rename on there is no such VPS. */
 	str_format(grave, sizeof(grave), "%s.%s", vps->name, vps->uuid);
 	if (renameat(node->vps, vps->name, node->trash, grave) < 0)
@@ -241,6 +245,7 @@ int node_destroy(const struct node *node, struct held *held, struct err *err)
 		return fail(err, errno, "cannot sync the storage");
 	if (lease_free_all(node, vps, err) < 0 || tree_remove(node->runs, vps->name, err) < 0)
 		return -1;
+	close(take_fd(&naming));
 	return tree_remove(node->trash, grave, err);
 }
 

@@ -97,4 +97,17 @@ for i in $(seq $COUNT); do
 done
 is "whole lives x$COUNT at once" $bad 0
 
+# one that has the name of another which is just going
+if command -v strace >/dev/null; then
+	nodectl create again --quiet
+	later strace -f -qq -o /dev/null -e trace=fsync -e inject=fsync:delay_enter=500000 \
+		"$NODECTL" destroy again --yes --quiet
+	eventually 5 nodectl create again --start --quiet
+	wait "$LATER"
+	is "a new VPS keeps what the one of its name before had" "$(nodectl status again)" "again running"
+	is "its leases too" "$(nodectl repair --dry-run 2>&1)" ""
+else
+	skip "a name that is used again" "strace is not installed"
+fi
+
 finish
