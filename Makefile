@@ -41,7 +41,7 @@ import    = $(call objects,images/import)
 floor     = $(call objects,bench/floor)
 timer     = $(call objects,bench/timer)
 skeletons = $(patsubst %.bpf.c,$O/gen/%.skel.h,$(notdir $(wildcard netns/*.bpf.c)))
-sources   = $(wildcard include/*.h */*.[ch] */*/*.[ch])
+sources   = $(filter-out build/%,$(sort $(wildcard include/*.h */*.[ch] */*/*.[ch])))
 generated = $(skeletons) $O/gen/devices.code.h $O/gen/filter.h
 
 # Static where a library is small and only a start-up cost otherwise; what is shared by
