@@ -219,9 +219,13 @@ int runtime_stop(const struct vps *vps, const struct place *place, unsigned time
 		return -1;
 	/* moved to another group, by whoever manages the node's: its pid namespace ends with it
 	 */
-	if (init >= 0 && !wait_end(init, 0) &&
-	    (pidfd_send_signal(init, SIGKILL, NULL, 0) < 0 || !wait_end(init, KILL_MS)))
-		return fail_as(err, ERR_NOT_STOPPED, "init is still there after SIGKILL");
+	if (init >= 0 && !wait_end(init, 0)) {
+		/* or only just ending, and gone before the signal comes */
+		(void)pidfd_send_signal(init, SIGKILL, NULL, 0);
+		if (!wait_end(init, KILL_MS))
+			return fail_as(err, ERR_NOT_STOPPED,
+				       "init is still there after SIGKILL");
+	}
 	if (monitor >= 0 && !wait_end(monitor, MONITOR_MS))
 		(void)pidfd_send_signal(monitor, SIGKILL, NULL, 0);
 	return 0;
