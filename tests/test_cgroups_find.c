@@ -71,12 +71,14 @@ Test(hierarchy, a_value_is_found_by_its_whole_key)
 
 Test(find, a_process_is_known_by_its_cgroup2_line)
 {
-	cr_assert_eq(id_of_cgroup_text("4:memory:/\n0::/nodectl-vps.service/17/guest/init.scope\n"), 17);
+	cr_assert_eq(
+	    id_of_cgroup_text("4:memory:/\n0::/nodectl-vps.service/17/guest/init.scope\n"), 17);
 }
 
 Test(find, a_process_is_known_by_a_v1_line)
 {
-	cr_assert_eq(id_of_cgroup_text("8:pids:/nodectl-vps.service/17\n1:cpu,cpuacct:/\n0::/\n"), 17);
+	cr_assert_eq(
+	    id_of_cgroup_text("8:pids:/nodectl-vps.service/17\n1:cpu,cpuacct:/\n0::/\n"), 17);
 }
 
 Test(find, a_group_removed_under_a_zombie_counts)
