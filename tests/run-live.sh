@@ -24,8 +24,8 @@ export LIVE_RUNNER=$$
 machine_note
 total_passed=0 total_failed=0 total_skipped=0 script=
 
-trap 'machine_restore; exit 130' INT
-trap 'machine_restore; exit 143' TERM HUP
+trap 'machine_restore; rm -f "$LOCK"; exit 130' INT
+trap 'machine_restore; rm -f "$LOCK"; exit 143' TERM HUP
 
 # sum WORD LINE: the number before it
 number() {
@@ -59,5 +59,6 @@ for name in ${*:-$all}; do
 done
 
 machine_restore
+rm -f "$LOCK"
 echo "$total_passed passed, $total_failed failed, $total_skipped skipped"
 [ $total_failed -eq 0 ]

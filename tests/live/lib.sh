@@ -24,6 +24,7 @@ BIN=$LIVE/bin
 NODECTL=$BIN/nodectl
 PROBE=$BIN/probe
 BEFORE=$RUN.before
+LOCK=$RUN.lock
 FIRST_ID=28001
 LAST_ID=28600
 export NODECTL_CONFIG=$LIVE/node.conf
@@ -398,7 +399,7 @@ clean_up() {
 leave() {
 	trap - EXIT INT TERM
 	clean_up
-	[ -n "${LIVE_RUNNER-}" ] || machine_restore
+	[ -n "${LIVE_RUNNER-}" ] || { machine_restore; rm -f "$LOCK"; }
 	rm -rf "$WORK"
 }
 
@@ -429,14 +430,18 @@ finish() {
 	exit
 }
 
-# One run at a time, for the ids are the same.  (No flock: a descriptor would be inherited.)
+# One run at a time on the whole machine, for the ids are the same wherever the storage is.
+# (No flock: a descriptor would be inherited.)
 alone() {
 	local pid
-	if read -r pid 2>/dev/null <"$LIVE/lock" && [ "$pid" != $$ ] && kill -0 "$pid" 2>/dev/null; then
-		echo "another run of the live tests is under way: pid $pid" >&2
-		return 1
-	fi
-	echo $$ >"$LIVE/lock"
+	until (set -C && echo $$ >"$LOCK") 2>/dev/null; do
+		read -r pid 2>/dev/null <"$LOCK"
+		if [ -n "${pid-}" ] && [ "$pid" != $$ ] && kill -0 "$pid" 2>/dev/null; then
+			echo "another run of the live tests is under way: pid $pid" >&2
+			return 1
+		fi
+		rm -f "$LOCK"
+	done
 }
 
 # begin TOOL...: the node is there, the image 'mini' too, and nothing else
