@@ -78,6 +78,33 @@ static bool id_is_live(const struct repair *repair, unsigned id)
 	return status.init != 0;
 }
 
+/*
+ * Is what carries @id garbage?  *@lock becomes the lock of the VPS that has it, so that none is
+ * started, or is just between stop and start, while it is removed.
+ */
+static bool id_is_dead(const struct repair *repair, unsigned id, int *lock)
+{
+	char key[16], name[80];
+	struct status status;
+	struct err ignored;
+
+	if (id_is_live(repair, id))
+		return false;
+	str_format(key, sizeof(key), "%u", id);
+	lease_owner(repair->node->ids, key, name, sizeof(name));
+	if (!name[0] || !exists(repair, name))
+		return true;
+
+	own_fd run = -1;
+	own_fd dir = dir_open(repair->node->vps, name, &ignored);
+	*lock = dir < 0 ? -1 : lock_take(dir, "lock", "'nodectl repair'\n", 0, &ignored);
+	if (*lock < 0)
+		return false;
+	run = dir_open(repair->node->runs, name, &ignored);
+	runtime_status(id, run, &status);
+	return status.init == 0;
+}
+
 static bool id_is_ours(const struct repair *repair, unsigned id)
 {
 	return id >= repair->node->first_id && id <= repair->node->last_id;
@@ -206,7 +233,9 @@ static int cgroup_one(unsigned id, void *arg, struct err *err)
 {
 	const struct repair *repair = arg;
 
-	if (!id_is_ours(repair, id) || id_is_live(repair, id))
+	own_fd lock = -1;
+
+	if (!id_is_ours(repair, id) || !id_is_dead(repair, id, &lock))
 		return 0;
 	found(repair, "control group of id %u: no VPS with it runs", id);
 	if (repair->dry)
@@ -220,7 +249,9 @@ static int link_one(unsigned id, void *arg, struct err *err)
 {
 	const struct repair *repair = arg;
 
-	if (!id_is_ours(repair, id) || id_is_live(repair, id))
+	own_fd lock = -1;
+
+	if (!id_is_ours(repair, id) || !id_is_dead(repair, id, &lock))
 		return 0;
 	found(repair, "interface of id %u: no VPS with it runs", id);
 	return repair->dry ? 0 : link_remove(id, err);
@@ -230,8 +261,9 @@ static int nat_one(const struct nat_entry *entry, void *arg, struct err *err)
 {
 	const struct repair *repair = arg;
 	char address[ADDRESS_TEXT], publish[40];
+	own_fd lock = -1;
 
-	if (!id_is_ours(repair, entry->id) || id_is_live(repair, entry->id))
+	if (!id_is_ours(repair, entry->id) || !id_is_dead(repair, entry->id, &lock))
 		return 0;
 	address_print(&entry->to, false, address, sizeof(address));
 	publish_print(&entry->publish, publish, sizeof(publish));
@@ -258,13 +290,14 @@ static int process_one(const struct repair *repair, pid_t pid, int proc, const c
 		       struct err *err)
 {
 	struct stat stat;
+	own_fd lock = -1;
 	unsigned id;
 
 	if (fstatat(proc, entry, &stat, 0) < 0 || stat.st_uid < VPS_UID_MIN + VPS_ID_SIZE)
 		return 0;
 	id = (stat.st_uid - VPS_UID_MIN) / VPS_ID_SIZE;
 	if (id > VPS_ID_MAX || !id_is_ours(repair, id) || is_zombie(proc, entry) ||
-	    id_is_live(repair, id))
+	    !id_is_dead(repair, id, &lock))
 		return 0;
 	found(repair, "process %d with the ids of id %u: no VPS with it runs", pid, id);
 	if (repair->dry)
