@@ -14,6 +14,8 @@
 #include "own.h"
 #include "str.h"
 
+#define STATUS_MAX (2u << 20)
+
 /* A process as the node sees it, with its number inside. */
 struct process {
 	pid_t pid, inside;
@@ -31,11 +33,13 @@ static const char *line_of(const char *text, const char *key)
 
 static int process_read(pid_t pid, struct process *process, struct err *err)
 {
-	char path[32], text[8192], name[64] = "";
+	char path[32], name[64] = "";
 	const char *uid, *rss, *inside;
 
 	str_format(path, sizeof(path), "/proc/%d/status", pid);
-	if (file_read(AT_FDCWD, path, text, sizeof(text), err) < 0)
+	/* a process may have 65536 groups, and is not to hide by that */
+	own_str text = file_slurp(AT_FDCWD, path, STATUS_MAX, err);
+	if (!text)
 		return -1;
 	uid = line_of(text, "\nUid:");
 	rss = line_of(text, "\nVmRSS:");

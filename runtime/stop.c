@@ -122,13 +122,15 @@ static uint64_t signal_set(const char *status, const char *key)
 static int signal_send(pid_t init, int pidfd, int signal, unsigned wait_ms)
 {
 	unsigned long long deadline = now_ms() + wait_ms;
-	char path[32], status[8192];
+	char path[32];
 	struct err ignored;
 
 	str_format(path, sizeof(path), "/proc/%d/status", init);
 	for (unsigned tries = 0;; tries++) {
+		/* as long as its groups are many */
+		own_str status = file_slurp(AT_FDCWD, path, 2u << 20, &ignored);
 		bool heard =
-		    file_read(AT_FDCWD, path, status, sizeof(status), &ignored) >= 0 &&
+		    status &&
 		    ((signal_set(status, "\nSigCgt:") | signal_set(status, "\nSigBlk:")) >>
 			 (signal - 1) &
 		     1);
