@@ -294,6 +294,48 @@ void str_escape(const char *text, char *to, size_t size)
 	to[used] = 0;
 }
 
+/* "ESC [ 0;32 m": how long it is, or 0. */
+static size_t colour_length(const char *text, size_t len)
+{
+	size_t at = 2;
+
+	if (len < 3 || text[0] != 033 || text[1] != '[')
+		return 0;
+	while (at < len && (text[at] == ';' || (text[at] >= '0' && text[at] <= '9')))
+		at++;
+	return at < len && text[at] == 'm' ? at + 1 : 0;
+}
+
+size_t str_visible(const char *text, size_t len, char *to)
+{
+	size_t used = 0, more = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+		size_t colour = colour_length(text + i, len - i);
+		bool inner = more && c >= 0x80 && c < 0xc0;
+
+		/* U+0080 to U+009F are controls too, in UTF-8 and as single bytes */
+		if (inner && (unsigned char)text[i - 1] == 0xc2 && c < 0xa0) {
+			used--;
+			inner = false;
+		}
+		more = inner ? more - 1 : c < 0xc0 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+		if (colour) {
+			memcpy(to + used, text + i, colour);
+			used += colour;
+			i += colour - 1;
+		} else if (c == '\t' || c == '\n' || c == '\r' || inner || c >= 0xc0 ||
+			   (c >= 0x20 && c < 0x7f)) {
+			to[used++] = (char)c;
+		} else {
+			to[used++] = '^';
+			to[used++] = c < 0x80 ? (char)(c ^ 0x40) : '?';
+		}
+	}
+	return used;
+}
+
 void time_print(int64_t seconds, char *text, size_t size)
 {
 	time_t when = seconds;

@@ -134,5 +134,5 @@ int runtime_inside(unsigned id, pid_t init, const struct inside_work *work, stru
 /* Attach our terminal to the console until Ctrl-a q; waits for a VPS that is not running. */
 int runtime_console(const char *name, int run, struct err *err);
 
-/* The last 64 KiB that the console printed, to @out. */
+/* The last 64 KiB that the console printed, to @out; if that is a terminal, str_visible(). */
 int runtime_console_log(int run, int out, struct err *err);

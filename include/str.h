@@ -52,5 +52,12 @@ bool name_is_valid(const char *name);
  * the operator's terminal.  Cut at @size. */
 void str_escape(const char *text, char *to, size_t size);
 
+/*
+ * The same for text of many lines: only colours, blanks and line ends are left to the terminal,
+ * other controls become ^[ and the like.  @to has room for twice @len; returns how much of it
+ * is used.
+ */
+size_t str_visible(const char *text, size_t len, char *to);
+
 /* RFC 3339 in UTC, 2026-11-21T17:40:28Z. */
 void time_print(int64_t seconds, char *text, size_t size);

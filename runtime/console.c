@@ -153,8 +153,17 @@ int runtime_console_log(int run, int out, struct err *err)
 
 	size_t start = ring.total > RING_SIZE ? ring.total % RING_SIZE : 0;
 	size_t count = ring.total > RING_SIZE ? RING_SIZE : (size_t)ring.total;
-	size_t first = count < RING_SIZE - start ? count : RING_SIZE - start;
-	if (write_all(out, buf + start, first) < 0 || write_all(out, buf, count - first) < 0)
+	char text[RING_SIZE], safe[2 * RING_SIZE];
+	const char *shown = text;
+
+	for (size_t i = 0; i < count; i++)
+		text[i] = buf[(start + i) % RING_SIZE];
+	if (isatty(out)) {
+		count = str_visible(text, count, safe);
+		shown = safe;
+	}
+	if (write_all(out, shown, count) < 0 ||
+	    (shown == safe && write_all(out, "\033[0m", 4) < 0))
 		return fail(err, errno, "cannot print the console's ring");
 	return 0;
 }

@@ -402,6 +402,36 @@ Test(str, what_drives_a_terminal_is_escaped)
 	escaped("\x01\x1f\x80\xff", 60, "\\x01\\x1f\\x80\\xff");
 }
 
+static void visible(const char *text, const char *expected)
+{
+	char out[200];
+	size_t len = str_visible(text, strlen(text), out);
+
+	out[len] = 0;
+	cr_expect_str_eq(out, expected);
+}
+
+Test(str, lines_and_colours_are_left_to_a_terminal)
+{
+	visible("a\tb\r\n", "a\tb\r\n");
+	visible("[\033[0;32m  OK  \033[m]", "[\033[0;32m  OK  \033[m]");
+	visible("caf\xc3\xa9 \xe2\x9c\x93 \xf0\x9f\x90\xa7",
+		"caf\xc3\xa9 \xe2\x9c\x93 \xf0\x9f\x90\xa7");
+}
+
+Test(str, other_controls_are_made_visible)
+{
+	visible("\033]0;x\a", "^[]0;x^G");
+	visible("\033[2J\033[1;", "^[[2J^[[1;");
+	visible("\x9b"
+		"2J\x7f",
+		"^?2J^?");
+	visible("\xc2\x9b"
+		"2J",
+		"^?2J");
+	visible("\033", "^[");
+}
+
 Test(str, utf_8_is_escaped_byte_by_byte)
 {
 	escaped("é", 60, "\\xc3\\xa9");
