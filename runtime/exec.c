@@ -253,17 +253,36 @@ static int exec_tty(unsigned id, pid_t init, const struct inside *inside, int *s
 }
 
 /*
- * May the command have this descriptor itself?  A pipe says nothing of the
- * node; a terminal could be written to as if by its user (TIOCSTI), and a file's path is shown
- * in /proc/PID/fd.
+ * May the command have this descriptor itself?  A pipe says nothing of the node; a terminal
+ * could be written to as if by its user (TIOCSTI), and the path of a file or a named pipe is
+ * shown in /proc/PID/fd.  A socket belongs to the node's network: one of TCP could be connected
+ * anew, to what listens on 127.0.0.1 there.
  */
 static bool is_plain(int fd)
 {
+	int family = 0, type = 0;
+	socklen_t size = sizeof(int);
+	struct statfs fs;
 	struct stat stat;
 
-	return fstat(fd, &stat) == 0 &&
-	       (S_ISFIFO(stat.st_mode) || S_ISSOCK(stat.st_mode) ||
-		(S_ISCHR(stat.st_mode) && stat.st_rdev == makedev(1, 3)));
+	if (fstat(fd, &stat) < 0 || fstatfs(fd, &fs) < 0)
+		return false;
+	if (S_ISFIFO(stat.st_mode))
+		return fs.f_type == PIPEFS_MAGIC;
+	if (S_ISSOCK(stat.st_mode))
+		return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 &&
+		       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+		       family == AF_UNIX && type == SOCK_STREAM;
+	return S_ISCHR(stat.st_mode) && stat.st_rdev == makedev(1, 3);
+}
+
+/* "> log 2>&1", or both the terminal: through one pipe, or their order would be lost. */
+static bool is_same(int one, int other)
+{
+	struct stat a, b;
+
+	return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
 }
 
 /* What it must not have is replaced by a pipe: @theirs for the command, a relay for us. */
@@ -301,7 +320,11 @@ static int exec_plain(unsigned id, pid_t init, const struct inside *inside, int 
 	bool executed;
 
 	for (int i = 0; i < 3; i++) {
-		if (stream_make(i, fds[i], &job.stdio[i], relays, &count, err) < 0)
+		if (i == 2 && is_same(fds[1], fds[2])) {
+			job.stdio[2] = fcntl(job.stdio[1], F_DUPFD_CLOEXEC, 3);
+			if (job.stdio[2] < 0)
+				return fail(err, errno, "cannot pass descriptor %d", i);
+		} else if (stream_make(i, fds[i], &job.stdio[i], relays, &count, err) < 0)
 			return -1;
 	}
 

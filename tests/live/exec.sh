@@ -26,6 +26,10 @@ is "options of the command are the command's" "$(nodectl exec x echo -e -j --hel
 # ---- streams
 is "standard output" "$(shell x 'echo out; echo err >&2' 2>/dev/null)" out
 is "standard error" "$(shell x 'echo out; echo err >&2' 2>&1 >/dev/null)" err
+is "their order in one file" "$(for i in 1 2 3 4 5; do
+	shell x 'echo a; echo b >&2; echo c; echo d >&2' >"$WORK/order" 2>&1
+	tr -d '\n' <"$WORK/order"
+done)" "abcdabcdabcdabcdabcd"
 is "standard input from a pipe" "$(echo in | inside x cat)" in
 is "standard input from a file" "$(inside x cat <<<"in")" in
 is "the end of standard input" "$(inside x wc -c </dev/null)" 0

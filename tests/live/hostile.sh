@@ -26,6 +26,22 @@ is "nor is one of ours open inside" "$(inside evil ls /proc/self/fd | tr '\n' ' 
 (exec <&- >&- 2>&-; exec "$NODECTL" push evil /etc/hostname /root/closed)
 is "without standard input and output nothing is mixed up" "$(inside evil cat /root/closed)" "$(cat /etc/hostname)"
 rm -f "$canary"
+mkfifo "$WORK/fifo"
+echo fifo >"$WORK/fifo" &
+like "a named pipe's path is not told" "$(inside evil sh -c 'readlink /proc/self/fd/0; cat' <"$WORK/fifo" | tr '\n' ' ')" '^pipe:.* fifo $'
+wait
+if command -v python3 >/dev/null; then
+	like "no socket of the node's network gets in" "$(python3 - "$NODECTL" <<'EOF'
+import socket, subprocess, sys
+listener = socket.socket()
+listener.bind(('127.0.0.1', 0))
+listener.listen()
+client = socket.create_connection(listener.getsockname())
+command = [sys.argv[1], 'exec', 'evil', '--', 'readlink', '/proc/self/fd/0']
+print(subprocess.run(command, stdin=client, stdout=subprocess.PIPE).stdout.decode())
+EOF
+	)" '^pipe:'
+fi
 
 # ---- processes of ours that are stopped as soon as they are inside
 stop_all() {
