@@ -130,13 +130,16 @@ static int settle_one(const struct vps *vps, const struct err *broken, void *arg
 		found(repair, "%s: an operation was cut off", vps->name);
 	if (status.init && !status.monitor)
 		found(repair, "%s: its monitor is gone", vps->name);
+	/* one that cannot be mended does not keep the others from it */
 	if (lease_restore(repair->node, vps, repair->dry, &missing, err) < 0)
-		return -1;
-	if (missing)
+		found(repair, "%s", err->msg);
+	else if (missing)
 		found(repair, "%s: %u leases were missing", vps->name, missing);
 	if (repair->dry || (!status.crashed && (!status.init || status.monitor)))
 		return 0;
-	return vps_hold(repair->node, vps->name, "repair", &held, err);
+	if (vps_hold(repair->node, vps->name, "repair", &held, err) < 0)
+		found(repair, "%s: %s", vps->name, err->msg);
+	return 0;
 }
 
 static int staging_one(int dir, const char *entry, void *arg, struct err *err)

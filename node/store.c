@@ -275,6 +275,20 @@ static int settle(const struct node *node, struct held *held, struct err *err)
 	return 0;
 }
 
+/* All that a VPS has in the kernel goes by its id: with that of another, stopping it would be
+ * stopping the other. */
+static int id_check(const struct node *node, const struct vps *vps, struct err *err)
+{
+	char key[16], owner[80];
+
+	str_format(key, sizeof(key), "%u", vps->id);
+	lease_owner(node->ids, key, owner, sizeof(owner));
+	if (owner[0] && strcmp(owner, vps->name) != 0)
+		return fail_as(err, ERR_VALUE, "%s: vps.conf: id %u is that of '%s'", vps->name,
+			       vps->id, owner);
+	return 0;
+}
+
 struct held held_none(void)
 {
 	return (struct held){ .place = { .dir = -1, .run = -1, .image = -1, .lock = -1 } };
@@ -294,7 +308,8 @@ int vps_hold(const struct node *node, const char *target, const char *what, stru
 	held->place.lock = lock_entry(node, name, what, &held->place.dir, err);
 	if (held->place.lock < 0)
 		return -1;
-	if (load_from(held->place.dir, name, &held->vps, err) < 0)
+	if (load_from(held->place.dir, name, &held->vps, err) < 0 ||
+	    id_check(node, &held->vps, err) < 0)
 		return -1;
 	held->place.run = dir_make(node->runs, name, 0700, err);
 	if (held->place.run < 0)

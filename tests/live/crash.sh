@@ -222,6 +222,17 @@ nodectl stop victim --force --quiet &
 nodectl start victim --quiet --idempotent
 wait
 case $(now) in running | stopped) ok "stop and start at once: one after the other" ;; *) not_ok "stop and start at once" "$(now)" ;; esac
+
+# ---- a definition with the id of another
+nodectl stop victim --force --quiet --idempotent
+conf=$STORAGE/vps/victim/vps.conf
+cp "$conf" "$WORK/conf"
+sed -i "s/^id = .*/id = $(field bystander .id)/" "$conf"
+exits 21 "a VPS with the id of another is not started" nodectl start victim
+exits 21 "nor destroyed" nodectl destroy victim --force --yes
+like "repair tells and goes on" "$(nodectl repair --dry-run 2>&1)" "'victim' has .* leased to 'bystander'"
+cp "$WORK/conf" "$conf"
+
 is "the bystander was never disturbed" "$(field bystander .pid)" "$standing"
 
 finish
