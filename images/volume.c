@@ -18,6 +18,8 @@
 #include "own.h"
 #include "str.h"
 
+#define SPARES 8
+
 static int copy_range(int to, int from, off_t at, off_t end, struct err *err)
 {
 	char buf[65536];
@@ -173,6 +175,23 @@ int volume_wait(int dir, unsigned wait_ms, struct err *err)
 	if (file < 0)
 		return errno == ENOENT ? 0 : fail(err, errno, "cannot open '%s'", VOLUME_FILE);
 	return lock_wait(file, LOCK_SH, wait_ms, err);
+}
+
+void volume_spares(int root, bool keep)
+{
+	struct err ignored;
+	own_fd dir = dir_open(root, "spare", &ignored);
+	char name[] = "0";
+
+	for (; dir >= 0 && name[0] < '0' + SPARES; name[0]++) {
+		own_fd spare = -1;
+
+		if (keep)
+			spare = openat(dir, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+				       0600);
+		else
+			(void)unlinkat(dir, name, 0);
+	}
 }
 
 int volume_usage(int dir, uint64_t *bytes, struct err *err)

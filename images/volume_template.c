@@ -17,7 +17,7 @@
 #include "str.h"
 
 /* Raised when what mkfs is told changes, so that old templates are not used any more. */
-#define TEMPLATE_VERSION 1
+#define TEMPLATE_VERSION 2
 
 #define MKFS "/sbin/mkfs.ext4"
 
@@ -130,7 +130,8 @@ static int mkfs_run(int fd, const char *skeleton, const struct volume *volume, s
 	return program_run(&mkfs, err) < 0 ? mkfs_failed(said, err) : 0;
 }
 
-/* "up" is the root directory of a guest before its first change; "work" is overlay's own. */
+/* "up" is the root directory of a guest before its first change; "work" is overlay's own;
+ * "spare" has what volume_spares() gives up. */
 static int skeleton_make(int dir, struct err *err)
 {
 	own_fd up = dir_make(dir, "up", 0755, err);
@@ -138,7 +139,11 @@ static int skeleton_make(int dir, struct err *err)
 		return -1;
 
 	own_fd work = dir_make(dir, "work", 0700, err);
-	return work < 0 ? -1 : 0;
+	own_fd spare = work < 0 ? -1 : dir_make(dir, "spare", 0700, err);
+	if (spare < 0)
+		return -1;
+	volume_spares(dir, true);
+	return 0;
 }
 
 static int template_fill(int fd, int templates, const struct volume *volume, struct err *err)

@@ -108,6 +108,13 @@ int volume_mount(int dir, const char *name, unsigned wait_ms, struct err *err);
 /* Wait until no mount of it is left; ERR_LOCKED after @wait_ms. */
 int volume_wait(int dir, unsigned wait_ms, struct err *err);
 
+/*
+ * A mounted volume, @root, keeps a few files for the time when it has no inode left: without
+ * one it could not even be mounted as an upper layer.  Give them up, or take them back as far
+ * as it has room.
+ */
+void volume_spares(int root, bool keep);
+
 /* Bytes that it takes on the node's disk. */
 int volume_usage(int dir, uint64_t *bytes, struct err *err);
 

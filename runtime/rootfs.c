@@ -168,15 +168,28 @@ static int dev_build(const struct vps *vps, int root, struct err *err)
 	return tree_place(dev, root, "dev", err);
 }
 
+/* Relative names: overlay shows its option strings to the guest verbatim. */
+static int overlay_mount(struct err *err)
+{
+	return tree_mount("overlay", "root", MOUNT_ATTR_NODEV,
+			  (const char *const[]){
+			      "lowerdir=l", "upperdir=u/up", "workdir=u/work", "metacopy=off",
+			      "redirect_dir=nofollow", "index=off", "xino=auto", NULL },
+			  err);
+}
+
+/* Overlay tries out what the upper layer can do, and needs a few inodes for that. */
 static int overlay_build(const struct vps *vps, struct err *err)
 {
-	/* Relative names: overlay shows its option strings to the guest verbatim. */
-	own_fd overlay =
-	    tree_mount("overlay", "root", MOUNT_ATTR_NODEV,
-		       (const char *const[]){ "lowerdir=l", "upperdir=u/up", "workdir=u/work",
-					      "metacopy=off", "redirect_dir=nofollow",
-					      "index=off", "xino=auto", NULL },
-		       err);
+	own_fd overlay = overlay_mount(err);
+
+	if (overlay < 0 && err->code == ENOSPC) {
+		own_fd volume = open("u", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		volume_spares(volume, false);
+		overlay = overlay_mount(err);
+		volume_spares(volume, true);
+	}
 	if (overlay < 0)
 		return -1;
 	if (move_mount(overlay, "", AT_FDCWD, "r", MOVE_MOUNT_F_EMPTY_PATH) < 0)

@@ -79,6 +79,15 @@ began=$SECONDS
 exits 133 "a systemctl that hangs is not waited for" timeout 20 "$NODECTL" start evil --wait 2
 check "in time" [ $((SECONDS - began)) -le 10 ]
 
+# ---- no inode left
+nodectl create full --disk 64M --start --quiet
+shell full 'mkdir /i; i=0; while : >/i/$i; do i=$((i + 1)); done 2>/dev/null'
+for i in 1 2; do
+	check "a VPS without a free inode stops ($i)" nodectl stop full --timeout 10
+	check "and starts" nodectl start full
+	is "having none for itself" "$(shell full 'touch /more 2>/dev/null || echo full')" full
+done
+
 # ---- init where nobody looks for it
 nodectl kill evil --quiet
 check "create" nodectl create moved --start --quiet
