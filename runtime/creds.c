@@ -132,10 +132,14 @@ int session_reset(struct err *err)
 {
 	sigset_t none;
 
+	/* By the raw call: glibc's keeps two signals for itself and would leave them ignored.
+	 */
 	for (int signal = 1; signal < _NSIG; signal++) {
-		const struct sigaction standard = { .sa_handler = SIG_DFL };
+		const struct {
+			unsigned long handler, flags, restorer, mask;
+		} standard = { 0 };
 
-		(void)sigaction(signal, &standard, NULL);
+		(void)syscall(SYS_rt_sigaction, signal, &standard, NULL, sizeof(standard.mask));
 	}
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
