@@ -138,6 +138,24 @@ unit: $O/unit-tests all
 live: all
 	O=$O bash tests/run-live.sh $(LIVE)
 
+# The same tests and more on a real node: systemd, cgroup v2 alone, Debian's kernel, in QEMU.
+check-node:
+	@sh contrib/deps.sh @node
+	@$(MAKE) --no-print-directory -s all
+	O=$O bash tests/node/run.sh $(LIVE)
+
+# A root shell on that node.
+node-shell:
+	@sh contrib/deps.sh @node
+	@$(MAKE) --no-print-directory -s all
+	@O=$O bash tests/node/shell.sh
+
+# N times its power goes while VPSs and images are made, changed and removed.
+powercut:
+	@sh contrib/deps.sh @node
+	@$(MAKE) --no-print-directory -s all
+	O=$O bash tests/node/powercut.sh $(N)
+
 bench: all $O/floor $O/timer
 	O=$O bash bench/run.sh $(N)
 
@@ -183,6 +201,6 @@ uninstall:
 clean:
 	rm -rf $O
 
-.PHONY: all deps demo check check-tree unit live bench asan analyze format install uninstall clean
+.PHONY: all deps demo check check-tree unit live check-node node-shell powercut bench asan analyze format install uninstall clean
 .SECONDARY:
 -include $(shell find $O/obj -name '*.d' 2>/dev/null)

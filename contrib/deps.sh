@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Install what contrib/packages names and this machine lacks.
+# Install what contrib/packages names and this machine lacks.  usage: deps.sh [@MARK]
 set -eu
 cd "$(dirname "$0")/.."
 
 missing=
-for package in $(sed 's/#.*//' contrib/packages); do
+for package in $(awk -v mark="${1:-}" '{ sub(/#.*/, "") } NF == 1 || $2 == mark { print $1 }' contrib/packages); do
 	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
 	[ "$status" = installed ] || missing="$missing $package"
 done

@@ -1,0 +1,135 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The tests on a real node: cgroup v2 alone, systemd as pid 1, Debian's kernel, in QEMU.
+#
+#	tests/node/run.sh [NAME...]	all, or only these scripts of tests/live and tests/node/only,
+#					and `node-reboot`: the node's own
+#	NODE_BOXES=1			one box does it all; usually two share the work
+#	NODE_ONLINE=1			with the network of this machine: apt-get in VPSs too
+#	NODE_TIMEOUT=1500		seconds until a box that has not ended is ended
+. "$(dirname "$0")/box.sh"
+boxes=${NODE_BOXES:-2}
+[ -n "${NODE_ONLINE-}" ] || NODE_OFFLINE=yes
+
+# Everything is ten times slower without KVM; how often a thing is done again gives way.
+export ROUNDS=${ROUNDS:-4} CYCLES=${CYCLES:-5}
+
+# Seconds that a script takes in a box, to share them out; one that is not named takes 60.
+cost() {
+	case $1 in
+	debian | limits) echo 200 ;;
+	parallel | crash | image) echo 120 ;;
+	life | network | hostile | reboot | access | cgroups | node-reboot) echo 75 ;;
+	exec | isolation) echo 50 ;;
+	cycle | machine) echo 30 ;;
+	*) echo 60 ;;
+	esac
+}
+
+# The longest first, each to the box that has least to do: sets SHARE[box]
+share_out() {
+	local load=() name cost box least
+	for ((box = 0; box < boxes; box++)); do
+		load[box]=0 SHARE[box]=
+	done
+	while read -r cost name; do
+		least=0
+		for ((box = 1; box < boxes; box++)); do
+			[ "${load[box]}" -ge "${load[least]}" ] || least=$box
+		done
+		load[least]=$((load[least] + cost))
+		SHARE[least]+=" $name"
+	done < <(for name in "$@"; do echo "$(cost "$name") $name"; done | sort -rn)
+}
+
+# everything: the suite's own list, what is only here, and the reboot
+everything() {
+	sed -n 's/^all="\(.*\)"$/\1/p' tests/run-live.sh
+	(cd "$NODE/only" && ls) | sed 's/\.sh$//'
+	echo node-reboot
+}
+
+# wanted NAME...: what suite.sh reads
+wanted() {
+	local name live= only= reboot=
+	for name in "$@"; do
+		if [ "$name" = node-reboot ]; then
+			reboot=yes
+		elif [ -e "$NODE/only/$name.sh" ]; then
+			only+=" $name"
+		else
+			live+=" $name"
+		fi
+	done
+	printf '%s=%q\n' LIVE_SCRIPTS "$live" ONLY_SCRIPTS "$only" REBOOT "$reboot"
+	printf 'export %s=%q\n' ROUNDS "$ROUNDS" CYCLES "$CYCLES"
+}
+
+# one_box NUMBER NAME...: its report is in test-NUMBER.log, which says DONE at its end
+one_box() {
+	local number=$1 log=$BOX/test-$1.log ended last
+	shift
+	box_new
+	wanted "$@" >"$RUN/wanted" && box_add "$RUN/wanted" wanted || exit 1
+	rm -f "$RUN/said"
+	ln "$log" "$RUN/said"
+	box_start test unsafe
+	box_watch "${NODE_TIMEOUT:-1500}" 200 >"$RUN/watched"
+	ended=$?
+	cat "$RUN/watched" >>"$log"
+	cp "$RUN/console" "$BOX/console-$number.log"
+	last=$(tail -n 1 "$log")
+	if [ $ended -eq 0 ] && ! [[ $last =~ ^[0-9]+\ passed,\ [0-9]+\ failed ]]; then
+		box_console 40 >>"$log"
+		ended=1
+	fi
+	[ $ended -eq 0 ] || printf '%s\n' "not ok - the node ended before its tests" "0 passed, 1 failed" >>"$log"
+}
+
+began=$SECONDS
+box_prepare
+built=$SECONDS
+[ $# -gt 0 ] || set -- $(everything)
+[ $# -ge "$boxes" ] || boxes=$#
+share_out "$@"
+
+pids=()
+leave() {
+	trap - EXIT INT TERM HUP
+	[ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null
+	wait
+}
+trap leave EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+rm -f "$BOX"/test-*.log "$BOX"/console-*.log
+for ((box = 0; box < boxes; box++)); do
+	: >"$BOX/test-$box.log"
+	# shellcheck disable=SC2086
+	(one_box $box ${SHARE[box]}) &
+	pids+=($!)
+done
+
+# One after the other, so that nothing is mixed; the first as it comes.
+for ((box = 0; box < boxes; box++)); do
+	echo "=== box $((box + 1)) of $boxes:${SHARE[box]}"
+	tail -n +1 -s 0.5 -f --pid="${pids[box]}" "$BOX/test-$box.log"
+	wait "${pids[box]}"
+	tail -n 1 "$BOX/test-$box.log" >>"$BOX/sums.$$"
+done
+pids=()
+
+echo "=== prepared in $((built - began)) s, ran for $((SECONDS - built)) s"
+awk '{ for (i = 2; i <= NF; i++) { word = $i; sub(",", "", word); n[word] += $(i - 1) } }
+	END {
+		printf "%d passed, %d failed", n["passed"], n["failed"]
+		if (n["skipped"])
+			printf ", %d skipped", n["skipped"]
+		print ""
+		exit n["failed"] != 0 || n["passed"] == 0
+	}' "$BOX/sums.$$"
+status=$?
+rm -f "$BOX/sums.$$"
+exit $status
