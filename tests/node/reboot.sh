@@ -36,7 +36,7 @@ up() {
 after() {
 	like "the node has booted again" "$(cut -d. -f1 /proc/uptime)" '^[0-9]{1,2}$'
 	check "nodectl.service starts" eventually 120 up
-	is "what ran runs, and nothing else" "$(nodectl list -H -o NAME,STATE | xargs)" \
+	is "what ran runs, and nothing else" "$(nodectl list -H -o NAME,STATE -s NAME | xargs)" \
 		"never stopped run1 running run2 running still stopped"
 	is "repair finds nothing" "$(nodectl repair --dry-run 2>&1)" ""
 	is "what was written is there" "$(inside run1 cat /root/file)" kept
