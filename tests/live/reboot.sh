@@ -11,7 +11,13 @@ port=$((22000 + $(field re .id)))
 # ---- reboot
 pid=$(field re .pid)
 inside re sh -c 'echo kept >/root/file'
-check "reboot inside" inside re reboot
+# what asks for it may be ended by it before it can say so
+asked() {
+	inside "$@"
+	case $? in 0 | 129 | 137 | 143) return 0 ;; esac
+	return 1
+}
+check "reboot inside" asked re reboot
 check "it comes up again" eventually 30 init_is_not re "$pid"
 booted re || not_ok "and boots"
 is "with the same address" "$(field re '.ipv4[0]')" "$address"
@@ -31,7 +37,7 @@ inside once reboot
 check "restart=no does not forbid a reboot" eventually 30 init_is_not once "$pid"
 
 # ---- poweroff
-check "poweroff inside" inside re poweroff
+check "poweroff inside" asked re poweroff
 check "stops it" eventually 30 state_is re stopped
 sleep 1
 is "and it stays so" "$(nodectl status re)" "re stopped"
