@@ -10,7 +10,10 @@ counts() {
 	awk '{ print "open files", $1 }' /proc/sys/fs/file-nr
 	echo "terminals $(cat /proc/sys/kernel/pty/nr)"
 	echo "loop devices in use $(cat /sys/block/loop*/loop/backing_file 2>/dev/null | wc -l)"
-	awk 'NR > 1 { print "control groups of " $1, $3 }' /proc/cgroups
+	awk 'NR > 1 && $2 != 0 { print "control groups of " $1, $3 }' /proc/cgroups
+	# without those that are gone but for pages of the images, which stay cached
+	awk '$1 == "nr_descendants" { print "control groups of cgroup2", $2 }' \
+		"$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)/cgroup.stat"
 	echo "mounts $(wc -l </proc/self/mountinfo)"
 	echo "interfaces $(ls /sys/class/net | wc -l)"
 	command -v bpftool >/dev/null && echo "BPF programs $(bpftool prog list 2>/dev/null | grep -c '^[0-9]*:')"
