@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -177,20 +179,60 @@ int volume_wait(int dir, unsigned wait_ms, struct err *err)
 	return lock_wait(file, LOCK_SH, wait_ms, err);
 }
 
-void volume_spares(int root, bool keep)
+void spares_make(int root)
 {
 	struct err ignored;
 	own_fd dir = dir_open(root, "spare", &ignored);
 	char name[] = "0";
 
 	for (; dir >= 0 && name[0] < '0' + SPARES; name[0]++) {
-		own_fd spare = -1;
+		own_fd spare =
+		    openat(dir, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		(void)spare;
+	}
+}
 
-		if (keep)
-			spare = openat(dir, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-				       0600);
-		else
-			(void)unlinkat(dir, name, 0);
+static void spares_drop(int root)
+{
+	struct err ignored;
+	own_fd dir = dir_open(root, "spare", &ignored);
+	char name[] = "0";
+
+	for (; dir >= 0 && name[0] < '0' + SPARES; name[0]++)
+		(void)unlinkat(dir, name, 0);
+}
+
+/* ext4 keeps blocks for its own use, as many as one says, as long as it is mounted. */
+static void reserve_scale(int root, unsigned multiply, unsigned divide)
+{
+	char path[128], device[256], text[32];
+	struct stat stat;
+	struct err ignored;
+
+	if (fstat(root, &stat) < 0)
+		return;
+	str_format(path, sizeof(path), "/sys/dev/block/%u:%u", major(stat.st_dev),
+		   minor(stat.st_dev));
+	ssize_t len = readlink(path, device, sizeof(device) - 1);
+	device[len > 0 ? len : 0] = 0;
+	const char *name = strrchr(device, '/');
+	if (!name)
+		return;
+	str_format(path, sizeof(path), "/sys/fs/ext4/%.64s/reserved_clusters", name + 1);
+	if (file_read(AT_FDCWD, path, text, sizeof(text), &ignored) < 0)
+		return;
+	str_format(text, sizeof(text), "%llu", strtoull(text, NULL, 10) * multiply / divide);
+	(void)file_write(AT_FDCWD, path, text, &ignored);
+}
+
+void volume_spares(int root, bool keep)
+{
+	if (keep) {
+		spares_make(root);
+		reserve_scale(root, 2, 1);
+	} else {
+		reserve_scale(root, 1, 2);
+		spares_drop(root);
 	}
 }
 

@@ -142,7 +142,7 @@ static int skeleton_make(int dir, struct err *err)
 	own_fd spare = work < 0 ? -1 : dir_make(dir, "spare", 0700, err);
 	if (spare < 0)
 		return -1;
-	volume_spares(dir, true);
+	spares_make(dir);
 	return 0;
 }
 

@@ -109,9 +109,9 @@ int volume_mount(int dir, const char *name, unsigned wait_ms, struct err *err);
 int volume_wait(int dir, unsigned wait_ms, struct err *err);
 
 /*
- * A mounted volume, @root, keeps a few files for the time when it has no inode left: without
- * one it could not even be mounted as an upper layer.  Give them up, or take them back as far
- * as it has room.
+ * A mounted volume, @root, keeps a few files and blocks for the time when it has no others
+ * left: without them it could not even be mounted as an upper layer.  Give them up, or take
+ * them back as far as it has room.
  */
 void volume_spares(int root, bool keep);
 

@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -178,14 +179,26 @@ static int overlay_mount(struct err *err)
 			  err);
 }
 
+/* For its working directory it needs a block: without one it is mounted read-only, and only
+ * the kernel's log says so. */
+static bool has_no_room(int overlay, const struct err *err)
+{
+	struct statvfs fs;
+
+	if (overlay < 0)
+		return err->code == ENOSPC;
+	return fstatvfs(overlay, &fs) == 0 && (fs.f_flag & ST_RDONLY);
+}
+
 /* Overlay tries out what the upper layer can do, and needs a few inodes for that. */
 static int overlay_build(const struct vps *vps, struct err *err)
 {
 	own_fd overlay = overlay_mount(err);
 
-	if (overlay < 0 && err->code == ENOSPC) {
+	if (has_no_room(overlay, err)) {
 		own_fd volume = open("u", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
+		own_close(&overlay);
 		volume_spares(volume, false);
 		overlay = overlay_mount(err);
 		volume_spares(volume, true);
