@@ -402,7 +402,9 @@ static int answer_wait(int answer, pid_t pid, bool reap, struct err *err)
 {
 	struct err got;
 
-	if (read_all(answer, &got, sizeof(got)) < 0) {
+	/* the volume that one never took which failed early comes back first, as a reset */
+	if (read_all(answer, &got, sizeof(got)) < 0 &&
+	    (errno != ECONNRESET || read_all(answer, &got, sizeof(got)) < 0)) {
 		(void)waitpid(pid, NULL, 0);
 		return fail(err, 0,
 			    "the starting process was killed; 'nodectl repair' cleans up");
