@@ -252,9 +252,9 @@ static int settle(const struct node *node, struct held *held, struct err *err)
 	if (status.crashed && !status.init) {
 		/* for the monitor, which may come to look only when the intent is gone: a stop
 		 * that was cut off is no crash of init */
-		if ((strncmp(intent, "stop", 4) == 0 || strncmp(intent, "kill", 4) == 0) &&
-		    file_replace_volatile(held->place.run, "stopped", "", 0, 0600, err) < 0)
-			return -1;
+		if (strncmp(intent, "stop", 4) == 0 || strncmp(intent, "kill", 4) == 0)
+			(void)file_replace_volatile(held->place.run, "stopped", "", 0, 0600,
+						    err);
 		if (runtime_clean(&held->vps, &held->place, err) < 0)
 			return fail_in(err, "cannot clean up");
 		if (cut)

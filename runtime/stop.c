@@ -192,10 +192,11 @@ int runtime_stop(const struct vps *vps, const struct place *place, unsigned time
 	unsigned left;
 
 	*forced = true;
-	/* The monitor reads it when init ends, and leaves the cleaning to us while we live. */
+	/* The monitor reads it when init ends, and leaves the cleaning to us while we live.
+	 * Where it cannot be written, for /run is full, the monitor will find that we were
+	 * faster. */
 	str_format(intent, sizeof(intent), "%s %d\n", timeout ? "stop" : "kill", getpid());
-	if (intent_write(place->run, intent, err) < 0)
-		return -1;
+	(void)intent_write(place->run, intent, err);
 	if (record_read(place->run, &record) == 0) {
 		init = process_open(record.init, record.init_start);
 		monitor = process_open(record.monitor, record.monitor_start);
@@ -212,8 +213,7 @@ int runtime_stop(const struct vps *vps, const struct place *place, unsigned time
 		*forced = !wait_end(init, left);
 		/* from here on there is no going back */
 		str_format(intent, sizeof(intent), "kill %d\n", getpid());
-		if (intent_write(place->run, intent, err) < 0)
-			return -1;
+		(void)intent_write(place->run, intent, err);
 	}
 
 	/* What init left behind is killed too; then the monitor has nothing to wait for. */

@@ -72,8 +72,13 @@ static int ring_open(struct monitor *monitor)
 	int fd = openat(MONITOR_RUN, "console.ring", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
 			0600);
 
-	if (fd < 0 || ftruncate(fd, RING_HEADER + RING_SIZE) < 0)
+	/* all of it now: on a full file system a page that is first written to later would be
+	 * our end (SIGBUS) */
+	if (fd < 0 || ftruncate(fd, RING_HEADER + RING_SIZE) < 0 ||
+	    posix_fallocate(fd, 0, RING_HEADER + RING_SIZE) != 0) {
+		close(fd);
 		return -1;
+	}
 	monitor->ring =
 	    mmap(NULL, RING_HEADER + RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
@@ -367,7 +372,8 @@ int main(int argc, char *argv[])
 	(void)fcntl(MONITOR_CONSOLE, F_SETFL, O_RDWR | O_NONBLOCK);
 
 	/* without console or ring the VPS is still worth watching */
-	monitor.listener = ring_open(&monitor) == 0 ? listener_open() : -1;
+	(void)ring_open(&monitor);
+	monitor.listener = listener_open();
 	if (monitor.ring == MAP_FAILED || !monitor.ring) {
 		static char instead[RING_HEADER + RING_SIZE] __attribute__((aligned(8)));
 

@@ -101,4 +101,23 @@ kill -9 "$(sed -n 's/^monitor = //p' "$RUN/moved/run")"
 check "a VPS is stopped without a monitor when none can be had" nodectl stop moved --timeout 5
 mv "$BIN/nodectl-monitor.away" "$BIN/nodectl-monitor"
 
+# ---- a node whose /run is full, and a console that prints all the same
+mkdir "$WORK/run" && mount -t tmpfs -o size=300k none "$WORK/run" || exit 1
+sed "s,^run = .*,run = $WORK/run," "$NODECTL_CONFIG" >"$WORK/node.conf"
+cp -r "$(dirname "$NODECTL_CONFIG")/plans" "$WORK/"
+full() {
+	NODECTL_CONFIG=$WORK/node.conf nodectl "$@"
+}
+full create tight --quiet
+head -c 240k /dev/zero >"$WORK/run/fill"
+check "with 60 KiB it starts" full start tight
+head -c 300k /dev/zero >"$WORK/run/fill" 2>/dev/null
+full exec -T tight -- sh -c 'i=0; while [ $i -lt 3000 ]; do echo 1234567890123456789012345678901234567890; i=$((i + 1)); done >/dev/console' </dev/null
+is "its monitor lives on" "$(tr '\0' ' ' <"/proc/$(sed -n 's/^monitor = //p' "$WORK/run/tight/run")/cmdline" | cut -d' ' -f1-2)" "nodectl-monitor tight"
+check "it is stopped with no room at all" full stop tight --timeout 5
+is "and stays so" "$(sleep 1; full status tight)" "tight stopped"
+exits 46 "what cannot start says why" full start tight
+check "destroy" full destroy tight --yes
+umount "$WORK/run"
+
 finish
