@@ -80,18 +80,18 @@ void str_format(char *to, size_t size, const char *fmt, ...)
 	(void)len;
 }
 
-/* The digits at the start of @text; false when there is none or they overflow. */
-static bool digits_parse(const char *text, uint64_t *number, const char **rest)
+/* The digits at the start of @text; false when there is none.  More than a number holds is
+ * still one, and too large for whoever asked. */
+static bool digits_parse(const char *text, uint64_t *number, bool *huge, const char **rest)
 {
 	uint64_t value = 0;
 
+	*huge = false;
 	if (*text < '0' || *text > '9')
 		return false;
-	for (; *text >= '0' && *text <= '9'; text++) {
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, (uint64_t)(*text - '0'), &value))
-			return false;
-	}
+	for (; *text >= '0' && *text <= '9'; text++)
+		*huge = *huge || __builtin_mul_overflow(value, 10, &value) ||
+			__builtin_add_overflow(value, (uint64_t)(*text - '0'), &value);
 	*number = value;
 	*rest = text;
 	return true;
@@ -118,16 +118,17 @@ int size_parse(const char *text, uint64_t *bytes, struct err *err)
 {
 	const char *rest;
 	uint64_t number, factor;
+	bool huge;
 
-	if (!digits_parse(text, &number, &rest))
+	if (!digits_parse(text, &number, &huge, &rest))
 		return fail_as(err, ERR_VALUE, "'%s' is not a size (like 512M or 10G)", text);
 	if (!unit_parse(&rest, "KMGTP", 1024, &factor) ||
 	    (*rest && strcmp(rest, "iB") != 0 && strcmp(rest, "B") != 0) ||
 	    (*rest && factor == 1))
 		return fail_as(err, ERR_VALUE, "'%s' has an unknown unit (K, M, G, T or P)",
 			       text);
-	if (__builtin_mul_overflow(number, factor, &number) || number > INT64_MAX)
-		return fail_as(err, ERR_VALUE, "'%s' is too large", text);
+	if (huge || __builtin_mul_overflow(number, factor, &number) || number > INT64_MAX)
+		return fail_as(err, ERR_VALUE, "'%s' is too large (at most 8191P)", text);
 	*bytes = number;
 	return 0;
 }
@@ -136,14 +137,15 @@ int rate_parse(const char *text, uint64_t *bits, struct err *err)
 {
 	const char *rest;
 	uint64_t number, factor;
+	bool huge;
 
-	if (!digits_parse(text, &number, &rest))
+	if (!digits_parse(text, &number, &huge, &rest))
 		return fail_as(err, ERR_VALUE,
 			       "'%s' is not a rate (like 100M, in bits a second)", text);
 	if (!unit_parse(&rest, "kMGT", 1000, &factor) || (*rest && strcmp(rest, "bit") != 0))
 		return fail_as(err, ERR_VALUE, "'%s' has an unknown unit (k, M, G or T)", text);
-	if (__builtin_mul_overflow(number, factor, &number))
-		return fail_as(err, ERR_VALUE, "'%s' is too large", text);
+	if (huge || __builtin_mul_overflow(number, factor, &number))
+		return fail_as(err, ERR_VALUE, "'%s' is too large (at most 18446744T)", text);
 	*bits = number;
 	return 0;
 }
@@ -153,8 +155,9 @@ int cpus_parse(const char *text, unsigned *hundredths, struct err *err)
 	const char *rest;
 	uint64_t whole;
 	unsigned part = 0;
+	bool huge;
 
-	if (!digits_parse(text, &whole, &rest))
+	if (!digits_parse(text, &whole, &huge, &rest))
 		return fail_as(err, ERR_VALUE, "'%s' is not a number of CPUs (like 1.5)", text);
 	if (*rest == '.') {
 		unsigned weight = 10;
@@ -164,8 +167,9 @@ int cpus_parse(const char *text, unsigned *hundredths, struct err *err)
 	}
 	if (*rest || rest[-1] == '.')
 		return fail_as(err, ERR_VALUE, "'%s' is not a number of CPUs (like 1.5)", text);
-	if (whole > 4096)
-		return fail_as(err, ERR_VALUE, "'%s' CPUs are more than any machine has", text);
+	if (huge || whole > 4096)
+		return fail_as(err, ERR_VALUE, "'%s' is not a number of CPUs from 0 to 4096",
+			       text);
 	*hundredths = (unsigned)whole * 100 + part;
 	return 0;
 }
@@ -178,15 +182,16 @@ int seconds_parse(const char *text, unsigned *seconds, struct err *err)
 	} units[] = { { 0, 1 }, { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
 	const char *rest;
 	uint64_t number;
+	bool huge;
 
-	if (!digits_parse(text, &number, &rest))
+	if (!digits_parse(text, &number, &huge, &rest))
 		return fail_as(err, ERR_VALUE, "'%s' is not a time (like 90, 10m, 2h or 7d)",
 			       text);
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
 		if (*rest != units[i].unit || (*rest && rest[1]))
 			continue;
-		if (number > 365 * 86400u / units[i].factor)
-			return fail_as(err, ERR_VALUE, "'%s' is more than a year", text);
+		if (huge || number > 365 * 86400u / units[i].factor)
+			return fail_as(err, ERR_VALUE, "'%s' is more than a year (365d)", text);
 		*seconds = (unsigned)number * units[i].factor;
 		return 0;
 	}
@@ -198,12 +203,12 @@ int number_parse(const char *text, unsigned long min, unsigned long max, unsigne
 {
 	const char *rest;
 	uint64_t value;
+	bool huge;
 
-	if (!digits_parse(text, &value, &rest) || *rest)
-		return fail_as(err, ERR_VALUE, "'%s' is not a number", text);
-	if (value < min || value > max)
-		return fail_as(err, ERR_VALUE, "'%s' is not between %lu and %lu", text, min,
-			       max);
+	if (!digits_parse(text, &value, &huge, &rest) || *rest || huge || value < min ||
+	    value > max)
+		return fail_as(err, ERR_VALUE, "'%s' is not a number from %lu to %lu", text,
+			       min, max);
 	*number = value;
 	return 0;
 }

@@ -35,7 +35,8 @@ static int port_parse(const char *text, size_t len, uint16_t *port, struct err *
 	unsigned long number;
 
 	if (len >= sizeof(digits))
-		return fail_as(err, ERR_VALUE, "'%.*s' is not a port", (int)len, text);
+		return fail_as(err, ERR_VALUE, "'%.*s' is not a number from 1 to 65535",
+			       (int)len, text);
 	memcpy(digits, text, len);
 	digits[len] = '\0';
 

@@ -169,7 +169,7 @@ Test(node, the_port_of_the_last_vps_is_a_port)
 
 	parsed(&node, SUBNET "ssh-port = 36872\n");
 	refused(SUBNET "ssh-port = 36873\n",
-		"line 2: ssh-port: '36873' is not between 0 and 36872");
+		"line 2: ssh-port: '36873' is not a number from 0 to 36872");
 }
 
 Test(node, the_bridge_has_a_name_that_an_interface_can_have)

@@ -201,7 +201,44 @@ Test(str, a_number_lies_between_its_bounds)
 	is(NUMBER, "0099", 99);
 	refused(NUMBER, "4");
 	refused(NUMBER, "101");
-	cr_expect_str_eq(err.msg, "'101' is not between 5 and 100");
+	cr_expect_str_eq(err.msg, "'101' is not a number from 5 to 100");
+}
+
+/* Whatever is wrong with it, the way out is the same. */
+Test(str, what_is_no_number_is_told_the_bounds)
+{
+	static const char *const garbage[] = { "", "soon", "-7", "99999999999999999999" };
+	char expected[80];
+
+	for (size_t i = 0; i < ARRAY_SIZE(garbage); i++) {
+		refused(NUMBER, garbage[i]);
+		snprintf(expected, sizeof(expected), "'%s' is not a number from 5 to 100",
+			 garbage[i]);
+		cr_expect_str_eq(err.msg, expected);
+	}
+}
+
+Test(str, what_is_too_large_is_told_the_bound)
+{
+	static const struct {
+		enum parser parser;
+		const char *text, *expected;
+	} rows[] = {
+		{ SIZE, "8192P", "'8192P' is too large (at most 8191P)" },
+		{ SIZE, "99999999999999999999",
+		  "'99999999999999999999' is too large (at most 8191P)" },
+		{ RATE, "99999999999999999999",
+		  "'99999999999999999999' is too large (at most 18446744T)" },
+		{ CPUS, "99999999999999999999",
+		  "'99999999999999999999' is not a number of CPUs from 0 to 4096" },
+		{ SECONDS, "99999999999999999999d",
+		  "'99999999999999999999d' is more than a year (365d)" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		refused(rows[i].parser, rows[i].text);
+		cr_expect_str_eq(err.msg, rows[i].expected);
+	}
 }
 
 Test(str, a_number_is_the_whole_text_or_none)

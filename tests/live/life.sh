@@ -98,6 +98,8 @@ exits 0 "set of a running VPS" nodectl set web1 --memory 128M --hostname www.exa
 like "says what comes later" "$OUT" 'hostname = www.example.org \(at the next start\)'
 is "is saved" "$(field web1 .memory)" $((128 << 20))
 exits 21 "set with a bad value" nodectl set web1 --cpus lots
+exits 21 "set with a number beyond all numbers" nodectl set web1 --weight 99999999999999999999
+like "tells the range" "$OUT" "'99999999999999999999' is not a number from 1 to 10000"
 exits 20 "set of an unknown option" nodectl set web1 --colour red
 nodectl restart web1 --quiet --force
 is "the host name is there after the next start" "$(inside web1 hostname)" www.example.org
