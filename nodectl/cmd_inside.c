@@ -120,66 +120,6 @@ int cmd_console(struct cli *cli, struct err *err)
 	return runtime_console(vps.name, run, err);
 }
 
-/*
- * OpenSSH's client to the VPS's own address.  Host keys are remembered in the
- * VPS's directory: they go with it, and never meet the operator's known_hosts.
- */
-int cmd_ssh(struct cli *cli, struct err *err)
-{
-	own_node node;
-	own_vps vps = { 0 };
-	char known[600], address[ADDRESS_TEXT], target[ADDRESS_TEXT + 8];
-	const char **argv = xcalloc((size_t)cli->args_count + 16, sizeof(*argv));
-	size_t n = 0;
-	pid_t init;
-
-	if (cli_expect(cli, 1, -1, err) < 0 || node_open(&node, cli->config, err) < 0 ||
-	    awake_load(&node, cli->args[0], &vps, &init, err) < 0)
-		return -1;
-	if (!vps.link.ipv4.family && !vps.link.ipv6.family)
-		return fail_as(err, ERR_VALUE, "%s: it has no address; use 'nodectl enter'",
-			       vps.name);
-	address_print(vps.link.ipv4.family ? &vps.link.ipv4 : &vps.link.ipv6, false, address,
-		      sizeof(address));
-	str_format(target, sizeof(target), "root@%s", address);
-	str_format(known, sizeof(known), "UserKnownHostsFile=%s/vps/%s/known_hosts",
-		   node.storage, vps.name);
-
-	const char *const options[] = {
-		"ssh",
-		"-o",
-		known,
-		"-o",
-		"StrictHostKeyChecking=accept-new",
-		"-o",
-		"HostKeyAlias=nodectl",
-		"-o",
-		"LogLevel=ERROR",
-		target,
-	};
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-		argv[n++] = options[i];
-	/* options of ssh stand before its target, a command after it */
-	int rest = cli->args_count > 1 && strcmp(cli->args[1], "--") == 0 ? 2 : 1;
-	if (rest < cli->args_count && cli->args[rest][0] == '-') {
-		n--;
-		for (; rest < cli->args_count && cli->args[rest][0] == '-'; rest++) {
-			argv[n++] = cli->args[rest];
-			if (strlen(cli->args[rest]) == 2 &&
-			    strchr("bcDEeFIiJLlmOopQRSWw", cli->args[rest][1]) &&
-			    rest + 1 < cli->args_count)
-				argv[n++] = cli->args[++rest];
-		}
-		argv[n++] = target;
-	}
-	for (; rest < cli->args_count; rest++)
-		argv[n++] = cli->args[rest];
-	execvp(argv[0], (char *const *)argv);
-	fail(err, errno, "cannot execute 'ssh' (package openssh-client)");
-	err->kind = ERR_CANNOT_RUN;
-	return -1;
-}
-
 int password_read(const struct cli *cli, char *password, size_t size, struct err *err)
 {
 	struct termios before, quiet;

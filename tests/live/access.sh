@@ -34,6 +34,10 @@ is "nodectl ssh, with options of ssh" "$(nodectl ssh acc -i "$WORK/key1" -o Batc
 is "and with --" "$(nodectl ssh acc -- -i "$WORK/key1" -oBatchMode=yes id -un </dev/null)" root
 [ -s "$STORAGE/vps/acc/known_hosts" ] && ok "it remembers the host key with the VPS" || not_ok "it remembers the host key with the VPS"
 is "and not with the operator" "$(mine)" "$before"
+printf 'Host *\nForwardAgent yes\nForwardX11 yes\nForwardX11Trusted yes\n' >"$WORK/ssh_config"
+forwards() { nodectl ssh acc -F "$WORK/ssh_config" "$@" -G </dev/null | grep -E '^forward(agent|x11) ' | sort | tr '\n' ' '; }
+is "neither agent nor display go along because a file says so" "$(forwards)" "forwardagent no forwardx11 no "
+is "but when asked for" "$(forwards -A -o ForwardX11=yes)" "forwardagent yes forwardx11 yes "
 is "the exit code of nodectl ssh" "$(nodectl ssh acc -i "$WORK/key1" 'exit 9' </dev/null; echo $?)" 9
 is "authorized_keys is root's alone" "$(shell acc 'stat -c "%u %a" /root/.ssh /root/.ssh/authorized_keys' | tr '\n' ' ')" "0 700 0 600 "
 
