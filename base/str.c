@@ -228,6 +228,21 @@ void size_print(uint64_t bytes, char *text, size_t size)
 		str_format(text, size, "%" PRIu64 "%c", bytes, units[unit]);
 }
 
+void rate_print(uint64_t bits, char *text, size_t size)
+{
+	static const char units[] = "kMGT";
+	int unit = -1;
+
+	while (bits && bits % 1000 == 0 && unit < 3) {
+		bits /= 1000;
+		unit++;
+	}
+	if (unit < 0)
+		str_format(text, size, "%" PRIu64, bits);
+	else
+		str_format(text, size, "%" PRIu64 "%c", bits, units[unit]);
+}
+
 void cpus_print(unsigned hundredths, char *text, size_t size)
 {
 	if (hundredths % 100 == 0)

@@ -20,8 +20,16 @@ static const struct {
 	enum limit limit;
 	const char *name;
 } limit_names[] = {
-	{ LIMIT_MEMORY, "memory" }, { LIMIT_SWAP, "swap" },   { LIMIT_CPU, "cpus" },
-	{ LIMIT_WEIGHT, "weight" }, { LIMIT_TASKS, "tasks" },
+	{ LIMIT_MEMORY, "memory" },
+	{ LIMIT_SWAP, "swap" },
+	{ LIMIT_CPU, "cpus" },
+	{ LIMIT_WEIGHT, "weight" },
+	{ LIMIT_TASKS, "tasks" },
+	{ LIMIT_MEMORY_GUARANTEE, "memory-guaranteed" },
+	{ LIMIT_CPU_GUARANTEE, "cpu-guaranteed" },
+	{ LIMIT_IO_READ, "io-read" },
+	{ LIMIT_IO_WRITE, "io-write" },
+	{ LIMIT_IO_WEIGHT, "io-weight" },
 };
 
 const char *limit_name(enum limit limit)

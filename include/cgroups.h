@@ -14,15 +14,31 @@ enum limit {
 	LIMIT_CPU = 1 << 2,
 	LIMIT_WEIGHT = 1 << 3,
 	LIMIT_TASKS = 1 << 4,
+	LIMIT_MEMORY_GUARANTEE = 1 << 5,
+	LIMIT_CPU_GUARANTEE = 1 << 6,
+	LIMIT_IO_READ = 1 << 7,
+	LIMIT_IO_WRITE = 1 << 8,
+	LIMIT_IO_WEIGHT = 1 << 9,
 };
 
-/* What one VPS may use.  0 means no limit, but for swap, where 0 means none at all. */
+/* How fast a VPS may read or write its disk; 0 is no limit. */
+struct io_limit {
+	uint64_t bytes; /* a second */
+	unsigned ops;	/* a second */
+};
+
+/* What one VPS may use.  0 means no limit, but for swap, where 0 means none at all, and for the
+ * guarantees, which are none then. */
 struct limits {
-	uint64_t memory;   /* bytes */
-	uint64_t swap;	   /* bytes, beside memory */
-	unsigned cpus;	   /* cap, hundredths of one CPU */
-	unsigned weight;   /* share under contention, 1..10000, 0 = 100 (cpu.weight) */
-	unsigned tasks;	   /* processes and threads */
+	uint64_t memory;	    /* bytes */
+	uint64_t memory_guaranteed; /* bytes, never reclaimed for others */
+	uint64_t swap;		    /* bytes, beside memory */
+	unsigned cpus;		    /* cap, hundredths of one CPU */
+	unsigned cpus_guaranteed;   /* hundredths, whatever the others do */
+	unsigned weight;	    /* share under contention, 1..10000; 0: by the guarantee */
+	unsigned tasks;		    /* processes and threads */
+	struct io_limit io_read, io_write; /* of the device that the volume lies on */
+	unsigned io_weight;		   /* share of a busy disk, 1..10000, 0 = 100 */
 	unsigned accepted; /* enum limit bits that the operator accepts unenforced */
 };
 

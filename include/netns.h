@@ -54,6 +54,7 @@ struct link {
 	struct address ipv4, ipv6; /* prefix as the guest sees it; family 0: none */
 	struct publish publish[PUBLISH_MAX];
 	unsigned publish_count;
+	uint64_t rate_in, rate_out; /* bits a second to and from the VPS; 0: no limit */
 };
 
 /*

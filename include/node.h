@@ -88,6 +88,12 @@ extern const size_t vps_fields_count;
 int field_set(struct vps *vps, const struct field *field, const char *text, struct err *err);
 const struct field *field_find(const char *key);
 
+/* Its bit in struct vps's overrides. */
+static inline uint64_t field_bit(const struct field *field)
+{
+	return UINT64_C(1) << (field - vps_fields);
+}
+
 /* Print one field as lines of vps.conf, none when it is empty. */
 void field_print(const struct vps *vps, const struct field *field, FILE *out);
 

@@ -39,6 +39,7 @@ int number_parse(const char *text, unsigned long min, unsigned long max, unsigne
 
 /* The shortest text that the parser reads back as the same value, "1G", "1536M", "1.5". */
 void size_print(uint64_t bytes, char *text, size_t size);
+void rate_print(uint64_t bits, char *text, size_t size);
 void cpus_print(unsigned hundredths, char *text, size_t size);
 
 /* For people: "1.5G", "12d 3h", "4.2 GiB/s"-like rounding; not meant to be read back. */

@@ -35,7 +35,9 @@ struct vps {
 	char digest[65]; /* the tree it runs on */
 	char plan[64];
 	char hostname[65];
+	uint64_t overrides; /* a bit for each of vps_fields[] that is not the plan's */
 	struct limits limits;
+	uint64_t traffic; /* bytes a month; 0: no limit */
 	struct volume volume;
 	struct link link;
 	struct address nameserver[VPS_NAMESERVERS]; /* family 0: the node's */

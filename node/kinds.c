@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "err.h"
+#include "node.h"
 #include "own.h"
 #include "runtime.h"
 #include "str.h"
@@ -115,6 +116,122 @@ static void cpus_kind_print(const char *key, const void *value, size_t size, FIL
 }
 
 const struct kind kind_cpus = { cpus_kind_parse, cpus_kind_print };
+
+static void amount_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	if (*(const uint64_t *)value)
+		bytes_print(key, value, size, out);
+}
+
+const struct kind kind_amount = { bytes_parse, amount_print };
+
+static void cores_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	if (*(const unsigned *)value)
+		cpus_kind_print(key, value, size, out);
+}
+
+const struct kind kind_cores = { cpus_kind_parse, cores_print };
+
+static int rate_kind_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	return rate_parse(text, value, err);
+}
+
+static void rate_kind_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	char text[32];
+
+	(void)size;
+	if (!*(const uint64_t *)value)
+		return;
+	rate_print(*(const uint64_t *)value, text, sizeof(text));
+	text_print(key, text, out);
+}
+
+const struct kind kind_rate = { rate_kind_parse, rate_kind_print };
+
+/* "50M/s", "500iops", "50M/s,500iops", "0"; a bare size is one a second as well. */
+static int io_part_parse(const char *text, struct io_limit *limit, struct err *err)
+{
+	size_t len = strlen(text);
+	char number[32];
+	unsigned long ops;
+
+	if (len > 4 && len < sizeof(number) && strcmp(text + len - 4, "iops") == 0) {
+		str_format(number, sizeof(number), "%.*s", (int)(len - 4), text);
+		if (number_parse(number, 0, UINT32_MAX, &ops, err) < 0)
+			return -1;
+		limit->ops = (unsigned)ops;
+		return 0;
+	}
+	if (len > 2 && len < sizeof(number) && strcmp(text + len - 2, "/s") == 0) {
+		str_format(number, sizeof(number), "%.*s", (int)(len - 2), text);
+		return size_parse(number, &limit->bytes, err);
+	}
+	return size_parse(text, &limit->bytes, err);
+}
+
+static int io_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	struct io_limit limit = { 0 };
+	const char *comma = strchr(text, ',');
+	own_str first = NULL;
+
+	(void)size;
+	if (comma)
+		first = xasprintf("%.*s", (int)(comma - text), text);
+	if (io_part_parse(comma ? first : text, &limit, err) < 0 ||
+	    (comma && io_part_parse(comma + 1, &limit, err) < 0))
+		return fail_as(err, ERR_VALUE,
+			       "'%s' is not a speed of the disk (like 50M/s or 500iops, or "
+			       "both: 50M/s,500iops)",
+			       text);
+	*(struct io_limit *)value = limit;
+	return 0;
+}
+
+static void io_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	const struct io_limit *limit = value;
+	char bytes[32];
+
+	(void)size;
+	if (!limit->bytes && !limit->ops)
+		return;
+	size_print(limit->bytes, bytes, sizeof(bytes));
+	if (limit->bytes && limit->ops)
+		fprintf(out, "%s = %s/s,%uiops\n", key, bytes, limit->ops);
+	else if (limit->bytes)
+		fprintf(out, "%s = %s/s\n", key, bytes);
+	else
+		fprintf(out, "%s = %uiops\n", key, limit->ops);
+}
+
+const struct kind kind_io = { io_parse, io_print };
+
+static int override_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	const struct field *field = field_find(text);
+
+	(void)size;
+	if (!field || !(field->flags & FIELD_PLAN))
+		return fail_as(err, ERR_VALUE, "'%s' is not what a plan gives", text);
+	*(uint64_t *)value |= field_bit(field);
+	return 0;
+}
+
+static void override_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	(void)size;
+	for (size_t i = 0; i < vps_fields_count; i++) {
+		if (*(const uint64_t *)value & field_bit(&vps_fields[i]))
+			text_print(key, vps_fields[i].key, out);
+	}
+}
+
+const struct kind kind_override = { override_parse, override_print };
 
 static int between(const char *text, unsigned long min, unsigned long max, unsigned *value,
 		   struct err *err)
@@ -348,7 +465,8 @@ static int accepted_parse(const char *text, void *value, size_t size, struct err
 	(void)size;
 	if (!bit)
 		return fail_as(err, ERR_VALUE,
-			       "'%s' is not a limit (memory, swap, cpus, weight or tasks)",
+			       "'%s' is not a limit (memory, memory-guaranteed, swap, cpus, "
+			       "cpu-guaranteed, weight, tasks, io-read, io-write or io-weight)",
 			       text);
 	*(unsigned *)value |= bit;
 	return 0;

@@ -20,15 +20,21 @@ extern const struct kind kind_hostname; /* char[]: DNS name of at most 64 */
 extern const struct kind kind_path;	/* char[]: absolute */
 extern const struct kind kind_bytes;	/* uint64_t */
 extern const struct kind kind_cpus;	/* unsigned, hundredths */
-extern const struct kind kind_count;	/* unsigned, 0 = no limit */
-extern const struct kind kind_weight;	/* unsigned, 1..10000 */
-extern const struct kind kind_seconds;	/* unsigned */
-extern const struct kind kind_time;	/* int64_t, seconds since 1970 */
-extern const struct kind kind_signal;	/* char[]: "auto" or a signal */
-extern const struct kind kind_address;	/* struct address */
-extern const struct kind kind_servers;	/* struct address[] */
-extern const struct kind kind_publish;	/* struct link */
-extern const struct kind kind_keys;	/* char *, one public key a line */
+extern const struct kind kind_amount;	/* uint64_t bytes, 0 = none, not printed then */
+extern const struct kind kind_cores;	/* unsigned, hundredths; likewise */
+extern const struct kind kind_rate;	/* uint64_t bits a second; likewise */
+extern const struct kind kind_io;	/* struct io_limit; likewise */
+extern const struct kind
+    kind_override;		       /* uint64_t, bits of vps_fields[] that a plan may give */
+extern const struct kind kind_count;   /* unsigned, 0 = no limit */
+extern const struct kind kind_weight;  /* unsigned, 1..10000 */
+extern const struct kind kind_seconds; /* unsigned */
+extern const struct kind kind_time;    /* int64_t, seconds since 1970 */
+extern const struct kind kind_signal;  /* char[]: "auto" or a signal */
+extern const struct kind kind_address; /* struct address */
+extern const struct kind kind_servers; /* struct address[] */
+extern const struct kind kind_publish; /* struct link */
+extern const struct kind kind_keys;    /* char *, one public key a line */
 extern const struct kind kind_accepted; /* unsigned, enum limit bits */
 extern const struct kind kind_restart;	/* enum vps_restart */
 extern const struct kind kind_onboot;	/* enum vps_onboot */

@@ -24,12 +24,22 @@ static const char full[] = "name = web1\n"
 			   "digest = " DIGEST "\n"
 			   "plan = small\n"
 			   "cpus = 1.55\n"
+			   "cpu-guaranteed = 0.25\n"
 			   "weight = 10000\n"
 			   "memory = 1536M\n"
+			   "memory-guaranteed = 512M\n"
 			   "swap = 1G\n"
 			   "tasks = 1024\n"
 			   "disk = 10G\n"
 			   "inodes = 4194304\n"
+			   "io-read = 50M/s,500iops\n"
+			   "io-write = 300iops\n"
+			   "io-weight = 200\n"
+			   "rate-in = 100M\n"
+			   "rate-out = 1500k\n"
+			   "traffic = 3T\n"
+			   "override = memory\n"
+			   "override = traffic\n"
 			   "ip = 10.77.0.8/16\n"
 			   "ip6 = fd00::8/64\n"
 			   "publish = 22001:22\n"
@@ -46,7 +56,8 @@ static const char full[] = "name = web1\n"
 			   "onboot = yes\n"
 			   "order = 5\n"
 			   "allow-unenforced = swap\n"
-			   "allow-unenforced = cpus\n";
+			   "allow-unenforced = cpus\n"
+			   "allow-unenforced = io-weight\n";
 
 static struct err err;
 
@@ -93,7 +104,7 @@ Test(fields, a_full_definition_lands_in_its_members)
 	cr_expect_eq(vps.created, 1795282828);
 	cr_expect_eq(vps.limits.cpus, 155);
 	cr_expect_eq(vps.limits.memory, 1536ull << 20);
-	cr_expect_eq(vps.limits.accepted, LIMIT_SWAP | LIMIT_CPU);
+	cr_expect_eq(vps.limits.accepted, LIMIT_SWAP | LIMIT_CPU | LIMIT_IO_WEIGHT);
 	cr_expect_eq(vps.volume.size, 10ull << 30);
 	cr_expect_eq(vps.link.ipv4.prefix, 16);
 	cr_expect_eq(vps.link.publish_count, 2);
@@ -162,7 +173,13 @@ static char *random_value(const char *key, uint64_t *seed)
 				 draw % 59);
 	if (strcmp(key, "cpus") == 0)
 		return xasprintf("%llu.%02llu", draw % 4096, draw % 100);
-	if (strcmp(key, "weight") == 0)
+	if (strcmp(key, "cpu-guaranteed") == 0)
+		return xasprintf("%llu.%02llu", draw % 64, draw % 100);
+	if (strcmp(key, "io-read") == 0 || strcmp(key, "io-write") == 0)
+		return xasprintf("%lluM/s,%lluiops", draw % 4096, draw / 4096 % 100000);
+	if (strcmp(key, "override") == 0)
+		return xstrdup(draw % 2 ? "memory" : "traffic");
+	if (strcmp(key, "weight") == 0 || strcmp(key, "io-weight") == 0)
 		return xasprintf("%llu", 1 + draw % 10000);
 	if (strcmp(key, "memory") == 0 || strcmp(key, "swap") == 0 || strcmp(key, "disk") == 0)
 		return xasprintf("%llu%c", draw % 5000, "KMGT"[draw / 5000 % 4]);

@@ -327,3 +327,28 @@ Test(kinds, bytes_and_cpus_are_printed_as_they_are_read)
 	takes(&kind_cpus, "2.25");
 	prints(&kind_cpus, "k = 2.25\n");
 }
+
+Test(kinds, a_speed_of_the_disk_is_bytes_or_operations_or_both)
+{
+	static const char *const bad[] = { "",	    ",",       "fast",	"50M/h", "iops",
+					   "50X/s", "5iops,x", "1,2,3", "-1/s" };
+
+	takes(&kind_io, "50M/s,500iops");
+	prints(&kind_io, "k = 50M/s,500iops\n");
+	takes(&kind_io, "500iops");
+	prints(&kind_io, "k = 500iops\n");
+	takes(&kind_io, "50M");
+	prints(&kind_io, "k = 50M/s\n");
+	takes(&kind_io, "0");
+	prints(&kind_io, "");
+	refuses_all(&kind_io, bad, ARRAY_SIZE(bad));
+}
+
+Test(kinds, only_what_a_plan_gives_can_be_overridden)
+{
+	takes(&kind_override, "memory");
+	takes(&kind_override, "disk");
+	prints(&kind_override, "k = memory\nk = disk\n");
+	refuses(&kind_override, "hostname");
+	refuses(&kind_override, "nothing");
+}

@@ -564,3 +564,18 @@ Test(str, a_time_that_no_calendar_has_is_a_dash)
 	moment(INT64_MAX, "-");
 	moment(INT64_MIN, "-");
 }
+
+Test(rate, is_printed_as_it_is_read)
+{
+	static const char *const rates[] = { "0",    "1",     "999", "1k", "1500k",
+					     "100M", "2500M", "1G",  "3T" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rates); i++) {
+		char text[32];
+		uint64_t bits;
+
+		cr_assert_eq(rate_parse(rates[i], &bits, &err), 0);
+		rate_print(bits, text, sizeof(text));
+		cr_expect_str_eq(text, rates[i]);
+	}
+}

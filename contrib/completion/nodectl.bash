@@ -29,7 +29,9 @@ _nodectl_verbs()
 # What 'create' and 'set' share: the keys of vps.conf(5) that are options.
 _nodectl_fields()
 {
-	_nodectl_words --cpus --weight --memory --swap --tasks --hostname --nameserver --init
+	_nodectl_words --cpus --cpu-guaranteed --weight --memory --memory-guaranteed --swap --tasks
+	_nodectl_words --io-read --io-write --io-weight --rate-in --rate-out --traffic
+	_nodectl_words --hostname --nameserver --init
 	_nodectl_words --stop-signal --stop-timeout --restart --onboot --order --allow-unenforced
 }
 
@@ -107,7 +109,9 @@ _nodectl_takes_value()
 	case $1 in
 	--wait | --timeout | -t | --columns | -o | --sort | -s | --env | -e | --cwd | -w | \
 		--lines | --user | -u | --suite | --mirror | --include | --init | --name | \
-		--config | --image | --plan | --cpus | --weight | --memory | --swap | --tasks | \
+		--config | --image | --plan | --cpus | --cpu-guaranteed | --weight | --memory | \
+		--memory-guaranteed | --swap | --tasks | --io-read | --io-write | --io-weight | \
+		--rate-in | --rate-out | --traffic | \
 		--disk | --inodes | --ip | --ip6 | --publish | --hostname | --nameserver | \
 		--ssh-key | --stop-signal | --stop-timeout | --restart | --onboot | --order | \
 		--allow-unenforced | --storage | --run | --bridge | --subnet | --subnet6 | --ids | \
@@ -153,7 +157,7 @@ _nodectl_value()
 		words='yes no last'
 		;;
 	--allow-unenforced)
-		words='memory swap cpus weight tasks'
+		words='memory memory-guaranteed swap cpus cpu-guaranteed weight tasks io-read io-write io-weight'
 		;;
 	--stop-signal)
 		words='auto SIGTERM SIGINT SIGHUP SIGQUIT SIGUSR1 SIGUSR2 SIGPWR SIGCONT SIGRTMIN+3'
