@@ -51,8 +51,7 @@ static int tty_make(struct job *job, struct err *err)
 	/* before the command can ask for it */
 	(void)ioctl(master, TIOCSWINSZ, &job->window);
 	own_fd slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (slave < 0 || setsid() < 0 || ioctl(slave, TIOCSCTTY, 0) < 0 ||
-	    fd_send(job->tty, master) < 0)
+	if (slave < 0 || ioctl(slave, TIOCSCTTY, 0) < 0 || fd_send(job->tty, master) < 0)
 		return fail(err, errno, "cannot make a terminal inside");
 	job->stdio[0] = job->stdio[1] = job->stdio[2] = take_fd(&slave);
 	return 0;
@@ -160,9 +159,12 @@ static void signals_pass(int signals, pid_t pid, int master, bool *ended, int *s
 		else if (info.ssi_signo == SIGCHLD)
 			*ended = *ended || waitpid(pid, status, WNOHANG) == pid;
 		else if (info.ssi_signo != SIGWINCH && !*ended) {
-			kill(pid, (int)info.ssi_signo);
+			/* what is typed is for all that the command has started, too */
+			pid_t to = info.ssi_code == SI_KERNEL ? -pid : pid;
+
+			kill(to, (int)info.ssi_signo);
 			/* one that is stopped would not hear it */
-			kill(pid, SIGCONT);
+			kill(to, SIGCONT);
 		}
 	}
 }

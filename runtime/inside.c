@@ -54,7 +54,11 @@ static __attribute__((noreturn)) void inside_main(const struct inside_work *work
 	/* a parent that dies takes us with it, from now on, for the tenant can stop us at any
 	 * moment; a change of ids forgets that, so again afterwards */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	result = credentials_drop(&err);
+	/* or /dev/tty inside would be the terminal of whoever has called us: to be read,
+	 * written, and typed into (TIOCSTI) */
+	result = setsid() < 0 ? fail(&err, errno, "cannot make a session") : 0;
+	if (result == 0)
+		result = credentials_drop(&err);
 	if (result == 0 &&
 	    (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0))
 		result = fail(&err, errno, "cannot protect ourselves");

@@ -10,9 +10,9 @@ struct inside_work;
 /*
  * A process inside a running VPS.  Order, and why: into its control groups while
  * we can still write them, then all namespaces in one setns(2) by the pidfd of
- * init, then a child, for only a child is in the pid namespace; it
- * becomes root of the user namespace with init's capabilities, closes what of ours @work does
- * not use, and only then calls it.
+ * init, then a child, for only a child is in the pid namespace; it leads a session and a
+ * process group of its own, becomes root of the user namespace with init's capabilities, closes
+ * what of ours @work does not use, and only then calls it.
  *
  * Returns the host pid of the process, a child of ours; @channel is a SOCK_SEQPACKET on which
  * one struct err comes when @work returned, and end-of-file when it executed something.

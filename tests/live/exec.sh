@@ -115,10 +115,17 @@ if command -v script >/dev/null; then
 	}
 	like "with a terminal the command has one" "$(tty "$NODECTL exec x -- tty")" '^/dev/pts/[0-9]+$'
 	like "-T: it has none" "$(tty "$NODECTL exec -T x -- tty")" 'not a tty'
+	unlike "nor does it reach ours by /dev/tty" "$(tty "$NODECTL exec -T x -- sh -c 'echo LEAK >/dev/tty'")" '^LEAK'
+	unlike "nor with a pipe" "$(tty "$NODECTL exec x -- sh -c 'echo LEAK >/dev/tty' | cat")" '^LEAK'
 	is "the exit code comes through" "$(tty "sh -c '$NODECTL exec x -- sh -c \"exit 5\"; echo \$?'" | tail -n 1)" 5
 	is "a signal too" "$(tty "sh -c '$NODECTL exec x -- sh -c \"kill -9 \\\$\\\$\"; echo \$?'" | tail -n 1)" 137
 	like "the window's size is handed on" \
 		"$(tty "sh -c 'stty rows 33 cols 77; $NODECTL exec x -- stty size'" | tail -n 1)" '^33 77$'
+	rm -f "$WORK/typed"
+	(eventually 10 shell x 'ps | grep -q "[s]leep 4713"' && printf '\003' >&7) &
+	like "Ctrl-C ends what the command has started, too" \
+		"$(tty "bash -c 'trap : INT; $NODECTL exec -T x -- sh -c \"sleep 4713; echo slept\"; echo got \$?'" | tail -n 1)" 'got 130$'
+	wait $!
 	is "the terminal is put back" \
 		"$(tty "sh -c 'stty -g >$WORK/stty; $NODECTL exec x -- true; stty -g | cmp - $WORK/stty && echo same'" | tail -n 1)" same
 	like "TERM is handed on" "$(tty "env TERM=vt220 $NODECTL exec x -- sh -c 'echo \$TERM'")" vt220
