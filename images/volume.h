@@ -35,5 +35,18 @@ int volume_file_keep(int fd, int dir, const char *name, struct err *err);
  */
 int volume_loop(int file, const char *name, int *device, struct err *err);
 
+/* What a block device lies on: a device, or for a loop device the path of its file. */
+struct below {
+	dev_t device;
+	char file[4096]; /* empty: @device it is */
+};
+
+/*
+ * One step down from @device, as @sys (a directory, /sys) has it.  Returns 1, or 0 for one
+ * that has nothing below, or takes limits better than what it has: dm-crypt, md, and
+ * whatever lies on several.
+ */
+int volume_device_below(int sys, dev_t device, struct below *below, struct err *err);
+
 /* Rows of image_facts() that are about volumes; returns how many. */
 unsigned volume_facts(struct image_fact *facts, unsigned max);

@@ -118,6 +118,14 @@ void volume_spares(int root, bool keep);
 /* Bytes that it takes on the node's disk. */
 int volume_usage(int dir, uint64_t *bytes, struct err *err);
 
+/*
+ * The disk that the file system of @dir (a VPS's directory) lies on, for limits of its
+ * speed: the whole disk below partitions, loop devices and logical volumes; dm-crypt, md and
+ * whatever lies on several disks are one themselves.  What has no disk (tmpfs, overlay, 9p,
+ * a btrfs over several) is ERR_KERNEL naming the file system.
+ */
+int volume_device(int dir, dev_t *device, struct err *err);
+
 /* One row for doctor. */
 struct image_fact {
 	const char *name;
