@@ -14,7 +14,7 @@
 static int door_open(const struct hierarchies *hierarchies, unsigned id,
 		     struct cgroup_door *door, struct err *err)
 {
-	own_door found = { { -1, -1, -1 } };
+	own_door found = { { -1, -1, -1, -1 } };
 
 	for (unsigned i = 1; i <= CONTROLLER_COUNT; i++) {
 		const char *mount = hierarchy_at(hierarchies, i);
@@ -33,7 +33,7 @@ static int door_open(const struct hierarchies *hierarchies, unsigned id,
 			return fail(err, errno, "cannot open 'tasks'");
 	}
 	*door = found;
-	found = (struct cgroup_door){ { -1, -1, -1 } };
+	found = (struct cgroup_door){ { -1, -1, -1, -1 } };
 	return 0;
 }
 

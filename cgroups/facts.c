@@ -101,7 +101,7 @@ static bool knob_exists(const struct host *host, enum controller controller, con
 	/* not to be seen where nothing has enabled the controller yet: creating a VPS will tell
 	 */
 	if (!v2 || host->probe < 0 ||
-	    !list_has(host->enabled, controller_name(controller), ' ') ||
+	    !list_has(host->enabled, controller_name(controller, 2), ' ') ||
 	    faccessat(host->probe, v2, F_OK, 0) == 0)
 		return true;
 	/* nor in a group that whoever removed the last VPS has removed under our eyes */

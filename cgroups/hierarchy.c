@@ -13,19 +13,21 @@
 #include "own.h"
 #include "str.h"
 
-static const char *const names[] = {
-	[CONTROLLER_CPU] = "cpu",
-	[CONTROLLER_MEMORY] = "memory",
-	[CONTROLLER_PIDS] = "pids",
+/* By version: v1, v2. */
+static const char *const names[][2] = {
+	[CONTROLLER_CPU] = { "cpu", "cpu" },
+	[CONTROLLER_MEMORY] = { "memory", "memory" },
+	[CONTROLLER_PIDS] = { "pids", "pids" },
+	[CONTROLLER_IO] = { "blkio", "io" },
 };
 _Static_assert(ARRAY_SIZE(names) == CONTROLLER_COUNT, "one name for each controller");
 
 /* Where systemd, and everybody since, mounts cgroup2 on a host without v1. */
 static const char usual[] = "/sys/fs/cgroup";
 
-const char *controller_name(enum controller controller)
+const char *controller_name(enum controller controller, unsigned version)
 {
-	return names[controller];
+	return names[controller][version - 1];
 }
 
 bool list_has(const char *list, const char *word, char separator)
@@ -66,7 +68,7 @@ static void mount_note(struct hierarchies *hierarchies, const char *type, const 
 	if (strcmp(type, "cgroup") != 0)
 		return;
 	for (unsigned i = 0; i < CONTROLLER_COUNT; i++) {
-		if (!hierarchies->v1[i][0] && list_has(options, names[i], ','))
+		if (!hierarchies->v1[i][0] && list_has(options, controller_name(i, 1), ','))
 			str_format(hierarchies->v1[i], MOUNT_PATH, "%s", path);
 	}
 }
@@ -112,7 +114,7 @@ static int unified_look(struct hierarchies *hierarchies, struct err *err)
 	if (file_read(AT_FDCWD, path, list, sizeof(list), err) < 0)
 		return -1;
 	for (unsigned i = 0; i < CONTROLLER_COUNT; i++)
-		hierarchies->on_v2[i] = list_has(list, names[i], ' ');
+		hierarchies->on_v2[i] = list_has(list, controller_name(i, 2), ' ');
 	return 0;
 }
 

@@ -11,6 +11,7 @@ enum controller {
 	CONTROLLER_CPU,
 	CONTROLLER_MEMORY,
 	CONTROLLER_PIDS,
+	CONTROLLER_IO, /* "blkio" on v1 */
 	CONTROLLER_COUNT,
 };
 
@@ -23,7 +24,8 @@ struct hierarchies {
 	bool on_v2[CONTROLLER_COUNT];	       /* cgroup2 has it */
 };
 
-const char *controller_name(enum controller controller);
+/* What a hierarchy of that version, 1 or 2, calls it. */
+const char *controller_name(enum controller controller, unsigned version);
 
 /* Look at the host.  No cgroup2 mount is ERR_KERNEL: kill, freeze and device policy are there.
  */

@@ -142,11 +142,13 @@ static int knob_set(int dir, const struct knob *knob, const struct limits *limit
  * Nothing is returned: knob_set() looks at each of them afterwards, and names
  * the one that was refused, which the library does not.
  */
-static void knobs_write(const char *name, int dir, const struct knob *knobs, unsigned count)
+static void knobs_write(const char *name, int dir, unsigned version, const struct knob *knobs,
+			unsigned count)
 {
 	own_cgroup group = cgroup_new_cgroup(name);
 	struct cgroup_controller *controller =
-	    group ? cgroup_add_controller(group, controller_name(knobs->controller)) : NULL;
+	    group ? cgroup_add_controller(group, controller_name(knobs->controller, version))
+		  : NULL;
 
 	for (unsigned i = 0; controller && i < count; i++) {
 		if (faccessat(dir, knobs[i].name, F_OK, 0) == 0)
@@ -189,7 +191,7 @@ static int controller_apply(int dir, enum controller controller, unsigned versio
 		return -1;
 
 	if (name)
-		knobs_write(name, dir, knobs, count);
+		knobs_write(name, dir, version, knobs, count);
 	for (unsigned i = 0; i < count; i++) {
 		if (knob_set(dir, &knobs[i], limits, err) < 0)
 			return -1;

@@ -82,7 +82,7 @@ int cgroup_create(unsigned id, const struct limits *limits, uid_t owner, struct 
  * first stops every fork and exit on the node.
  */
 struct cgroup_door {
-	int tasks[3]; /* -1 where there is none */
+	int tasks[4]; /* -1 where there is none */
 };
 #define own_door __attribute__((cleanup(cgroup_door_close))) struct cgroup_door
 
@@ -93,7 +93,7 @@ int cgroup_door_open(unsigned id, struct cgroup_door *door, struct err *err);
  * now.  For a process of one thread, before it makes others. */
 int cgroup_enter(const struct cgroup_door *door, struct err *err);
 
-/* Takes a half-open one, and sets it to closed; { { -1, -1, -1 } } is a closed one. */
+/* Takes a half-open one, and sets it to closed; { { -1, -1, -1, -1 } } is a closed one. */
 void cgroup_door_close(struct cgroup_door *door);
 
 /* The slow way, for a process that cannot do it itself. */

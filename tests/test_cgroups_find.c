@@ -17,6 +17,7 @@ static const char hybrid[] =
     "rw,cpu,cpuacct\n"
     "35 31 0:32 /docker/x /mnt/part rw - cgroup cgroup rw,memory\n"
     "36 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
+    "37 31 0:33 / /sys/fs/cgroup/blkio rw,relatime - cgroup cgroup rw,blkio\n"
     "40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"
     "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n"
     "42 31 0:38 / /mnt/again rw,relatime - cgroup2 cgroup2 rw\n";
@@ -30,6 +31,7 @@ Test(hierarchy, each_controller_is_found_where_it_is_bound)
 	cr_assert_str_eq(found.v1[CONTROLLER_CPU], "/sys/fs/cgroup/cpu,cpuacct");
 	cr_assert_str_eq(found.v1[CONTROLLER_MEMORY], "/sys/fs/cgroup/memory");
 	cr_assert_str_eq(found.v1[CONTROLLER_PIDS], "");
+	cr_assert_str_eq(found.v1[CONTROLLER_IO], "/sys/fs/cgroup/blkio");
 }
 
 Test(hierarchy, a_hierarchy_that_controllers_share_comes_once)
