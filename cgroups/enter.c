@@ -11,10 +11,22 @@
 #include "own.h"
 #include "str.h"
 
+_Static_assert(CONTROLLER_COUNT <= sizeof((struct cgroup_door *)NULL)->tasks / sizeof(int),
+	       "a door for each controller");
+
+struct cgroup_door cgroup_door_none(void)
+{
+	struct cgroup_door none;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(none.tasks); i++)
+		none.tasks[i] = -1;
+	return none;
+}
+
 static int door_open(const struct hierarchies *hierarchies, unsigned id,
 		     struct cgroup_door *door, struct err *err)
 {
-	own_door found = { { -1, -1, -1, -1 } };
+	own_door found = cgroup_door_none();
 
 	for (unsigned i = 1; i <= CONTROLLER_COUNT; i++) {
 		const char *mount = hierarchy_at(hierarchies, i);
@@ -33,7 +45,7 @@ static int door_open(const struct hierarchies *hierarchies, unsigned id,
 			return fail(err, errno, "cannot open 'tasks'");
 	}
 	*door = found;
-	found = (struct cgroup_door){ { -1, -1, -1, -1 } };
+	found = cgroup_door_none();
 	return 0;
 }
 

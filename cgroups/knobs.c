@@ -12,6 +12,9 @@
 /* A CPU cap of n hundredths is n milliseconds of every 100. */
 enum { PERIOD_USEC = 100000, USEC_PER_HUNDREDTH = PERIOD_USEC / 100 };
 
+/* cpu.weight is 1..10000. */
+enum { MOST_WEIGHT = 10000 };
+
 uint64_t page_round(uint64_t bytes)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -30,10 +33,32 @@ uint64_t high_of_memory(uint64_t memory)
 	return page_round(memory - memory / 64);
 }
 
+unsigned weight_of(const struct limits *limits, unsigned of_cpu)
+{
+	uint64_t weight = limits->weight ? limits->weight
+			  : limits->cpus_guaranteed
+			      ? (uint64_t)limits->cpus_guaranteed * of_cpu / 100
+			      : of_cpu / 1000;
+
+	return weight < 1 ? 1 : weight > MOST_WEIGHT ? MOST_WEIGHT : (unsigned)weight;
+}
+
+unsigned cgroup_weight_of_cpu(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cpus > 0 && cpus < MOST_WEIGHT ? MOST_WEIGHT / (unsigned)cpus : 1;
+}
+
+unsigned cgroup_weight(const struct limits *limits)
+{
+	return weight_of(limits, cgroup_weight_of_cpu());
+}
+
 unsigned shares_of_weight(unsigned weight)
 {
 	/* the kernel takes 2..262144; 10000 gives 102400 */
-	unsigned shares = (weight ? weight : 100) * 1024 / 100;
+	unsigned shares = weight * 1024 / 100;
 
 	return shares < 2 ? 2 : shares;
 }
@@ -85,7 +110,7 @@ static void v2_cpu(const struct limits *limits, char *text, size_t size)
 
 static void v2_weight(const struct limits *limits, char *text, size_t size)
 {
-	number(limits->weight ? limits->weight : 100, text, size);
+	number(cgroup_weight(limits), text, size);
 }
 
 static void tasks(const struct limits *limits, char *text, size_t size)
@@ -127,7 +152,7 @@ static void v1_quota(const struct limits *limits, char *text, size_t size)
 
 static void v1_shares(const struct limits *limits, char *text, size_t size)
 {
-	number(shares_of_weight(limits->weight), text, size);
+	number(shares_of_weight(cgroup_weight(limits)), text, size);
 }
 
 /*

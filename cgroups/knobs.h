@@ -35,7 +35,10 @@ void knobs_order(struct knob *knobs, unsigned count, uint64_t memsw);
 /* Is @got, as read, what writing @want leaves behind? */
 bool knob_matches(const char *want, const char *got);
 
-/* cpu.weight (1..10000, 0 = 100) as cpu.shares, systemd's way: 100 is 1024. */
+/* cgroup_weight() where a whole CPU has the weight @of_cpu. */
+unsigned weight_of(const struct limits *limits, unsigned of_cpu);
+
+/* cpu.weight (1..10000) as cpu.shares, systemd's way: 100 is 1024. */
 unsigned shares_of_weight(unsigned weight);
 
 /* Where reclaim starts for a memory limit; see knobs.c. */

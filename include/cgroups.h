@@ -39,6 +39,7 @@ struct limits {
 	unsigned tasks;		    /* processes and threads */
 	struct io_limit io_read, io_write; /* of the device that the volume lies on */
 	unsigned io_weight;		   /* share of a busy disk, 1..10000, 0 = 100 */
+	dev_t device;			   /* the disk that io_* are about; 0: none known */
 	unsigned accepted; /* enum limit bits that the operator accepts unenforced */
 };
 
@@ -82,7 +83,7 @@ int cgroup_create(unsigned id, const struct limits *limits, uid_t owner, struct 
  * first stops every fork and exit on the node.
  */
 struct cgroup_door {
-	int tasks[4]; /* -1 where there is none */
+	int tasks[6]; /* -1 where there is none */
 };
 #define own_door __attribute__((cleanup(cgroup_door_close))) struct cgroup_door
 
@@ -93,7 +94,10 @@ int cgroup_door_open(unsigned id, struct cgroup_door *door, struct err *err);
  * now.  For a process of one thread, before it makes others. */
 int cgroup_enter(const struct cgroup_door *door, struct err *err);
 
-/* Takes a half-open one, and sets it to closed; { { -1, -1, -1, -1 } } is a closed one. */
+/* A closed one. */
+struct cgroup_door cgroup_door_none(void);
+
+/* Takes a half-open one, and sets it to closed. */
 void cgroup_door_close(struct cgroup_door *door);
 
 /* The slow way, for a process that cannot do it itself. */
@@ -112,6 +116,24 @@ int cgroup_open(unsigned id, struct cgroup_door *door, struct err *err);
  * some limits may be new and some old: call it with the old ones to go back.
  */
 int cgroup_limit(unsigned id, const struct limits *limits, struct err *err);
+
+/* One cgroup file that expresses a limit: what it should hold, and what it holds. */
+struct cgroup_knob {
+	const char *path; /* of the group, "/sys/fs/cgroup/nodectl-vps.service/17" */
+	const char *name; /* "memory.max" */
+	const char *want;
+	const char *got; /* NULL: this host has no such file */
+	bool equal;	 /* or missing, and nobody asked for it or the operator accepts that */
+};
+
+/*
+ * Compare the kernel with @limits: call @each for every knob of VPS @id, in no order that
+ * matters; stops at the first -1.  No lock.  No groups is ENOENT in err->code.  What differs
+ * cgroup_limit() mends.
+ */
+int cgroup_diff(unsigned id, const struct limits *limits,
+		int (*each)(const struct cgroup_knob *knob, void *arg, struct err *err),
+		void *arg, struct err *err);
 
 /* Read the counters; O(1), no lock. */
 int cgroup_usage(unsigned id, struct cgroup_usage *usage, struct err *err);
@@ -165,6 +187,15 @@ unsigned cgroup_facts(struct cgroup_fact *facts, unsigned max);
 
 /* The enum limit bits that @limits asks for; LIMIT_SWAP always, as 0 is a limit there. */
 unsigned cgroup_asked(const struct limits *limits);
+
+/*
+ * CPU time under contention is shared by weight.  That of a guarantee of one whole CPU is
+ * cgroup_weight_of_cpu(), so that the shares of all VPSs, weight / weight_of_cpu, may add up to
+ * the CPUs of the node.  @limits->weight, when given, is the weight as it is; without either a
+ * VPS is worth a thousandth of a CPU.
+ */
+unsigned cgroup_weight_of_cpu(void);
+unsigned cgroup_weight(const struct limits *limits);
 
 /* The enum limit bits that this host cannot enforce. */
 unsigned cgroup_lacks(void);

@@ -37,7 +37,7 @@ const struct field vps_fields[] = {
 	FIELD("cpu-guaranteed", kind_cores, limits.cpus_guaranteed, PLAN, "N",
 	      "CPU time that it always gets, in cores"),
 	FIELD("weight", kind_weight, limits.weight, PLAN, "N",
-	      "share of the CPUs under contention, 1 to 10000, 100 is normal"),
+	      "share of the CPUs under contention, 1 to 10000; else by the guarantee"),
 	FIELD("memory", kind_bytes, limits.memory, PLAN, "SIZE", "memory"),
 	FIELD("memory-guaranteed", kind_amount, limits.memory_guaranteed, PLAN, "SIZE",
 	      "memory that is never taken for others"),

@@ -173,12 +173,12 @@ static json_t *cpus_json(const struct view *v)
 
 static void weight_text(const struct view *v, char *text, size_t size)
 {
-	snprintf(text, size, "%u", v->vps->limits.weight ? v->vps->limits.weight : 100);
+	snprintf(text, size, "%u", cgroup_weight(&v->vps->limits));
 }
 
 static json_t *weight_json(const struct view *v)
 {
-	return json_integer(v->vps->limits.weight ? v->vps->limits.weight : 100);
+	return json_integer(cgroup_weight(&v->vps->limits));
 }
 
 /* "52M/1G" while it runs, the limit alone when not */

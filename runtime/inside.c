@@ -158,7 +158,7 @@ pid_t inside_start(unsigned id, pid_t init, const struct inside_work *work, int 
 	own_fd pidfd = pidfd_open(init, 0);
 	if (pidfd < 0)
 		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
-	own_door door = { { -1, -1, -1, -1 } };
+	own_door door = cgroup_door_none();
 	own_fd cgroup = cgroup_open(id, &door, err);
 	if (cgroup < 0)
 		return -1;

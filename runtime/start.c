@@ -295,7 +295,7 @@ static struct start start_of(const struct vps *vps, const struct place *place)
 		.channel = -1,
 		.pidfd = -1,
 		.console = -1,
-		.door = { { -1, -1, -1, -1 } },
+		.door = cgroup_door_none(),
 	};
 }
 

@@ -61,9 +61,34 @@ Test(knobs, one_and_a_half_cpus_are_150_ms_of_every_100)
 	cr_assert_str_eq(planned(&limits, CONTROLLER_CPU, 1, "cpu.cfs_quota_us"), "150000");
 }
 
-Test(knobs, the_default_weight_is_the_default_number_of_shares)
+Test(knobs, a_guarantee_is_worth_its_part_of_all_weight)
 {
-	cr_assert_eq(shares_of_weight(0), 1024);
+	struct limits limits = { .cpus_guaranteed = 50 };
+
+	cr_assert_eq(weight_of(&limits, 5000), 2500);
+	limits.cpus_guaranteed = 200;
+	cr_assert_eq(weight_of(&limits, 5000), 10000);
+	limits.cpus_guaranteed = 1;
+	cr_assert_eq(weight_of(&limits, 10000 / 256), 1);
+}
+
+Test(knobs, without_a_guarantee_a_thousandth_of_a_cpu_is_left)
+{
+	struct limits limits = { 0 };
+
+	cr_assert_eq(weight_of(&limits, 5000), 5);
+	cr_assert_eq(weight_of(&limits, 10000 / 64), 1);
+}
+
+Test(knobs, a_weight_that_was_given_is_taken_as_it_is)
+{
+	struct limits limits = { .cpus_guaranteed = 100, .weight = 77 };
+
+	cr_assert_eq(weight_of(&limits, 5000), 77);
+}
+
+Test(knobs, the_weight_of_systemds_default_is_the_default_number_of_shares)
+{
 	cr_assert_eq(shares_of_weight(100), 1024);
 	cr_assert_eq(shares_of_weight(1), 10);
 	cr_assert_eq(shares_of_weight(10000), 102400);

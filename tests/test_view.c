@@ -37,6 +37,7 @@ static struct vps example(void)
 	vps.id = 7;
 	vps.limits.memory = 1ull << 30;
 	vps.limits.cpus = 150;
+	vps.limits.weight = 100;
 	vps.limits.tasks = 100;
 	vps.volume.size = 10ull << 30;
 	cr_assert_eq(address_parse("10.77.0.8/16", &vps.link.ipv4, &err), 0);
