@@ -31,7 +31,7 @@ bool host_has_swap(void)
 	return heading_end && heading_end[1];
 }
 
-static int knob_read(int dir, const char *name, char *text, size_t size, struct err *err)
+int knob_read(int dir, const char *name, char *text, size_t size, struct err *err)
 {
 	if (file_read(dir, name, text, size, err) < 0)
 		return -1;
@@ -49,14 +49,18 @@ static uint64_t knob_number(int dir, const char *name, uint64_t otherwise)
 		   : strtoull(text, NULL, 10);
 }
 
-/* The host has no such knob: fine only if nobody asked for it, or the operator knows. */
-static int knob_absent(const struct knob *knob, const struct limits *limits, struct err *err)
+bool knob_is_needless(const struct knob *knob, const struct limits *limits)
 {
 	if (!(cgroup_asked(limits) & ~limits->accepted & knob->limit))
-		return 0;
+		return true;
 	/* without swap space any limit of it is kept; doctor tells what a later swapon breaks
 	 */
-	if (knob->limit == LIMIT_SWAP && !host_has_swap())
+	return knob->limit == LIMIT_SWAP && !host_has_swap();
+}
+
+static int knob_absent(const struct knob *knob, const struct limits *limits, struct err *err)
+{
+	if (knob_is_needless(knob, limits))
 		return 0;
 	return fail_as(err, ERR_KERNEL, "this host cannot enforce the limit of %s: no '%s'",
 		       limit_name(knob->limit), knob->name);
@@ -190,7 +194,7 @@ static int controller_apply(int dir, enum controller controller, unsigned versio
 	    memory_fits(dir, limits, err) < 0)
 		return -1;
 
-	if (name)
+	if (name && count)
 		knobs_write(name, dir, version, knobs, count);
 	for (unsigned i = 0; i < count; i++) {
 		if (knob_set(dir, &knobs[i], limits, err) < 0)
