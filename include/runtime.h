@@ -102,14 +102,16 @@ struct inside {
 	const char *const *argv;
 	const char *const *env; /* further NAME=value, or NULL */
 	const char *cwd;	/* NULL: /root */
-	int in, out, err;	/* descriptors of the command; ignored with @tty */
+	int in, out, err;	/* its streams, relayed; -1: none.  Ignored with @tty */
 	bool tty;		/* a terminal of the VPS's own, relayed to ours */
 };
 
 /*
  * Execute it and wait; signals that end us are passed on.  *@status becomes what a
  * shell would give: exit status, or 128 + signal.  What keeps it from running is
- * ERR_NOT_FOUND or ERR_CANNOT_RUN.
+ * ERR_NOT_FOUND or ERR_CANNOT_RUN.  Returns when it has ended and what it had written is
+ * delivered, whoever still has its streams inside; an input or output of ours that ended before
+ * is /dev/null then.
  */
 int runtime_exec(unsigned id, pid_t init, const struct inside *inside, int *status,
 		 struct err *err);

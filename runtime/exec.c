@@ -21,15 +21,20 @@
 #include "inside.h"
 #include "io.h"
 #include "own.h"
+#include "relay.h"
 #include "runtime.h"
 #include "str.h"
 #include "terminal.h"
+#include "vps.h"
+
+#define STREAMS 3
+#define LATE_MS 250u /* for what is written by others than the command itself */
 
 /* What the process inside needs; made before it exists. */
 struct job {
 	const struct inside *inside;
-	int stdio[3]; /* what becomes 0, 1, 2 */
-	int tty;      /* socket on which the master goes back, or -1 */
+	int stdio[STREAMS]; /* what becomes 0, 1, 2 */
+	int tty;	    /* socket on which the master goes back, or -1 */
 	struct winsize window;
 };
 
@@ -80,8 +85,10 @@ static int command_exec(void *arg, struct err *err)
 		if (dup2(job->stdio[i], i) < 0)
 			return fail(err, errno, "cannot pass descriptor %d", i);
 	}
-	if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0 || filter_load(err) < 0)
+	if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return fail(err, errno, "cannot close descriptors");
+	if (filter_load(err) < 0)
+		return -1;
 
 	/* execvpe() would look in the operator's PATH */
 	environ = env;
@@ -105,49 +112,6 @@ static void window_copy(int master)
 		(void)ioctl(master, TIOCSWINSZ, &size);
 }
 
-/*
- * Our streams that are terminals or files reach the command through pipes.  What the command
- * does not take yet is held and not waited for: it may itself be waiting for us to take what
- * it prints.
- */
-struct relay {
-	int from, to;
-	size_t start, end;
-	char held[16384];
-};
-
-static struct pollfd relay_awaits(const struct relay *relay)
-{
-	bool holds = relay->start < relay->end;
-
-	return (struct pollfd){ .fd = relay->from < 0 ? -1
-				      : holds	      ? relay->to
-						      : relay->from,
-				.events = holds ? POLLOUT : POLLIN };
-}
-
-/* One direction, as far as it goes: false when it has ended. */
-static bool copy(struct relay *relay)
-{
-	if (relay->start == relay->end) {
-		ssize_t len = read(relay->from, relay->held, sizeof(relay->held));
-
-		if (len <= 0)
-			return len < 0 && (errno == EAGAIN || errno == EINTR);
-		relay->start = 0;
-		relay->end = (size_t)len;
-	}
-	while (relay->start < relay->end) {
-		ssize_t len =
-		    write(relay->to, relay->held + relay->start, relay->end - relay->start);
-
-		if (len < 0)
-			return errno == EAGAIN || errno == EINTR;
-		relay->start += (size_t)len;
-	}
-	return true;
-}
-
 /* Signals for us are signals for the command, except what a terminal turns into keys. */
 static void signals_pass(int signals, pid_t pid, int master, bool *ended, int *status)
 {
@@ -169,49 +133,78 @@ static void signals_pass(int signals, pid_t pid, int master, bool *ended, int *s
 	}
 }
 
-/* End of our input is end of the command's, and whoever does not hear us is not written to; a
- * terminal is left to the command. */
-static void relay_end(struct relay *relay, int master)
+/* Is there anything that the command has written and we have not? */
+static bool are_owing(struct relay *relays, size_t count)
 {
-	if (relay->to > 2 && relay->to != master)
-		close(relay->to);
-	if (relay->from > 2 && relay->from != master)
-		close(relay->from);
-	relay->from = -1;
+	bool owing = false;
+
+	for (size_t i = 0; i < count; i++)
+		owing = relay_is_owing(&relays[i]) || owing;
+	return owing;
 }
 
-static int relay_wait(pid_t pid, int signals, int master, struct relay *relays, size_t count)
+static bool are_open(const struct relay *relays, size_t count)
+{
+	bool open = false;
+
+	for (size_t i = 0; i < count; i++)
+		open = open || relays[i].from >= 0;
+	return open;
+}
+
+/* Wait until something can go on, @wait_ms at most (-1: for ever), and let it. */
+static void relays_turn(int signals, struct relay *relays, size_t count, int wait_ms)
+{
+	struct pollfd fds[1 + 2 * STREAMS] = { { .fd = signals, .events = POLLIN } };
+
+	for (size_t i = 0; i < count; i++)
+		relay_awaits(&relays[i], fds + 1 + 2 * i);
+	if (poll(fds, 1 + 2 * count, wait_ms) <= 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		relay_go(&relays[i], fds + 1 + 2 * i);
+}
+
+/*
+ * What the command had written before it ended is delivered, however long that takes.  The end
+ * of its streams is not waited for, as somebody whom it has left behind may keep them; but a
+ * pipeline may end a little after the shell that has made it.
+ */
+static void relays_finish(int signals, struct relay *relays, size_t count)
+{
+	unsigned long long end = now_ms() + LATE_MS;
+	struct signalfd_siginfo info;
+
+	for (size_t i = 0; i < count; i++)
+		relay_owe(&relays[i]);
+	while (are_open(relays, count)) {
+		bool owing = are_owing(relays, count);
+		unsigned long long now = now_ms();
+
+		if (!owing && now >= end)
+			break;
+		relays_turn(signals, relays, count, owing ? 1000 : (int)(end - now));
+		/* nobody is left to be told but us */
+		if (read(signals, &info, sizeof(info)) == sizeof(info) &&
+		    info.ssi_signo != SIGWINCH && info.ssi_signo != SIGCHLD)
+			break;
+	}
+}
+
+/* Until the command has ended and what it has printed is through.  relays[0] is its input. */
+static int relays_run(pid_t pid, int signals, int master, struct relay *relays, size_t count)
 {
 	int status = 0;
 	bool ended = waitpid(pid, &status, WNOHANG) == pid;
-
-	signal(SIGPIPE, SIG_IGN);
+	void (*before)(int) = signal(SIGPIPE, SIG_IGN);
 
 	while (!ended) {
-		struct pollfd fds[4] = { { .fd = signals, .events = POLLIN } };
-
-		for (size_t i = 0; i < count; i++)
-			fds[i + 1] = relay_awaits(&relays[i]);
-		if (poll(fds, count + 1, -1) < 0 && errno != EINTR)
-			break;
-		for (size_t i = 0; i < count; i++) {
-			if (fds[i + 1].revents && !copy(&relays[i]))
-				relay_end(&relays[i], master);
-		}
+		relays_turn(signals, relays, count, -1);
 		signals_pass(signals, pid, master, &ended, &status);
 	}
-
-	/* what it printed last is still on its way */
-	for (size_t i = 0; i < count; i++) {
-		struct pollfd rest;
-
-		if (relays[i].to > 2)
-			continue;
-		do {
-			rest = relay_awaits(&relays[i]);
-		} while (rest.fd >= 0 && poll(&rest, 1, rest.events == POLLOUT ? -1 : 0) > 0 &&
-			 (rest.revents & rest.events) && copy(&relays[i]));
-	}
+	relay_end(&relays[0]);
+	relays_finish(signals, relays + 1, count - 1);
+	(void)signal(SIGPIPE, before);
 	return to_status(status);
 }
 
@@ -248,34 +241,11 @@ static int exec_tty(unsigned id, pid_t init, const struct inside *inside, int *s
 	own_fd signals = terminal_signals(err);
 	if (signals < 0 || terminal_raw(&terminal, err) < 0)
 		return -1;
-	relays[0] = (struct relay){ .from = STDIN_FILENO, .to = master };
-	relays[1] = (struct relay){ .from = master, .to = STDOUT_FILENO };
-	*status = relay_wait(pid, signals, master, relays, 2);
+	relay_terminal(&relays[0], STDIN_FILENO, master);
+	relay_terminal(&relays[1], master, STDOUT_FILENO);
+	*status = relays_run(pid, signals, master, relays, ARRAY_SIZE(relays));
+	relay_end(&relays[1]);
 	return 0;
-}
-
-/*
- * May the command have this descriptor itself?  A pipe says nothing of the node; a terminal
- * could be written to as if by its user (TIOCSTI), and the path of a file or a named pipe is
- * shown in /proc/PID/fd.  A socket belongs to the node's network: one of TCP could be connected
- * anew, to what listens on 127.0.0.1 there.
- */
-static bool is_plain(int fd)
-{
-	int family = 0, type = 0;
-	socklen_t size = sizeof(int);
-	struct statfs fs;
-	struct stat stat;
-
-	if (fstat(fd, &stat) < 0 || fstatfs(fd, &fs) < 0)
-		return false;
-	if (S_ISFIFO(stat.st_mode))
-		return fs.f_type == PIPEFS_MAGIC;
-	if (S_ISSOCK(stat.st_mode))
-		return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 &&
-		       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
-		       family == AF_UNIX && type == SOCK_STREAM;
-	return S_ISCHR(stat.st_mode) && stat.st_rdev == makedev(1, 3);
 }
 
 /* "> log 2>&1", or both the terminal: through one pipe, or their order would be lost. */
@@ -287,54 +257,110 @@ static bool is_same(int one, int other)
 	       a.st_ino == b.st_ino;
 }
 
-/* What it must not have is replaced by a pipe: @theirs for the command, a relay for us. */
-static int stream_make(int i, int fd, int *theirs, struct relay *relays, size_t *count,
-		       struct err *err)
+/*
+ * The command gets pipes of our own and nothing of the caller's: a terminal could be typed
+ * into, the path of a file is told by /proc/PID/fd, a socket belongs to the node's network, and
+ * a pipe of his would stay open for as long as what the command leaves behind.  They belong to
+ * the VPS's root, so that /dev/stdout can be opened inside.
+ */
+static int stream_make(unsigned id, int ours, int *theirs, struct err *err)
 {
+	uid_t base = vps_base(id);
 	int pipe[2];
 
-	if (fd < 0 || is_plain(fd)) {
-		*theirs = fd < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC)
-				 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
-		return *theirs < 0 ? fail(err, errno, "cannot pass descriptor %d", i) : 0;
-	}
 	if (pipe2(pipe, O_CLOEXEC) < 0)
 		return fail(err, errno, "cannot make a pipe");
-	*theirs = pipe[i == 0 ? 0 : 1];
-	if (i == 0 && fcntl(pipe[1], F_SETFL, O_NONBLOCK) < 0)
+	own_fd keep = pipe[ours], give = pipe[1 - ours];
+	if (fcntl(keep, F_SETFL, O_NONBLOCK) < 0 || fchown(give, base, base) < 0)
 		return fail(err, errno, "cannot make a pipe");
-	relays[(*count)++] = i == 0 ? (struct relay){ .from = fd, .to = pipe[1] }
-				    : (struct relay){ .from = pipe[0], .to = fd };
+	*theirs = take_fd(&give);
+	return take_fd(&keep);
+}
+
+/* Three pipes, but no more than two outputs of which one may be both. */
+struct streams {
+	int theirs[STREAMS];
+	struct relay relays[STREAMS];
+	size_t count;
+	int null;
+};
+
+static void streams_close(struct streams *streams)
+{
+	own_close(&streams->null);
+	for (int i = 0; i < STREAMS; i++) {
+		own_close(&streams->theirs[i]);
+		streams->theirs[i] = -1;
+	}
+	for (size_t i = 0; i < streams->count; i++)
+		relay_end(&streams->relays[i]);
+}
+
+static int streams_make(struct streams *streams, unsigned id, const struct inside *inside,
+			struct err *err)
+{
+	const int fds[STREAMS] = { inside->in, inside->out, inside->err };
+
+	for (int i = 0; i < STREAMS; i++) {
+		struct relay *relay = &streams->relays[streams->count];
+		int fd = fds[i] < 0 ? streams->null : fds[i], pipe;
+
+		if (i == 2 && is_same(fds[1], fds[2])) {
+			streams->theirs[2] = fcntl(streams->theirs[1], F_DUPFD_CLOEXEC, 3);
+			return streams->theirs[2] < 0
+				   ? fail(err, errno, "cannot pass descriptor %d", i)
+				   : 0;
+		}
+		pipe = stream_make(id, i == 0 ? 1 : 0, &streams->theirs[i], err);
+		if (pipe < 0)
+			return -1;
+		if (i == 0)
+			relay_in(relay, fd, pipe);
+		else
+			relay_out(relay, pipe, fd);
+		streams->count++;
+	}
+	return 0;
+}
+
+static const char *const stream_names[STREAMS] = { "standard input", "standard output",
+						   "standard error" };
+
+/* A command whose output is lost, or whose input ends too early, has not done its work. */
+static int streams_check(const struct streams *streams, struct err *err)
+{
+	for (size_t i = 0; i < streams->count; i++) {
+		if (streams->relays[i].failed)
+			return fail(err, streams->relays[i].failed, "cannot %s %s",
+				    i == 0 ? "read" : "write", stream_names[i]);
+	}
 	return 0;
 }
 
 static int exec_plain(unsigned id, pid_t init, const struct inside *inside, int *status,
 		      struct err *err)
 {
+	__attribute__((cleanup(streams_close))) struct streams streams = {
+		.theirs = { -1, -1, -1 },
+		.null = open("/dev/null", O_RDWR | O_CLOEXEC),
+	};
 	struct job job = { .inside = inside, .tty = -1 };
 	const struct inside_work work = {
-		.work = command_exec, .arg = &job, .keep = job.stdio, .keep_count = 3
+		.work = command_exec, .arg = &job, .keep = job.stdio, .keep_count = STREAMS
 	};
-	const int fds[] = { inside->in, inside->out, inside->err };
-	struct relay relays[3];
-	size_t count = 0;
 	own_fd channel = -1;
 	bool executed;
 
-	for (int i = 0; i < 3; i++) {
-		if (i == 2 && is_same(fds[1], fds[2])) {
-			job.stdio[2] = fcntl(job.stdio[1], F_DUPFD_CLOEXEC, 3);
-			if (job.stdio[2] < 0)
-				return fail(err, errno, "cannot pass descriptor %d", i);
-		} else if (stream_make(i, fds[i], &job.stdio[i], relays, &count, err) < 0)
-			return -1;
-	}
-
+	if (streams.null < 0)
+		return fail(err, errno, "cannot open '/dev/null'");
+	if (streams_make(&streams, id, inside, err) < 0)
+		return -1;
+	memcpy(job.stdio, streams.theirs, sizeof(job.stdio));
 	pid_t pid = inside_start(id, init, &work, &channel, err);
-	for (int i = 0; i < 3; i++)
-		close(job.stdio[i]);
 	if (pid < 0)
 		return -1;
+	for (int i = 0; i < STREAMS; i++)
+		close(take_fd(&streams.theirs[i]));
 	/* until then a signal just ends us, and what we made ends with us */
 	if (inside_answer(channel, 0, &executed, err) < 0) {
 		(void)waitpid(pid, NULL, 0);
@@ -343,8 +369,8 @@ static int exec_plain(unsigned id, pid_t init, const struct inside *inside, int 
 	own_fd signals = terminal_signals(err);
 	if (signals < 0)
 		return -1;
-	*status = relay_wait(pid, signals, -1, relays, count);
-	return 0;
+	*status = relays_run(pid, signals, -1, streams.relays, streams.count);
+	return streams_check(&streams, err);
 }
 
 int runtime_exec(unsigned id, pid_t init, const struct inside *inside, int *status,

@@ -47,7 +47,14 @@ inside x sh -c 'echo last; exec 1>&-; sleep 0.2' >"$WORK/last"
 is "a command that closes its output" "$(cat "$WORK/last")" last
 check "with standard input closed" bash -c "'$NODECTL' exec x -- true <&-"
 check "with standard output closed" bash -c "'$NODECTL' exec x -- true >&-"
+is "the streams can be opened by name" "$(echo in | inside x sh -c 'cat /dev/stdin; echo out >/dev/stdout; echo err >/dev/stderr' 2>&1 | tr '\n' ' ')" "in out err "
 is "a child that stays does not keep exec" "$(timeout 10 "$NODECTL" exec x -- sh -c 'sleep 300 >/dev/null 2>&1 & echo done')" "done"
+is "nor does one that keeps its streams" "$(timeout 10 "$NODECTL" exec x -- sh -c 'sleep 300 & echo done' 2>&1)" "done"
+is "nor one that never stops printing" "$(timeout 10 "$NODECTL" exec x -- sh -c 'yes >&2 & echo done' 2>/dev/null)" "done"
+is "what comes just after the end is not lost" "$(inside x sh -c '(sleep 0.1; echo late) & echo early' | tr '\n' ' ')" "early late "
+is "what the command had printed waits for its reader" "$(inside x sh -c 'head -c 60000 /dev/zero' | (sleep 1; wc -c))" 60000
+exits 46 "output that cannot be written is a failure" sh -c "$NODECTL exec x -- echo lost >/dev/full"
+like "which says so" "$OUT" "x: exec: cannot write standard output: No space left on device"
 inside x pkill sleep 2>/dev/null || shell x 'killall sleep' 2>/dev/null
 
 # ---- environment
