@@ -31,7 +31,7 @@ static int run_inside(const struct cli *cli, struct inside *inside, struct err *
 	if (node_open(&node, cli->config, err) < 0 ||
 	    awake_load(&node, cli->args[0], &vps, &init, err) < 0)
 		return -1;
-	inside->in = STDIN_FILENO;
+	inside->in = cli_option(cli, "no-stdin") ? -1 : STDIN_FILENO;
 	inside->out = STDOUT_FILENO;
 	inside->err = STDERR_FILENO;
 	if (runtime_exec(vps.id, init, inside, &status, err) < 0) {
@@ -73,8 +73,9 @@ int cmd_exec(struct cli *cli, struct err *err)
 	}
 	inside.argv = (const char *const *)cli->args + command;
 	inside.tty =
-	    cli_option(cli, "tty") || (!cli_option(cli, "no-tty") && ours_is_terminal());
-	if (inside.tty && !isatty(STDIN_FILENO)) {
+	    cli_option(cli, "tty") ||
+	    (!cli_option(cli, "no-tty") && !cli_option(cli, "no-stdin") && ours_is_terminal());
+	if (inside.tty && (!isatty(STDIN_FILENO) || cli_option(cli, "no-stdin"))) {
 		free(env);
 		return fail_as(err, ERR_VALUE, "--tty: standard input is no terminal");
 	}

@@ -72,6 +72,7 @@ static const struct option_row list_options[] = {
 static const struct option_row exec_options[] = {
 	{ "tty", 't', NULL, "with a terminal (default when ours is one)" },
 	{ "no-tty", 'T', NULL, "without a terminal" },
+	{ "no-stdin", 'n', NULL, "leave standard input alone, as in a loop that reads it" },
 	{ "env", 'e', "NAME=VALUE", "set a variable" },
 	{ "cwd", 'w', "DIR", "working directory (default /root)" },
 	{ 0 },

@@ -72,7 +72,7 @@ _nodectl_options()
 		_nodectl_words -o --columns -s --sort -H --no-header -L --list-columns
 		;;
 	exec)
-		_nodectl_words -t --tty -T --no-tty -e --env -w --cwd
+		_nodectl_words -t --tty -T --no-tty -n --no-stdin -e --env -w --cwd
 		;;
 	log)
 		_nodectl_words -n --lines --console

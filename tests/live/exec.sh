@@ -55,6 +55,9 @@ is "what comes just after the end is not lost" "$(inside x sh -c '(sleep 0.1; ec
 is "what the command had printed waits for its reader" "$(inside x sh -c 'head -c 60000 /dev/zero' | (sleep 1; wc -c))" 60000
 exits 46 "output that cannot be written is a failure" sh -c "$NODECTL exec x -- echo lost >/dev/full"
 like "which says so" "$OUT" "x: exec: cannot write standard output: No space left on device"
+is "-n leaves a loop its list" "$(printf '%s\n' a b c | while read -r l; do nodectl exec -n x -- true; echo "$l"; done | tr '\n' ' ')" "a b c "
+is "the command's input is empty then" "$(echo in | nodectl exec --no-stdin x -- wc -c)" 0
+exits 21 "-n with a terminal" nodectl exec -n -t x -- true
 inside x pkill sleep 2>/dev/null || shell x 'killall sleep' 2>/dev/null
 
 # ---- environment
