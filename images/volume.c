@@ -130,7 +130,7 @@ static const struct option {
 	{ FSCONFIG_SET_STRING, "errors", "remount-ro" },
 };
 
-static int ext4_mount(int nodes, const char *name, struct err *err)
+int volume_ext4_mount(int nodes, const char *name, bool read_only, struct err *err)
 {
 	own_fd context = fsopen("ext4", FSOPEN_CLOEXEC);
 
@@ -144,6 +144,8 @@ static int ext4_mount(int nodes, const char *name, struct err *err)
 		if (fsconfig(context, option->type, option->key, option->value, 0) < 0)
 			return fail(err, errno, "cannot mount with '%s'", option->key);
 	}
+	if (read_only && fsconfig(context, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0)
+		return fail(err, errno, "cannot mount with 'ro'");
 	if (context_create(context, nodes, err) < 0)
 		return -1;
 
@@ -167,7 +169,7 @@ int volume_mount(int dir, const char *name, unsigned wait_ms, struct err *err)
 
 	/* from here the device holds the lock: it shares our open file, not only the inode */
 	own_fd nodes = volume_loop(file, name, &device, err);
-	return nodes < 0 ? -1 : ext4_mount(nodes, name, err);
+	return nodes < 0 ? -1 : volume_ext4_mount(nodes, name, false, err);
 }
 
 int volume_wait(int dir, unsigned wait_ms, struct err *err)

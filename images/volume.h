@@ -35,6 +35,20 @@ int volume_file_keep(int fd, int dir, const char *name, struct err *err);
  */
 int volume_loop(int file, const char *name, int *device, struct err *err);
 
+/*
+ * The same for the device that @file is attached to already; ENODEV in err->code when there is
+ * none.  While @device is open it stays attached.
+ */
+int volume_loop_find(int file, const char *name, int *device, struct err *err);
+
+/*
+ * One more mount of a device's ext4, detached; of a mounted one it is the very same file
+ * system, at its root: no path of the VPS is resolved.  One that is mounted
+ * read-only, as ext4 does after an error, is EBUSY unless @read_only.  @nodes and @name are
+ * those of volume_loop().
+ */
+int volume_ext4_mount(int nodes, const char *name, bool read_only, struct err *err);
+
 /* What a block device lies on: a device, or for a loop device the path of its file. */
 struct below {
 	dev_t device;

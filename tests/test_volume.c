@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "../images/volume.h"
@@ -264,4 +265,73 @@ Test(volume, thirty_at_once_are_created_and_mounted)
 		cr_expect_eq(status, 0, "status %d", WEXITSTATUS(status));
 	}
 	cr_assert_eq(entries_in(templates), 1);
+}
+
+Test(volume, figures_of_a_fresh_one_are_those_of_its_file_system)
+{
+	struct volume volume = { .size = 64 << 20, .inodes = 4096 };
+	struct volume_figures figures;
+
+	cr_assert_eq(volume_create(dir, templates, &volume, &err), 0, "%s", err.msg);
+	cr_assert_eq(volume_figures(dir, &figures, &err), 0, "%s", err.msg);
+	cr_expect_not(figures.mounted);
+	cr_expect_eq(figures.inodes, 4096);
+	cr_expect_gt(figures.inodes_used, 10);
+	cr_expect_lt(figures.inodes_used, 40);
+	cr_expect_gt(figures.size, 50 << 20);
+	cr_expect_lt(figures.used, 1 << 20);
+	cr_expect_lt(figures.node, 1 << 20);
+}
+
+static void fill(int mount, const char *name, size_t size)
+{
+	own_fd fd = openat(mount, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	static const char block[65536];
+
+	for (size_t done = 0; done < size; done += sizeof(block))
+		cr_assert_eq(write(fd, block, sizeof(block)), (ssize_t)sizeof(block));
+}
+
+Test(volume, figures_of_a_mounted_one_are_of_this_moment)
+{
+	struct volume_figures before, after, closed;
+
+	need_root();
+	create(64 << 20);
+	int mount = volume_mount(dir, "web1", 0, &err);
+	cr_assert_geq(mount, 0, "%s", err.msg);
+	cr_assert_eq(volume_figures(dir, &before, &err), 0, "%s", err.msg);
+	fill(mount, "up/new", 8 << 20);
+	cr_assert_eq(volume_figures(dir, &after, &err), 0, "%s", err.msg);
+	cr_expect(after.mounted);
+	cr_expect_eq(after.inodes_used, before.inodes_used + 1);
+	cr_expect_geq(after.used, before.used + (8 << 20));
+	cr_expect_lt(after.used, before.used + (9 << 20));
+
+	close(mount);
+	cr_assert_eq(volume_wait(dir, 5000, &err), 0, "%s", err.msg);
+	cr_assert_eq(volume_figures(dir, &closed, &err), 0, "%s", err.msg);
+	cr_expect_not(closed.mounted);
+	cr_expect_eq(closed.inodes_used, after.inodes_used);
+	cr_expect_eq(closed.used, after.used);
+	cr_expect_eq(closed.size, after.size);
+	cr_expect_geq(closed.node, 8 << 20);
+}
+
+Test(volume, is_found_by_its_device_without_a_hint)
+{
+	struct volume_figures figures;
+	own_fd device = -1;
+
+	need_root();
+	create(16 << 20);
+	own_fd mount = volume_mount(dir, "web1", 0, &err);
+	own_fd file = openat(dir, VOLUME_FILE, O_RDWR | O_CLOEXEC);
+
+	cr_assert_eq(fremovexattr(file, "trusted.nodectl.loop"), 0);
+	own_fd nodes = volume_loop_find(file, "x", &device, &err);
+	cr_assert_geq(nodes, 0, "%s", err.msg);
+	cr_assert_eq(fsetxattr(file, "trusted.nodectl.loop", "123456", 6, 0), 0);
+	cr_assert_eq(volume_figures(dir, &figures, &err), 0, "%s", err.msg);
+	cr_assert(figures.mounted);
 }
