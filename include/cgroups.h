@@ -43,15 +43,54 @@ struct limits {
 	unsigned accepted; /* enum limit bits that the operator accepts unenforced */
 };
 
-/* What one VPS uses now; a figure that the host does not give is 0. */
+/* A figure that this host does not give; it is not 0, which would be told as the truth. */
+#define FIGURE_UNKNOWN UINT64_MAX
+
+/* Time in which some of the processes of a VPS, or all at once, waited for something (PSI). */
+struct pressure {
+	uint64_t some_usec, full_usec;	 /* since it started */
+	uint64_t some_avg10, full_avg10; /* of the last ten seconds, hundredths of a percent */
+};
+
+struct io_usage {
+	uint64_t bytes, ops;
+};
+
+/* What one VPS uses, and what it has used since it started; a figure that nobody asked for is
+ * FIGURE_UNKNOWN too. */
 struct cgroup_usage {
-	uint64_t memory;	 /* bytes */
-	uint64_t memory_peak;	 /* bytes */
-	uint64_t swap;		 /* bytes */
-	uint64_t cpu_usec;	 /* since the VPS started */
-	uint64_t throttled_usec; /* held back by its own cap */
+	/* USAGE_CPU; periods are those of a cap, throttled those in which it was held back */
+	uint64_t cpu_usec, user_usec, system_usec;
+	uint64_t periods, throttled, throttled_usec;
+	/* USAGE_STATE: 0 or 1 */
+	uint64_t populated, frozen;
+	/* USAGE_MEMORY, in bytes */
+	uint64_t memory, memory_peak, swap;
+	/* USAGE_STAT: what the memory is; file pages read again after they were reclaimed */
+	uint64_t anon, file, kernel;
+	uint64_t refaults, major_faults, reclaimed;
+	/* USAGE_EVENTS: how often reclaim began at memory.high, the limit was met, there was
+	 * nothing left to reclaim, a process was killed for it, and a fork refused.  The last
+	 * is, on cgroup v2 before Linux 6.11, of the groups inside that still exist. */
+	uint64_t highs, maxes, ooms, oom_kills, refused;
+	/* USAGE_TASKS */
 	uint64_t tasks;
-	uint64_t oom_kills;
+	/* USAGE_IO: of disks, each byte once however many devices are stacked above */
+	struct io_usage read, written;
+	/* USAGE_PRESSURE */
+	struct pressure cpu_pressure, memory_pressure, io_pressure;
+};
+
+enum usage_part {
+	USAGE_CPU = 1 << 0,
+	USAGE_STATE = 1 << 1,
+	USAGE_MEMORY = 1 << 2,
+	USAGE_STAT = 1 << 3,
+	USAGE_EVENTS = 1 << 4,
+	USAGE_TASKS = 1 << 5,
+	USAGE_IO = 1 << 6,
+	USAGE_PRESSURE = 1 << 7,
+	USAGE_ALL = (1 << 8) - 1,
 };
 
 /*
@@ -135,8 +174,30 @@ int cgroup_diff(unsigned id, const struct limits *limits,
 		int (*each)(const struct cgroup_knob *knob, void *arg, struct err *err),
 		void *arg, struct err *err);
 
-/* Read the counters; O(1), no lock. */
-int cgroup_usage(unsigned id, struct cgroup_usage *usage, struct err *err);
+/* Read the figures of @parts (enum usage_part); no lock.  A VPS without groups is ENOENT in
+ * err->code. */
+int cgroup_usage(unsigned id, unsigned parts, struct cgroup_usage *usage, struct err *err);
+
+/*
+ * The same for many VPSs: the hierarchies are found once, and each figure is three system calls
+ * by then.  To be opened anew for each round: the parent of all groups goes with the last VPS.
+ */
+struct cgroup_reader {
+	int parent[9]; /* cgroup2, then by controller; -1: none */
+	bool on_v2[8];
+	struct {
+		unsigned major, minor;
+		bool counts;
+	} disk[16]; /* whose figures count, as far as it was looked at */
+	unsigned disks;
+};
+#define own_reader __attribute__((cleanup(cgroup_reader_close))) struct cgroup_reader
+
+struct cgroup_reader cgroup_reader_none(void);
+int cgroup_reader_open(struct cgroup_reader *reader, struct err *err);
+void cgroup_reader_close(struct cgroup_reader *reader);
+int cgroup_read(struct cgroup_reader *reader, unsigned id, unsigned parts,
+		struct cgroup_usage *usage, struct err *err);
 
 /* Freeze or thaw everything inside (cgroup.freeze of the outer group), and wait until it is so.
  */

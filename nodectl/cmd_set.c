@@ -64,7 +64,7 @@ static int limits_change(const struct vps *before, const struct vps *after, stru
 	if (cgroup_limit(after->id, &after->limits, err) == 0)
 		return 0;
 	(void)cgroup_limit(before->id, &before->limits, &again);
-	if (err->code != EBUSY || cgroup_usage(after->id, &usage, &again) < 0)
+	if (err->code != EBUSY || cgroup_usage(after->id, USAGE_MEMORY, &usage, &again) < 0)
 		return -1;
 	size_human(after->limits.memory, want, sizeof(want));
 	size_human(usage.memory, used, sizeof(used));

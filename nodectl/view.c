@@ -12,14 +12,29 @@
 #include "own.h"
 #include "str.h"
 
+static void usage_fill(struct view *view, unsigned flags)
+{
+	unsigned parts = (flags & NEED_MEMORY ? USAGE_MEMORY : 0) |
+			 (flags & NEED_TASKS ? USAGE_TASKS : 0) |
+			 (flags & NEED_USAGE ? USAGE_ALL : 0);
+	struct err ignored;
+
+	/* what cannot be read is unknown, not 0 */
+	memset(&view->usage, 0xff, sizeof(view->usage));
+	if (view->reader)
+		(void)cgroup_read(view->reader, view->vps->id, parts, &view->usage, &ignored);
+	else
+		(void)cgroup_usage(view->vps->id, parts, &view->usage, &ignored);
+}
+
 void view_fill(struct view *view, unsigned flags)
 {
 	struct err ignored;
 
 	if (view->broken)
 		return;
-	if (flags & NEED_USAGE && view->status.init)
-		(void)cgroup_usage(view->vps->id, &view->usage, &ignored);
+	if (flags & (NEED_USAGE | NEED_MEMORY | NEED_TASKS) && view->status.init)
+		usage_fill(view, flags);
 	if (flags & NEED_LINK && view->status.init)
 		(void)link_usage(view->vps->id, &view->link, &ignored);
 	if (flags & NEED_DISK) {
@@ -28,6 +43,32 @@ void view_fill(struct view *view, unsigned flags)
 		if (dir >= 0)
 			(void)volume_usage(dir, &view->disk, &ignored);
 	}
+}
+
+json_t *figure_json(uint64_t figure)
+{
+	return figure == FIGURE_UNKNOWN ? json_null() : json_integer((json_int_t)figure);
+}
+
+json_t *seconds_json(uint64_t usec)
+{
+	return usec == FIGURE_UNKNOWN ? json_null() : json_real((double)usec / 1e6);
+}
+
+void figure_text(uint64_t figure, char *text, size_t size)
+{
+	if (figure == FIGURE_UNKNOWN)
+		snprintf(text, size, "-");
+	else
+		snprintf(text, size, "%" PRIu64, figure);
+}
+
+void size_text(uint64_t bytes, char *text, size_t size)
+{
+	if (bytes == FIGURE_UNKNOWN)
+		snprintf(text, size, "-");
+	else
+		size_human(bytes, text, size);
 }
 
 static void id_text(const struct view *v, char *text, size_t size)
@@ -184,9 +225,9 @@ static json_t *weight_json(const struct view *v)
 /* "52M/1G" while it runs, the limit alone when not */
 static void used_of(bool used_known, uint64_t used, uint64_t limit, char *text, size_t size)
 {
-	char a[16], b[16] = "all";
+	char a[24], b[24] = "all";
 
-	size_human(used, a, sizeof(a));
+	size_text(used, a, sizeof(a));
 	if (limit)
 		size_human(limit, b, sizeof(b));
 	if (used_known)
@@ -227,14 +268,13 @@ static json_t *disk_json(const struct view *v)
 
 static void tasks_text(const struct view *v, char *text, size_t size)
 {
-	char limit[16] = "all";
+	char limit[16] = "all", used[24] = "";
 
 	if (v->vps->limits.tasks)
 		snprintf(limit, sizeof(limit), "%u", v->vps->limits.tasks);
 	if (v->status.init)
-		snprintf(text, size, "%" PRIu64 "/%s", v->usage.tasks, limit);
-	else
-		snprintf(text, size, "%s", limit);
+		figure_text(v->usage.tasks, used, sizeof(used));
+	snprintf(text, size, "%s%s%s", used, *used ? "/" : "", limit);
 }
 
 static json_t *tasks_json(const struct view *v)
@@ -397,18 +437,42 @@ static json_t *publish_json(const struct view *v)
 
 static void cpu_text(const struct view *v, char *text, size_t size)
 {
-	if (v->status.init)
+	if (v->status.init && v->usage.cpu_usec != FIGURE_UNKNOWN)
 		snprintf(text, size, "%.2fs", (double)v->usage.cpu_usec / 1e6);
 }
 
 static json_t *usage_json(const struct view *v)
 {
-	return json_pack(
-	    "{s:I,s:I,s:I,s:f,s:f,s:I,s:I,s:I}", "memory", (json_int_t)v->usage.memory,
-	    "memory_peak", (json_int_t)v->usage.memory_peak, "swap", (json_int_t)v->usage.swap,
-	    "cpu", (double)v->usage.cpu_usec / 1e6, "throttled",
-	    (double)v->usage.throttled_usec / 1e6, "tasks", (json_int_t)v->usage.tasks,
-	    "oom_kills", (json_int_t)v->usage.oom_kills, "disk", (json_int_t)v->disk);
+	const struct cgroup_usage *u = &v->usage;
+
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:I}", "memory",
+			 figure_json(u->memory), "memory_peak", figure_json(u->memory_peak),
+			 "swap", figure_json(u->swap), "cpu", seconds_json(u->cpu_usec),
+			 "throttled", seconds_json(u->throttled_usec), "tasks",
+			 figure_json(u->tasks), "oom_kills", figure_json(u->oom_kills),
+			 "tasks_refused", figure_json(u->refused), "disk", (json_int_t)v->disk);
+}
+
+/* What a VPS has met; nothing when it has met nothing. */
+static void limits_met_text(const struct view *v, char *text, size_t size)
+{
+	const struct cgroup_usage *u = &v->usage;
+	size_t used = 0;
+
+	if (u->oom_kills && u->oom_kills != FIGURE_UNKNOWN)
+		used = (size_t)snprintf(text, size, "%" PRIu64 " killed for want of memory",
+					u->oom_kills);
+	if (u->refused && u->refused != FIGURE_UNKNOWN && used < size)
+		snprintf(text + used, size - used, "%s%" PRIu64 " times no task more",
+			 used ? ", " : "", u->refused);
+}
+
+static json_t *limits_met_json(const struct view *v)
+{
+	return json_pack("{s:o,s:o,s:o,s:o}", "memory_high", figure_json(v->usage.highs),
+			 "memory_max", figure_json(v->usage.maxes), "oom_kills",
+			 figure_json(v->usage.oom_kills), "tasks_refused",
+			 figure_json(v->usage.refused));
 }
 
 static json_t *limits_json(const struct view *v)
@@ -536,16 +600,18 @@ const struct column columns[] = {
 	{ "INTERFACE", "interface", "interface", IN_SHOW, interface_text, interface_json },
 	{ "CPUS", "cpus", "CPUs", IN_LIST | IN_SHOW | RIGHT, cpus_text, cpus_json },
 	{ "WEIGHT", "weight", "CPU weight", IN_SHOW | RIGHT, weight_text, weight_json },
-	{ "MEMORY", "memory", "memory", IN_LIST | IN_SHOW | RIGHT | NEED_USAGE, memory_text,
+	{ "MEMORY", "memory", "memory", IN_LIST | IN_SHOW | RIGHT | NEED_MEMORY, memory_text,
 	  memory_json },
 	{ "SWAP", "swap", "swap", IN_SHOW | RIGHT, swap_text, swap_json },
-	{ "TASKS", "tasks", "tasks", IN_SHOW | RIGHT | NEED_USAGE, tasks_text, tasks_json },
+	{ "TASKS", "tasks", "tasks", IN_SHOW | RIGHT | NEED_TASKS, tasks_text, tasks_json },
 	{ "DISK", "disk", "disk", IN_LIST | IN_SHOW | RIGHT | NEED_DISK, disk_text, disk_json },
 	{ "TRAFFIC", "traffic", "traffic", IN_LIST | IN_SHOW | RIGHT | NEED_LINK, traffic_text,
 	  traffic_json },
 	{ "UPTIME", "uptime", "uptime", IN_LIST | IN_SHOW | RIGHT, uptime_text, uptime_json },
 	{ "CPU", "usage", "CPU time", IN_SHOW | RIGHT | NEED_USAGE | NEED_DISK, cpu_text,
 	  usage_json },
+	{ "MET", "limits_met", "limits met", IN_SHOW | NEED_USAGE, limits_met_text,
+	  limits_met_json },
 	{ "PID", "pid", "init", IN_SHOW | RIGHT, pid_text, pid_json },
 	{ "MONITOR", "monitor", "monitor", IN_SHOW | RIGHT, monitor_text, monitor_json },
 	{ "IDS", "uid_base", "host ids", IN_SHOW, base_text, base_json },
