@@ -69,6 +69,15 @@ static const struct option_row list_options[] = {
 	{ 0 },
 };
 
+static const struct option_row usage_options[] = {
+	ALL,
+	{ "columns", 'o', "COL,+COL,-COL", "columns to show" },
+	{ "sort", 's', "[-]COL", "sort by a column" },
+	{ "no-header", 'H', NULL, "no header line" },
+	{ "list-columns", 'L', NULL, "list the columns there are" },
+	{ 0 },
+};
+
 static const struct option_row exec_options[] = {
 	{ "tty", 't', NULL, "with a terminal (default when ours is one)" },
 	{ "no-tty", 'T', NULL, "without a terminal" },
@@ -146,6 +155,8 @@ const struct command commands[] = {
 	{ "show", "info", "look", "NAME", "everything about one VPS", NULL, 0, cmd_show },
 	{ "status", NULL, "look", "NAME...", "one line for scripts", all_options, 0,
 	  cmd_status },
+	{ "usage", NULL, "look", "[NAME...]", "what VPSs use of what they may", usage_options,
+	  0, cmd_usage },
 	{ "ps", NULL, "look", "NAME", "processes of a VPS", table_options, 0, cmd_ps },
 	{ "pid", NULL, "look", "PID...", "whose process is it", NULL, 0, cmd_pid },
 	{ "log", NULL, "look", "NAME", "what happened to a VPS", log_options, 0, cmd_log },

@@ -14,7 +14,7 @@
 static const struct column *column_find(struct columns all, const char *name, size_t len)
 {
 	for (size_t i = 0; i < all.count; i++) {
-		if (all.row[i].text && strlen(all.row[i].name) == len &&
+		if (column_is_shown(&all.row[i]) && strlen(all.row[i].name) == len &&
 		    strncasecmp(all.row[i].name, name, len) == 0)
 			return &all.row[i];
 	}
@@ -108,7 +108,7 @@ static int cell_compare(struct libscols_cell *a, struct libscols_cell *b, void *
 void columns_print(struct columns all)
 {
 	for (size_t i = 0; i < all.count; i++) {
-		if (all.row[i].text)
+		if (column_is_shown(&all.row[i]))
 			printf("%-12s %s\n", all.row[i].name, all.row[i].label);
 	}
 }
@@ -154,13 +154,13 @@ int table_add(struct table *table, const struct view *view, struct err *err)
 	for (size_t i = 0; i < table->count; i++) {
 		char text[512] = "";
 
-		table->column[i]->text(view, text, sizeof(text));
+		column_text(table->column[i], view, text, sizeof(text));
 		if (!line || scols_line_set_data(line, i, text) < 0)
 			return fail(err, ENOMEM, "cannot make the table");
 		if (table->column[i] != table->sort)
 			continue;
 		/* kept by the table, for the cell only borrows it */
-		json_array_append_new(table->values, table->sort->json(view));
+		json_array_append_new(table->values, column_json(table->sort, view));
 		scols_cell_set_userdata(
 		    scols_line_get_cell(line, i),
 		    json_array_get(table->values, json_array_size(table->values) - 1));

@@ -27,6 +27,15 @@ static void usage_fill(struct view *view, unsigned flags)
 		(void)cgroup_usage(view->vps->id, parts, &view->usage, &ignored);
 }
 
+static void volume_fill(struct view *view, int dir)
+{
+	struct err ignored;
+
+	memset(&view->volume, 0xff, sizeof(view->volume));
+	if (dir >= 0)
+		(void)volume_figures(dir, &view->volume, &ignored);
+}
+
 void view_fill(struct view *view, unsigned flags)
 {
 	struct err ignored;
@@ -37,38 +46,102 @@ void view_fill(struct view *view, unsigned flags)
 		usage_fill(view, flags);
 	if (flags & NEED_LINK && view->status.init)
 		(void)link_usage(view->vps->id, &view->link, &ignored);
-	if (flags & NEED_DISK) {
+	if (flags & (NEED_DISK | NEED_VOLUME)) {
 		own_fd dir = vps_dir(view->node, view->vps->name, &ignored);
 
-		if (dir >= 0)
+		if (dir >= 0 && flags & NEED_DISK)
 			(void)volume_usage(dir, &view->disk, &ignored);
+		if (flags & NEED_VOLUME)
+			volume_fill(view, dir);
 	}
 }
 
-json_t *figure_json(uint64_t figure)
-{
-	return figure == FIGURE_UNKNOWN ? json_null() : json_integer((json_int_t)figure);
-}
-
-json_t *seconds_json(uint64_t usec)
-{
-	return usec == FIGURE_UNKNOWN ? json_null() : json_real((double)usec / 1e6);
-}
-
-void figure_text(uint64_t figure, char *text, size_t size)
+json_t *figure_json(enum unit unit, uint64_t figure)
 {
 	if (figure == FIGURE_UNKNOWN)
-		snprintf(text, size, "-");
-	else
-		snprintf(text, size, "%" PRIu64, figure);
+		return json_null();
+	switch (unit) {
+	case UNIT_NONE:
+	case UNIT_COUNT:
+	case UNIT_SIZE:
+		break;
+	case UNIT_USEC:
+		return json_real((double)figure / 1e6);
+	case UNIT_PERCENT:
+		return part_json((double)figure / 1e4);
+	}
+	return json_integer((json_int_t)figure);
 }
 
-void size_text(uint64_t bytes, char *text, size_t size)
+static void usec_text(uint64_t usec, char *text, size_t size)
 {
-	if (bytes == FIGURE_UNKNOWN)
+	if (usec < 100000000)
+		snprintf(text, size, "%.2fs", (double)usec / 1e6);
+	else
+		seconds_human(usec / 1000000, text, size);
+}
+
+void figure_text(enum unit unit, uint64_t figure, char *text, size_t size)
+{
+	if (figure == FIGURE_UNKNOWN) {
+		snprintf(text, size, "-");
+		return;
+	}
+	switch (unit) {
+	case UNIT_NONE:
+	case UNIT_COUNT:
+		snprintf(text, size, "%" PRIu64, figure);
+		return;
+	case UNIT_SIZE:
+		size_human(figure, text, size);
+		return;
+	case UNIT_USEC:
+		usec_text(figure, text, size);
+		return;
+	case UNIT_PERCENT:
+		part_text((double)figure / 1e4, text, size);
+		return;
+	}
+}
+
+json_t *part_json(double part)
+{
+	return part < 0 ? json_null() : json_real(part);
+}
+
+void part_text(double part, char *text, size_t size)
+{
+	if (part < 0)
 		snprintf(text, size, "-");
 	else
-		size_human(bytes, text, size);
+		snprintf(text, size, "%.1f%%", part * 100);
+}
+
+bool column_is_shown(const struct column *column)
+{
+	return column->text || !column->json;
+}
+
+static uint64_t figure_of(const struct figure_row *row, const struct view *view)
+{
+	return *(const uint64_t *)((const char *)view + row->offset);
+}
+
+void column_text(const struct column *column, const struct view *view, char *text, size_t size)
+{
+	const struct figure_row *row = column->text ? NULL : figure_find(column->key);
+
+	if (row)
+		figure_text(row->unit, figure_of(row, view), text, size);
+	else
+		column->text(view, text, size);
+}
+
+json_t *column_json(const struct column *column, const struct view *view)
+{
+	const struct figure_row *row = column->json ? NULL : figure_find(column->key);
+
+	return row ? figure_json(row->unit, figure_of(row, view)) : column->json(view);
 }
 
 static void id_text(const struct view *v, char *text, size_t size)
@@ -227,7 +300,7 @@ static void used_of(bool used_known, uint64_t used, uint64_t limit, char *text, 
 {
 	char a[24], b[24] = "all";
 
-	size_text(used, a, sizeof(a));
+	figure_text(UNIT_SIZE, used, a, sizeof(a));
 	if (limit)
 		size_human(limit, b, sizeof(b));
 	if (used_known)
@@ -273,7 +346,7 @@ static void tasks_text(const struct view *v, char *text, size_t size)
 	if (v->vps->limits.tasks)
 		snprintf(limit, sizeof(limit), "%u", v->vps->limits.tasks);
 	if (v->status.init)
-		figure_text(v->usage.tasks, used, sizeof(used));
+		figure_text(UNIT_COUNT, v->usage.tasks, used, sizeof(used));
 	snprintf(text, size, "%s%s%s", used, *used ? "/" : "", limit);
 }
 
@@ -446,11 +519,14 @@ static json_t *usage_json(const struct view *v)
 	const struct cgroup_usage *u = &v->usage;
 
 	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:I}", "memory",
-			 figure_json(u->memory), "memory_peak", figure_json(u->memory_peak),
-			 "swap", figure_json(u->swap), "cpu", seconds_json(u->cpu_usec),
-			 "throttled", seconds_json(u->throttled_usec), "tasks",
-			 figure_json(u->tasks), "oom_kills", figure_json(u->oom_kills),
-			 "tasks_refused", figure_json(u->refused), "disk", (json_int_t)v->disk);
+			 figure_json(UNIT_SIZE, u->memory), "memory_peak",
+			 figure_json(UNIT_SIZE, u->memory_peak), "swap",
+			 figure_json(UNIT_SIZE, u->swap), "cpu",
+			 figure_json(UNIT_USEC, u->cpu_usec), "throttled",
+			 figure_json(UNIT_USEC, u->throttled_usec), "tasks",
+			 figure_json(UNIT_COUNT, u->tasks), "oom_kills",
+			 figure_json(UNIT_COUNT, u->oom_kills), "tasks_refused",
+			 figure_json(UNIT_COUNT, u->refused), "disk", (json_int_t)v->disk);
 }
 
 /* What a VPS has met; nothing when it has met nothing. */
@@ -469,10 +545,12 @@ static void limits_met_text(const struct view *v, char *text, size_t size)
 
 static json_t *limits_met_json(const struct view *v)
 {
-	return json_pack("{s:o,s:o,s:o,s:o}", "memory_high", figure_json(v->usage.highs),
-			 "memory_max", figure_json(v->usage.maxes), "oom_kills",
-			 figure_json(v->usage.oom_kills), "tasks_refused",
-			 figure_json(v->usage.refused));
+	const struct cgroup_usage *u = &v->usage;
+
+	return json_pack("{s:o,s:o,s:o,s:o}", "memory_high", figure_json(UNIT_COUNT, u->highs),
+			 "memory_max", figure_json(UNIT_COUNT, u->maxes), "oom_kills",
+			 figure_json(UNIT_COUNT, u->oom_kills), "tasks_refused",
+			 figure_json(UNIT_COUNT, u->refused));
 }
 
 static json_t *limits_json(const struct view *v)

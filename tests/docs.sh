@@ -151,6 +151,19 @@ check "$manual, members of JSON" "$(
 			echo "the member '$member' is missing"
 	done
 )"
+check "$manual, columns of usage" "$(
+	"$nodectl" usage -L | awk '{ print $1 }' | while read -r column; do
+		grep -q "^\.It $column Ta " "$manual" || grep -q "^The columns .*\b$column\b" "$manual" ||
+			echo "the column $column is missing"
+	done
+)"
+check "$manual, members of usage" "$(
+	sed -n 's/.*FIGURE("\([a-z_.]*\)", .*/\1/p; s/.*member_set(object, "\([a-z_.]*\)".*/\1/p' \
+		nodectl/view_usage.c | while read -r member; do
+		grep -q "^\.It [-A-Z0-9]* Ta $member Ta " "$manual" || [ "$member" = id ] ||
+			echo "the member '$member' is missing"
+	done
+)"
 check "$manual, exit status" "$(
 	sed -n 's/^	\(ERR_[A-Z_]*\) = \([0-9]*\),.*/\1 \2/p' include/err.h | while read -r kind number; do
 		name=$(sed -n "s/.*{ $kind, \"\([a-z-]*\)\" },.*/\1/p" base/err.c)
@@ -233,6 +246,13 @@ ask _nodectl_columns >"$work/has"
 check "$completion, columns" "$(
 	lacking 'it' "$work/has" <"$work/wanted"
 	lacking "'nodectl list -L'" "$work/wanted" <"$work/has"
+)"
+
+ask _nodectl_usage_columns >"$work/has"
+"$nodectl" usage -L | awk '{ print $1 }' | sort -u >"$work/wanted"
+check "$completion, columns of usage" "$(
+	lacking 'it' "$work/has" <"$work/wanted"
+	lacking "'nodectl usage -L'" "$work/wanted" <"$work/has"
 )"
 
 # ---- what people copy ------------------------------------------------------------------

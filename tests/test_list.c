@@ -235,3 +235,28 @@ Test(list, of_a_node_without_its_directories_says_what_to_do)
 	    "cannot open 'trash': No such file or directory: run 'nodectl init' to complete "
 	    "the node");
 }
+
+Test(list, usage_has_its_own_columns)
+{
+	prints("usage -o NAME,MEMORY,SWAP -s -MEMORY", "NAME   MEMORY  SWAP\n"
+						       "alpha   0B/1G 0B/0B\n"
+						       "beta  0B/512M 0B/0B\n");
+	refused("usage -o PLAN", ERR_VALUE, "there is no column 'PLAN'; -L lists them");
+}
+
+Test(list, usage_of_one_is_shown_line_by_line_unless_a_table_is_wanted)
+{
+	char out[4096];
+
+	cr_expect_eq(run("usage alpha", out, sizeof(out)), 0, "%s", err.msg);
+	cr_expect_not_null(strstr(out, "         memory: 0B/1G\n"), "%s", out);
+	prints("usage alpha -o NAME,STATE", "NAME  STATE\nalpha stopped\n");
+	prints("usage alpha -H -o NAME", "alpha\n");
+}
+
+Test(list, usage_of_all_takes_no_names)
+{
+	prints("usage --all -H -o NAME", "alpha\nbeta\n");
+	refused("usage --all alpha", ERR_USAGE,
+		"usage: nodectl usage [NAME...] (see 'nodectl help usage')");
+}

@@ -19,7 +19,7 @@ _nodectl_verbs()
 		;;
 	'')
 		_nodectl_words create start stop restart reboot kill freeze pause thaw resume
-		_nodectl_words destroy rm delete list ls show info status ps pid log exec enter console
+		_nodectl_words destroy rm delete list ls show info status usage ps pid log exec enter console
 		_nodectl_words ssh passwd push pull set image plan init boot shutdown
 		_nodectl_words doctor repair help
 		;;
@@ -68,6 +68,9 @@ _nodectl_options()
 	destroy | rm | delete)
 		_nodectl_words -a --all -f --force
 		;;
+	usage)
+		_nodectl_words -a --all -o --columns -s --sort -H --no-header -L --list-columns
+		;;
 	list | ls)
 		_nodectl_words -o --columns -s --sort -H --no-header -L --list-columns
 		;;
@@ -100,6 +103,12 @@ _nodectl_columns()
 	_nodectl_words ID NAME STATE ERROR PLAN IMAGE DIGEST HOSTNAME IPV4 IPV6 PUBLISH INTERFACE CPUS
 	_nodectl_words WEIGHT MEMORY SWAP TASKS DISK TRAFFIC UPTIME CPU MET PID MONITOR IDS CGROUP RESTART
 	_nodectl_words ONBOOT PENDING UNENFORCED UUID CREATED STARTED
+}
+
+_nodectl_usage_columns()
+{
+	_nodectl_words NAME STATE CPU CAP THROTTLED CPUWAIT MEMORY PEAK ANON FILE HIGH FULL REFAULTS
+	_nodectl_words KILLED MEMWAIT SWAP READ WRITTEN IOWAIT DISK INODES IN OUT TASKS REFUSED UPTIME
 }
 
 # Does this option take a value of its own?  An option of one letter means what it means
@@ -171,6 +180,7 @@ _nodectl_value()
 		;;
 	--columns | -o | --sort | -s)
 		words=$(_nodectl_columns)
+		[ "$verb" = usage ] && words=$(_nodectl_usage_columns)
 		;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
@@ -192,7 +202,7 @@ _nodectl_argument()
 
 	case $1 in
 	start | stop | shutdown | restart | reboot | kill | freeze | pause | thaw | resume | \
-		destroy | rm | delete | list | ls | status)
+		destroy | rm | delete | list | ls | status | usage)
 		words=$(_nodectl_names vps)
 		;;
 	show | info | ps | log | enter | console | passwd | set | exec | ssh)
