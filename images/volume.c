@@ -31,7 +31,8 @@ static int copy_range(int to, int from, off_t at, off_t end, struct err *err)
 		ssize_t got = pread(from, buf, want, at);
 
 		if (got <= 0)
-			return fail(err, got < 0 ? errno : EIO, "cannot read the template");
+			return fail(err, got < 0 ? errno : EIO,
+				    "cannot read what is to be copied");
 		if (pwrite(to, buf, (size_t)got, at) != got)
 			return fail(err, errno ? errno : ENOSPC, "cannot write the volume");
 		at += got;
@@ -40,7 +41,7 @@ static int copy_range(int to, int from, off_t at, off_t end, struct err *err)
 }
 
 /* Shared blocks where the file system can, else what is not a hole: a third of a MiB. */
-static int copy_sparse(int to, int from, struct err *err)
+int volume_copy(int to, int from, struct err *err)
 {
 	off_t at = 0, end;
 
@@ -50,12 +51,12 @@ static int copy_sparse(int to, int from, struct err *err)
 	while ((at = lseek(from, at, SEEK_DATA)) >= 0) {
 		end = lseek(from, at, SEEK_HOLE);
 		if (end < 0)
-			return fail(err, errno, "cannot read the template");
+			return fail(err, errno, "cannot read what is to be copied");
 		if (copy_range(to, from, at, end, err) < 0)
 			return -1;
 		at = end;
 	}
-	return errno == ENXIO ? 0 : fail(err, errno, "cannot read the template");
+	return errno == ENXIO ? 0 : fail(err, errno, "cannot read what is to be copied");
 }
 
 int volume_create(int dir, int templates, const struct volume *volume, struct err *err)
@@ -72,7 +73,7 @@ int volume_create(int dir, int templates, const struct volume *volume, struct er
 		return -1;
 
 	own_fd fd = volume_file_new(dir, volume->size, err);
-	if (fd < 0 || copy_sparse(fd, template, err) < 0)
+	if (fd < 0 || volume_copy(fd, template, err) < 0)
 		return -1;
 	return volume_file_keep(fd, dir, VOLUME_FILE, err);
 }
@@ -156,6 +157,11 @@ int volume_ext4_mount(int nodes, const char *name, bool read_only, struct err *e
 	return mount;
 }
 
+int volume_lock(int file, unsigned wait_ms, struct err *err)
+{
+	return lock_wait(file, LOCK_EX, wait_ms, err);
+}
+
 int volume_mount(int dir, const char *name, unsigned wait_ms, struct err *err)
 {
 	own_fd device = -1;
@@ -164,7 +170,7 @@ int volume_mount(int dir, const char *name, unsigned wait_ms, struct err *err)
 	own_fd file = openat(dir, VOLUME_FILE, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (file < 0)
 		return fail(err, errno, "cannot open '%s'", VOLUME_FILE);
-	if (lock_wait(file, LOCK_EX, wait_ms, err) < 0)
+	if (volume_lock(file, wait_ms, err) < 0)
 		return -1;
 
 	/* from here the device holds the lock: it shares our open file, not only the inode */
@@ -258,6 +264,8 @@ unsigned volume_facts(struct image_fact *facts, unsigned max)
 		{ "ext4", ext4 >= 0, "a VPS has no disk of its own and cannot start" },
 		{ "mkfs.ext4", access("/sbin/mkfs.ext4", X_OK) == 0,
 		  "no volume can be made; install e2fsprogs" },
+		{ "disk-live", volume_grows_live(),
+		  "the disk of a VPS grows only at its next start (CAP_SYS_RESOURCE)" },
 	};
 	unsigned count = 0;
 

@@ -27,6 +27,12 @@ int volume_file_new(int dir, uint64_t size, struct err *err);
  */
 int volume_file_keep(int fd, int dir, const char *name, struct err *err);
 
+/* All of @from that is no hole into the empty @to, with shared blocks where possible. */
+int volume_copy(int to, int from, struct err *err);
+
+/* Lock a volume's open file as a mount of it would be; ERR_LOCKED after @wait_ms. */
+int volume_lock(int file, unsigned wait_ms, struct err *err);
+
 /*
  * Attach @file to a free loop device.  A lock on @file is held by that device until it is
  * released, which happens by itself when its last user is gone.  Returns a directory with

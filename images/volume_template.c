@@ -5,15 +5,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "e2fs.h"
 #include "err.h"
 #include "io.h"
 #include "own.h"
-#include "program.h"
 #include "str.h"
 
 /* Raised when what mkfs is told changes, so that old templates are not used any more. */
@@ -81,20 +79,6 @@ static uint64_t grow_blocks(uint64_t size)
 	return most >> 12 < UINT32_MAX ? most >> 12 : UINT32_MAX;
 }
 
-/* The first line that mkfs said, as the cause. */
-static int mkfs_failed(int said, struct err *err)
-{
-	char text[256];
-	ssize_t len = pread(said, text, sizeof(text) - 1, 0);
-
-	text[len > 0 ? len : 0] = 0;
-	int code = strstr(text, "No space left") ? ENOSPC : 0;
-	text[strcspn(text, "\n")] = 0;
-	if (!text[0])
-		return fail_in(err, "cannot make a file system");
-	return fail(err, code, "cannot make a file system: %s", text);
-}
-
 static int mkfs_run(int fd, const char *skeleton, const struct volume *volume, struct err *err)
 {
 	char image[64], extended[128], journal[32], inodes[32];
@@ -116,18 +100,14 @@ static int mkfs_run(int fd, const char *skeleton, const struct volume *volume, s
 				     volume->inodes ? inodes : "16384",
 				     image,
 				     NULL };
-	own_fd said = memfd_create("mkfs", MFD_CLOEXEC);
-	struct program mkfs = { .argv = argv, .in = -1, .out = said, .err = said, .dir = -1 };
 
-	if (said < 0)
-		return fail(err, errno, "cannot run mkfs");
-	str_format(image, sizeof(image), "/proc/%d/fd/%d", getpid(), fd);
+	e2fs_path(fd, image, sizeof(image));
 	str_format(extended, sizeof(extended),
 		   "lazy_itable_init=1,lazy_journal_init=1,nodiscard,resize=%" PRIu64,
 		   grow_blocks(volume->size));
 	str_format(journal, sizeof(journal), "size=%u", volume_journal_mib(volume->size));
 	str_format(inodes, sizeof(inodes), "%u", volume->inodes);
-	return program_run(&mkfs, err) < 0 ? mkfs_failed(said, err) : 0;
+	return e2fs_run(argv, "make a file system", NULL, 0, err);
 }
 
 /* "up" is the root directory of a guest before its first change; "work" is overlay's own;
@@ -155,7 +135,7 @@ static int template_fill(int fd, int templates, const struct volume *volume, str
 	if (dir < 0)
 		return -1;
 
-	str_format(path, sizeof(path), "/proc/%d/fd/%d", getpid(), dir);
+	e2fs_path(dir, path, sizeof(path));
 	int result = skeleton_make(dir, err);
 	if (result == 0)
 		result = mkfs_run(fd, path, volume, err);

@@ -115,6 +115,32 @@ int volume_wait(int dir, unsigned wait_ms, struct err *err);
  */
 void volume_spares(int root, bool keep);
 
+/*
+ * Can it become @wanted?  What cannot be is ERR_VALUE with the numbers and what could be:
+ * fewer bytes than are in use, inodes that no group of ext4 brings; ERR_RUNNING for one that is
+ * mounted and would shrink; ERR_NO_SPACE when the storage is too full to try.
+ */
+int volume_check(int dir, const struct volume *wanted, struct err *err);
+
+/* May this process make a mounted one larger?  Linux wants CAP_SYS_RESOURCE for it. */
+bool volume_grows_live(void);
+
+/* Make one that is mounted larger; it has its new size at once.  Cut off, it has some size
+ * between, and volume_settle() does the rest. */
+int volume_grow(int dir, const struct volume *wanted, struct err *err);
+
+/*
+ * Make one that is not mounted larger or smaller; waits @wait_ms for a mount to go.  Cut off
+ * at any point the old or the new one is there, or one of some size between.
+ */
+int volume_resize(int dir, const struct volume *wanted, unsigned wait_ms, struct err *err);
+
+/* The same where its size is not @wanted's, as before a mount: one read where it is. */
+int volume_settle(int dir, const struct volume *wanted, unsigned wait_ms, struct err *err);
+
+/* 1 if it is, mounted or not, and nothing is left of a resize that was cut off; else 0. */
+int volume_is_settled(int dir, const struct volume *wanted, struct err *err);
+
 /* Bytes that it takes on the node's disk. */
 int volume_usage(int dir, uint64_t *bytes, struct err *err);
 
