@@ -391,5 +391,6 @@ int volume_is_settled(int dir, const struct volume *wanted, struct err *err)
 	own_fd file = file_open(dir, err);
 	if (file < 0 || state_read(file, &super, &nodes, &device, err) < 0)
 		return -1;
-	return super_fills(&super, wanted->size);
+	return super_fills(&super, wanted->size) ||
+	       (nodes >= 0 && super.blocks > super_blocks(&super, wanted->size));
 }

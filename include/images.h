@@ -138,7 +138,8 @@ int volume_resize(int dir, const struct volume *wanted, unsigned wait_ms, struct
 /* The same where its size is not @wanted's, as before a mount: one read where it is. */
 int volume_settle(int dir, const struct volume *wanted, unsigned wait_ms, struct err *err);
 
-/* 1 if it is, mounted or not, and nothing is left of a resize that was cut off; else 0. */
+/* 1 if it is, and nothing is left of a resize that was cut off; else 0.  A mounted one may be
+ * larger, for it cannot shrink. */
 int volume_is_settled(int dir, const struct volume *wanted, struct err *err);
 
 /* Bytes that it takes on the node's disk. */

@@ -22,6 +22,8 @@
 #include "store.h"
 #include "str.h"
 
+#define VOLUME_MS 15000u /* for the last mount of a volume to be gone */
+
 /*
  * Everything that nodectl makes carries a VPS's id or name.  So repair goes
  * through each place where such things can be, asks who owns each, and removes
@@ -110,6 +112,36 @@ static bool id_is_ours(const struct repair *repair, unsigned id)
 	return id >= repair->node->first_id && id <= repair->node->last_id;
 }
 
+static int volume_mend(const struct repair *repair, const struct vps *vps, bool runs,
+		       struct err *err)
+{
+	own_held held = held_none();
+
+	if (vps_hold(repair->node, vps->name, "repair", &held, err) < 0)
+		return -1;
+	return runs ? volume_grow(held.place.dir, &held.vps.volume, err)
+		    : volume_settle(held.place.dir, &held.vps.volume, VOLUME_MS, err);
+}
+
+/* A disk that is not of the size that its definition says.  One in use may have to wait for its
+ * next start. */
+static void volume_one(const struct repair *repair, const struct vps *vps, bool runs)
+{
+	struct err err;
+	own_fd dir = vps_dir(repair->node, vps->name, &err);
+	int settled = 1;
+
+	if (dir >= 0 && (!runs || volume_grows_live()))
+		settled = volume_is_settled(dir, &vps->volume, &err);
+	if (settled == 0) {
+		found(repair, "%s: its disk is not of the size that it should have", vps->name);
+		if (!repair->dry)
+			settled = volume_mend(repair, vps, runs, &err);
+	}
+	if (settled < 0)
+		found(repair, "%s: %s", vps->name, err.msg);
+}
+
 /* An operation that was cut off: taking hold of the VPS settles it. */
 static int settle_one(const struct vps *vps, const struct err *broken, void *arg,
 		      struct err *err)
@@ -135,10 +167,12 @@ static int settle_one(const struct vps *vps, const struct err *broken, void *arg
 		found(repair, "%s", err->msg);
 	else if (missing)
 		found(repair, "%s: %u leases were missing", vps->name, missing);
-	if (repair->dry || (!status.crashed && (!status.init || status.monitor)))
-		return 0;
-	if (vps_hold(repair->node, vps->name, "repair", &held, err) < 0)
+	if (!repair->dry && (status.crashed || (status.init && !status.monitor)) &&
+	    vps_hold(repair->node, vps->name, "repair", &held, err) < 0)
 		found(repair, "%s: %s", vps->name, err->msg);
+	vps_release(&held);
+	held = held_none();
+	volume_one(repair, vps, status.init != 0);
 	return 0;
 }
 

@@ -54,12 +54,20 @@ static int cgroup_undo(struct start *start, struct err *err)
 	return cgroup_remove(start->vps->id, err);
 }
 
+/* A change of its size that was cut off, or had to wait for this moment, comes first. */
+static int volume_open(const struct vps *vps, const struct place *place, struct err *err)
+{
+	if (volume_settle(place->dir, &vps->volume, VOLUME_MS, err) < 0)
+		return -1;
+	return volume_mount(place->dir, "vda", VOLUME_MS, err);
+}
+
 static int volume_apply(struct start *start, struct err *err)
 {
 	start->fresh = faccessat(start->place->dir, "fresh", F_OK, 0) == 0;
 	if (start->disk >= 0)
 		return 0;
-	start->volume = volume_mount(start->place->dir, "vda", VOLUME_MS, err);
+	start->volume = volume_open(start->vps, start->place, err);
 	return start->volume < 0 ? -1 : 0;
 }
 
@@ -385,12 +393,12 @@ static __attribute__((noreturn)) void host_main(const struct vps *vps,
  * we do it for that one, which makes the groups and namespaces meanwhile.  A mount that nobody
  * takes is gone when it is closed.
  */
-static void volume_bring(const struct place *place, int to)
+static void volume_bring(const struct vps *vps, const struct place *place, int to)
 {
 	struct start disk = { .channel = to };
 	struct err err;
 
-	own_fd volume = volume_mount(place->dir, "vda", VOLUME_MS, &err);
+	own_fd volume = volume_open(vps, place, &err);
 	if (volume < 0)
 		(void)send(to, &err, sizeof(err), MSG_NOSIGNAL);
 	else
@@ -435,7 +443,7 @@ int runtime_start(const struct vps *vps, const struct place *place,
 	if (pid < 0)
 		return fail(err, errno, "cannot fork");
 	close(take_fd(&theirs));
-	volume_bring(place, answer);
+	volume_bring(vps, place, answer);
 	int result = meanwhile(arg, &other);
 	if (answer_wait(answer, pid, false, err) < 0)
 		return -1;
