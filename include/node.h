@@ -53,6 +53,9 @@ bool node_key_exists(const char *key);
 int node_init(const char *config, const struct setting *settings, size_t count,
 	      void (*say)(const char *what, void *arg), void *arg, struct err *err);
 
+/* A node that is not open, for an own_node whose function may return before node_open(). */
+struct node node_none(void);
+
 /* Read node.conf and open the directories.  A node that was not set up is ERR_SYSTEM naming
  * `nodectl init`. */
 int node_open(struct node *node, const char *config, struct err *err);

@@ -389,7 +389,7 @@ static int hold_patiently(const struct node *node, const char *name, const char 
 
 int node_ended(const char *config, const char *name, const char *how, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	own_held held = held_none(), again = held_none();
 	struct status status;
 	int pause;

@@ -155,6 +155,18 @@ int node_parse(struct node *node, const char *text, struct err *err)
 	return 0;
 }
 
+struct node node_none(void)
+{
+	return (struct node){ .dir = -1,
+			      .vps = -1,
+			      .images = -1,
+			      .ids = -1,
+			      .addresses = -1,
+			      .trash = -1,
+			      .templates = -1,
+			      .runs = -1 };
+}
+
 void node_close(struct node *node)
 {
 	int *fds[] = { &node->dir,	 &node->vps,   &node->images,	 &node->ids,
@@ -428,7 +440,7 @@ int node_init(const char *config, const struct setting *settings, size_t count,
 {
 	static const char *const parts[] = { "vps",	  "images", "ids",
 					     "addresses", "trash",  "templates" };
-	own_node node;
+	own_node node = node_none();
 	char line[300];
 
 	node_defaults(&node);

@@ -524,7 +524,7 @@ int targets_each(struct cli *cli,
 			     struct err *err),
 		 struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	struct names names = { 0 };
 	int result;
 

@@ -154,7 +154,7 @@ static int queue_run(const struct cli *cli, const struct queue *queue, struct er
 
 static int queue_all(struct cli *cli, bool booting, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	struct queue queue = { .node = &node, .booting = booting };
 	int result;
 

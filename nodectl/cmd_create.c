@@ -166,7 +166,7 @@ static int same_exists(const struct cli *cli, const struct node *node, struct er
 
 int cmd_create(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	own_vps vps = { 0 };
 	struct wanted wanted = { .auto4 = true };
 	const char *plan = cli_option(cli, "plan");

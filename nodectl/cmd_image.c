@@ -90,7 +90,7 @@ static int build(const struct cli *cli, const struct node *node,
 
 int cmd_image_build(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	struct progress_line line = { 0 };
 	const struct progress progress = { progress_report, &line };
 	struct image image;
@@ -110,7 +110,7 @@ int cmd_image_build(struct cli *cli, struct err *err)
 
 int cmd_image_import(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	struct progress_line line = { 0 };
 	const struct progress progress = { progress_report, &line };
 	struct image image;
@@ -173,7 +173,7 @@ static int list_one(const struct image *image, void *arg, struct err *err)
 
 int cmd_image_list(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	struct listing list = { .cli = cli };
 	int result;
 
@@ -199,7 +199,7 @@ int cmd_image_list(struct cli *cli, struct err *err)
 
 int cmd_image_show(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	struct image image;
 	char size[16], created[32], by[80];
 
@@ -224,7 +224,7 @@ int cmd_image_show(struct cli *cli, struct err *err)
 
 int cmd_image_remove(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 
 	if (cli_expect(cli, 1, -1, err) < 0 || node_open(&node, cli->config, err) < 0)
 		return -1;

@@ -23,7 +23,7 @@
 /* What exec and enter have in common: a command in a VPS that runs. */
 static int run_inside(const struct cli *cli, struct inside *inside, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	own_vps vps = { 0 };
 	pid_t init;
 	int status;
@@ -105,7 +105,7 @@ int cmd_enter(struct cli *cli, struct err *err)
 
 int cmd_console(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	own_vps vps = { 0 };
 	struct status status;
 
@@ -243,7 +243,7 @@ int password_set(const struct held *held, const char *user, const char *password
 
 int cmd_passwd(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	own_held held = held_none();
 	const char *user = cli_option(cli, "user");
 	char password[256];
@@ -333,7 +333,7 @@ static int pull_inside(void *arg, struct err *err)
 /* The file of ours is opened before anything is entered, and goes in as a descriptor. */
 int cmd_push(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	own_vps vps = { 0 };
 	struct stat stat;
 	pid_t init;
@@ -364,7 +364,7 @@ int cmd_push(struct cli *cli, struct err *err)
 
 int cmd_pull(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	own_vps vps = { 0 };
 	bool out = cli->args_count == 3 && strcmp(cli->args[2], "-") == 0;
 	pid_t init;

@@ -56,7 +56,7 @@ static int list_named(struct listing *list, struct err *err)
 int cmd_list(struct cli *cli, struct err *err)
 {
 	const struct columns all = { columns, columns_count };
-	own_node node;
+	own_node node = node_none();
 	own_table table = { 0 };
 	own_reader reader = cgroup_reader_none();
 	struct listing list = { .cli = cli, .node = &node, .reader = &reader, .table = &table };
@@ -85,7 +85,7 @@ int cmd_list(struct cli *cli, struct err *err)
 
 int cmd_show(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	own_vps vps = { 0 };
 
 	if (cli_expect(cli, 1, 1, err) < 0 || node_open(&node, cli->config, err) < 0 ||

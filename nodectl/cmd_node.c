@@ -186,7 +186,7 @@ static void found(const char *what, void *arg)
 
 int cmd_repair(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	struct findings findings = { cli, NULL };
 
 	if (cli_expect(cli, 0, 0, err) < 0 || node_open(&node, cli->config, err) < 0)
@@ -233,7 +233,7 @@ static int plan_print(int dir, const char *name, void *arg, struct err *err)
 /* For completion: names only, and silence when the node is not set up. */
 int cmd_names(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 
 	if (cli_expect(cli, 1, 1, err) < 0 || node_open(&node, cli->config, err) < 0)
 		return -1;

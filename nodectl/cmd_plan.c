@@ -57,7 +57,7 @@ static int list_one(int dir, const char *file, void *arg, struct err *err)
 int cmd_plan_list(struct cli *cli, struct err *err)
 {
 	static const char *const headers[] = { "CPUS", "MEMORY", "SWAP", "TASKS", "DISK" };
-	own_node node;
+	own_node node = node_none();
 	struct listing list = { .node = &node };
 	int result;
 
@@ -87,7 +87,7 @@ int cmd_plan_list(struct cli *cli, struct err *err)
 
 int cmd_plan_show(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	own_vps plan = { 0 };
 
 	if (cli_expect(cli, 1, 1, err) < 0 || node_open(&node, cli->config, err) < 0)

@@ -95,7 +95,7 @@ static int ps_one(pid_t pid, void *arg, struct err *err)
 
 int cmd_ps(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	own_vps vps = { 0 };
 	struct ps ps = { .cli = cli, .vps = &vps };
 	pid_t init;
@@ -162,7 +162,7 @@ static int pid_one(struct cli *cli, const struct node *node, const char *text, s
 
 int cmd_pid(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 
 	if (cli_expect(cli, 1, -1, err) < 0 || node_open(&node, cli->config, err) < 0)
 		return -1;
@@ -190,7 +190,7 @@ static const char *tail(const char *text, unsigned long lines)
 
 int cmd_log(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	own_vps vps = { 0 };
 	const char *lines = cli_option(cli, "lines");
 	unsigned long count = 0;

@@ -74,7 +74,7 @@ static int limits_change(const struct vps *before, const struct vps *after, stru
 
 int cmd_set(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	own_held held = held_none();
 	own_vps changed = { 0 };
 	struct wanted wanted = { 0 };

@@ -93,7 +93,7 @@ char *ssh_known_hosts(const char *path)
  */
 int cmd_ssh(struct cli *cli, struct err *err)
 {
-	own_node node;
+	own_node node = node_none();
 	own_vps vps = { 0 };
 	char address[ADDRESS_TEXT], target[ADDRESS_TEXT + 8];
 	pid_t init;

@@ -75,7 +75,7 @@ static bool wants_table(const struct cli *cli)
 int cmd_usage(struct cli *cli, struct err *err)
 {
 	const struct columns all = { usage_columns, usage_columns_count };
-	own_node node;
+	own_node node = node_none();
 	own_table table = { 0 };
 	own_reader reader = cgroup_reader_none();
 	struct round round = { .cli = cli, .node = &node, .reader = &reader };

@@ -83,7 +83,7 @@ static void prints(const char *line, const char *expected)
 	char out[4096];
 
 	cr_expect_eq(run(line, out, sizeof(out)), 0, "%s: %s", line, err.msg);
-	cr_expect_str_eq(out, expected, "%s", line);
+	cr_expect_str_eq(out, expected, "%s: %s", line, out);
 }
 
 static void refused(const char *line, int kind, const char *message)
@@ -238,9 +238,9 @@ Test(list, of_a_node_without_its_directories_says_what_to_do)
 
 Test(list, usage_has_its_own_columns)
 {
-	prints("usage -o NAME,MEMORY,SWAP -s -MEMORY", "NAME   MEMORY  SWAP\n"
-						       "alpha   0B/1G 0B/0B\n"
-						       "beta  0B/512M 0B/0B\n");
+	prints("usage -o NAME,MEMORY,SWAP -s NAME", "NAME   MEMORY  SWAP\n"
+						    "alpha   0B/1G 0B/0B\n"
+						    "beta  0B/512M 0B/0B\n");
 	refused("usage -o PLAN", ERR_VALUE, "there is no column 'PLAN'; -L lists them");
 }
 
