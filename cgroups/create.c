@@ -85,16 +85,31 @@ static int outer_make_all(const struct hierarchies *hierarchies, unsigned id, st
 	return take_fd(&outer);
 }
 
+/*
+ * Nobody inside: what is there was left by an earlier guest, with child groups,
+ * settings and controllers enabled (which forbids new processes).  It may also
+ * have been killed, and kernels since 6.13 kill whatever is cloned into a group
+ * that has been.
+ */
+static int leaves_remove(int outer, struct err *err)
+{
+	if (!group_event(outer, "populated", false))
+		return 0;
+	if (faccessat(outer, "guest", F_OK, 0) == 0 && group_remove(outer, "guest", err) < 0)
+		return -1;
+	if (faccessat(outer, COMMANDS_GROUP, F_OK, 0) == 0)
+		return group_remove(outer, COMMANDS_GROUP, err);
+	return 0;
+}
+
 static int guest_make(int outer, uid_t owner, struct err *err)
 {
-	/*
-	 * Nobody inside: what is there was left by an earlier guest, with child groups,
-	 * settings and controllers enabled (which forbids new processes).  It may also
-	 * have been killed, and kernels since 6.13 kill whatever is cloned into a group
-	 * that has been.
-	 */
-	if (faccessat(outer, "guest", F_OK, 0) == 0 && group_event(outer, "populated", false) &&
-	    group_remove(outer, "guest", err) < 0)
+	if (leaves_remove(outer, err) < 0)
+		return -1;
+
+	/* before the guest can use up the number of groups that there may be */
+	own_fd commands = dir_make(outer, COMMANDS_GROUP, 0755, err);
+	if (commands < 0)
 		return -1;
 
 	own_fd guest = dir_make(outer, "guest", 0755, err);

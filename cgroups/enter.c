@@ -34,6 +34,9 @@ static int door_open(const struct hierarchies *hierarchies, unsigned id,
 		own_fd dir = mount ? group_open(mount, id, err) : -1;
 		if (!mount)
 			continue;
+		/* a VPS that was started by one who did not know this controller */
+		if (dir < 0 && err->code == ENOENT)
+			continue;
 		if (dir < 0)
 			return -1;
 		/*
@@ -99,10 +102,10 @@ int cgroup_attach(unsigned id, pid_t pid, struct err *err)
 
 /*
  * A guest that has enabled controllers for its children, as systemd does, can
- * have no process beside them ("no internal processes", cgroups(7)).  A leaf of
- * our own is then where commands from outside go.
+ * have no process beside them ("no internal processes", cgroups(7)).  A leaf in
+ * it is then where commands from outside go.
  */
-static int entry_open(int outer, struct err *err)
+static int guest_open(int outer, struct err *err)
 {
 	char enabled[512];
 	struct stat stat;
@@ -121,17 +124,22 @@ static int entry_open(int outer, struct err *err)
 		return fail(err, errno, "cannot look at the group 'guest'");
 	if (group_delegate(leaf, stat.st_uid, err) < 0)
 		return -1;
+	if (group_event(leaf, "frozen", true))
+		return fail(err, EBUSY, "the guest has frozen its group 'exec'");
 	return take_fd(&leaf);
 }
 
-int cgroup_open(unsigned id, struct cgroup_door *door, struct err *err)
+int cgroup_open(unsigned id, enum cgroup_entry entry, struct cgroup_door *door, struct err *err)
 {
 	struct hierarchies hierarchies;
 
 	if (hierarchies_find(&hierarchies, err) < 0)
 		return -1;
 	own_fd outer = group_open(hierarchies.unified, id, err);
-	own_fd group = outer < 0 ? -1 : entry_open(outer, err);
+	if (outer < 0)
+		return -1;
+	own_fd group = entry == CGROUP_GUEST ? guest_open(outer, err)
+					     : dir_make(outer, COMMANDS_GROUP, 0755, err);
 	if (group < 0 || door_open(&hierarchies, id, door, err) < 0)
 		return -1;
 	return take_fd(&group);

@@ -13,6 +13,9 @@ struct err;
  * each hierarchy; where that is is known in group.c alone.
  */
 
+/* For what comes in from outside, below the outer group. */
+#define COMMANDS_GROUP "commands"
+
 /* "nodectl-vps.service/17", as libcgroup wants it. */
 void group_name(unsigned id, char name[GROUP_NAME]);
 

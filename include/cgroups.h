@@ -96,9 +96,10 @@ enum usage_part {
 /*
  * The groups of VPS @id: "nodectl-vps.service/<id>" (the outer one, root's: limits and
  * device policy) and below it "guest" (the tenant's own, delegated: the
- * directory and the files of /sys/kernel/cgroup/delegate belong to @owner).
+ * directory and the files of /sys/kernel/cgroup/delegate belong to @owner), and "commands"
+ * (root's, for what comes in from outside).
  * On a hybrid host each limit is written where its controller is bound, and
- * "guest" exists on cgroup2 only.  Everything here is found again by @id alone.
+ * these two exist on cgroup2 only.  Everything here is found again by @id alone.
  */
 
 /*
@@ -143,11 +144,22 @@ void cgroup_door_close(struct cgroup_door *door);
 int cgroup_attach(unsigned id, pid_t pid, struct err *err);
 
 /*
- * The door, and the cgroup2 directory for a command from outside, open: "guest" itself, or a
- * group "exec" in it where the guest has enabled controllers for its children, as
- * systemd does (CLONE_INTO_CGROUP into "guest" would then be EBUSY).
+ * Where a process from outside enters a VPS.
+ *
+ * CGROUP_GUEST: among the guest's own, which can move it on to a group that it has made.  That
+ * is "guest" itself, or a group "exec" in it where the guest has enabled controllers for its
+ * children, as systemd does (CLONE_INTO_CGROUP into "guest" would then be EBUSY).  Either is
+ * the guest's: it may be frozen, full, or not to be had.
+ *
+ * CGROUP_COMMANDS: "commands" beside "guest", root's.  The limits of the VPS hold there, and it
+ * is frozen and killed with it, but the guest has no hold on the group.
  */
-int cgroup_open(unsigned id, struct cgroup_door *door, struct err *err);
+enum cgroup_entry { CGROUP_GUEST, CGROUP_COMMANDS };
+
+/* The door, and the cgroup2 directory for a process from outside, open.  EBUSY in err->code:
+ * the guest has frozen it. */
+int cgroup_open(unsigned id, enum cgroup_entry entry, struct cgroup_door *door,
+		struct err *err);
 
 /*
  * Bring the limits of live groups to @limits, with read-back.  A limit of memory

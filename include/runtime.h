@@ -125,6 +125,8 @@ struct inside_work {
 	const int *keep; /* descriptors of ours that it uses; all others are closed */
 	size_t keep_count;
 	unsigned wait_ms; /* then it is killed; 0: it may take as long as it wants */
+	bool guest;	  /* it becomes a program of the guest's: in its own groups, if they can
+			   * be entered */
 };
 
 /*

@@ -213,7 +213,9 @@ static int exec_tty(unsigned id, pid_t init, const struct inside *inside, int *s
 {
 	own_terminal terminal = { 0 };
 	struct job job = { .inside = inside };
-	struct inside_work work = { .work = command_exec, .arg = &job, .keep_count = 1 };
+	struct inside_work work = {
+		.work = command_exec, .arg = &job, .keep_count = 1, .guest = true
+	};
 	struct relay relays[2];
 	int pair[2];
 	own_fd channel = -1;
@@ -345,9 +347,11 @@ static int exec_plain(unsigned id, pid_t init, const struct inside *inside, int 
 		.null = open("/dev/null", O_RDWR | O_CLOEXEC),
 	};
 	struct job job = { .inside = inside, .tty = -1 };
-	const struct inside_work work = {
-		.work = command_exec, .arg = &job, .keep = job.stdio, .keep_count = STREAMS
-	};
+	const struct inside_work work = { .work = command_exec,
+					  .arg = &job,
+					  .keep = job.stdio,
+					  .keep_count = STREAMS,
+					  .guest = true };
 	own_fd channel = -1;
 	bool executed;
 

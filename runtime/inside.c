@@ -27,6 +27,7 @@
 	 CLONE_NEWUTS | CLONE_NEWCGROUP)
 
 #define ENTER_MS 10000u
+#define TRY_MS	 2000u /* where the guest may be in the way */
 
 /* What the processes of one entry tell each other and us. */
 struct hello {
@@ -46,6 +47,7 @@ static __attribute__((noreturn)) void inside_main(const struct inside_work *work
 	struct err err = { 0 };
 	int keep[8] = { channel };
 	int result;
+	char go;
 
 	assert(work->keep_count < ARRAY_SIZE(keep));
 	for (size_t i = 0; i < work->keep_count; i++)
@@ -54,6 +56,9 @@ static __attribute__((noreturn)) void inside_main(const struct inside_work *work
 	/* a parent that dies takes us with it, from now on, for the tenant can stop us at any
 	 * moment; a change of ids forgets that, so again afterwards */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* or given up, and then another does what we would */
+	if (recv(channel, &go, sizeof(go), 0) != sizeof(go))
+		_exit(1);
 	/* or /dev/tty inside would be the terminal of whoever has called us: to be read,
 	 * written, and typed into (TIOCSTI) */
 	result = setsid() < 0 ? fail(&err, errno, "cannot make a session") : 0;
@@ -147,19 +152,17 @@ static pid_t spawn(int cgroup, struct err *err)
 	return pid;
 }
 
-pid_t inside_start(unsigned id, pid_t init, const struct inside_work *work, int *channel,
-		   struct err *err)
+/* By the group @entry; the pid of the process inside, which waits for a byte to go on. */
+static pid_t enter(unsigned id, enum cgroup_entry entry, int pidfd,
+		   const struct inside_work *work, int *channel, struct err *err)
 {
 	struct hello hello = { 0 };
 	int pair[2];
 	ssize_t len;
 	pid_t pid;
 
-	own_fd pidfd = pidfd_open(init, 0);
-	if (pidfd < 0)
-		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
 	own_door door = cgroup_door_none();
-	own_fd cgroup = cgroup_open(id, &door, err);
+	own_fd cgroup = cgroup_open(id, entry, &door, err);
 	if (cgroup < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -174,7 +177,7 @@ pid_t inside_start(unsigned id, pid_t init, const struct inside_work *work, int 
 		enter_main(pidfd, &door, work, theirs);
 	}
 	close(take_fd(&theirs));
-	int late = hello_wait(ours, &hello, ENTER_MS, &len);
+	int late = hello_wait(ours, &hello, entry == CGROUP_GUEST ? TRY_MS : ENTER_MS, &len);
 	/* it has nothing more to do, and frozen it would not even end */
 	kill(pid, SIGKILL);
 	(void)waitpid(pid, NULL, 0);
@@ -188,6 +191,29 @@ pid_t inside_start(unsigned id, pid_t init, const struct inside_work *work, int 
 	}
 	*channel = take_fd(&ours);
 	return hello.pid;
+}
+
+pid_t inside_start(unsigned id, pid_t init, const struct inside_work *work, int *channel,
+		   struct err *err)
+{
+	const char go = 0;
+	pid_t pid = -1;
+
+	own_fd pidfd = pidfd_open(init, 0);
+	if (pidfd < 0)
+		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
+	/* what we hold is no other any more; but it may have become one before */
+	if (cgroup_of(init) != id)
+		return fail_as(err, ERR_NOT_RUNNING,
+			       "its init (process %d) is not in its control group", init);
+
+	if (work->guest)
+		pid = enter(id, CGROUP_GUEST, pidfd, work, channel, err);
+	if (pid < 0)
+		pid = enter(id, CGROUP_COMMANDS, pidfd, work, channel, err);
+	if (pid >= 0)
+		(void)send(*channel, &go, sizeof(go), MSG_NOSIGNAL);
+	return pid;
 }
 
 int inside_answer(int channel, unsigned wait_ms, bool *executed, struct err *err)

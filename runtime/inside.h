@@ -9,7 +9,8 @@ struct inside_work;
 
 /*
  * A process inside a running VPS.  Order, and why: into its control groups while
- * we can still write them, then all namespaces in one setns(2) by the pidfd of
+ * we can still write them (those of the guest only if nothing else than a program of its own
+ * comes of it), then all namespaces in one setns(2) by the pidfd of
  * init, then a child, for only a child is in the pid namespace; it leads a session and a
  * process group of its own, becomes root of the user namespace with init's capabilities, closes
  * what of ours @work does not use, and only then calls it.

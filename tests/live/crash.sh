@@ -227,6 +227,16 @@ nodectl start victim --quiet --idempotent
 wait
 case $(now) in running | stopped) ok "stop and start at once: one after the other" ;; *) not_ok "stop and start at once" "$(now)" ;; esac
 
+# ---- a number of init's that belongs to another by now
+nodectl start victim --quiet --idempotent
+cp "$RUN/victim/run" "$WORK/run"
+sed -i "s/^init = .*/init = $standing/; s/^init-start = .*/$(grep ^init-start "$RUN/bystander/run")/" "$RUN/victim/run"
+exits 31 "no command enters another VPS" nodectl exec victim -- hostname
+like "and it is said why" "$OUT" "its init \\(process $standing\\) is not in its control group"
+exits 31 "nor is a password set there" sh -c "echo x | $NODECTL passwd victim --password-stdin"
+cp "$WORK/run" "$RUN/victim/run"
+check "with the right one it does" inside victim true
+
 # ---- a definition with the id of another
 nodectl stop victim --force --quiet --idempotent
 conf=$STORAGE/vps/victim/vps.conf

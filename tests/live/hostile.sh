@@ -61,6 +61,41 @@ kill -9 "$(sed -n 's/^monitor = //p' "$RUN/evil/run")"
 check "kill ends a VPS that lets no new monitor in" timeout 10 "$NODECTL" kill evil
 check "and it starts again" nodectl start evil --quiet
 
+# ---- groups of its own that are in the way of commands from outside
+check "it enables controllers for groups of its own, if it has any" shell evil 'cd /sys/fs/cgroup && mkdir -p all exec
+	for i in 1 2 3 4 5; do
+		for pid in $(cat cgroup.procs); do echo $pid >all/cgroup.procs; done
+		for c in $(cat cgroup.controllers); do echo +$c; done >cgroup.subtree_control && break
+	done 2>/dev/null; [ "$(cat cgroup.controllers)" = "$(cat cgroup.subtree_control)" ]'
+commands_pass() {
+	local began=$SECONDS
+	check "exec with $1" inside evil true
+	check "passwd with $1" bash -c "echo secret | $NODECTL passwd evil --password-stdin"
+	check "push with $1" nodectl push evil /etc/hostname /root/pushed
+	check "not one of them waits" [ $((SECONDS - began)) -le 3 ]
+}
+in_exec() { shell evil "cd /sys/fs/cgroup/exec && { $1; } 2>/dev/null; true"; }
+in_exec 'echo 1 >cgroup.freeze'
+commands_pass "a frozen group"
+in_exec 'echo 0 >cgroup.freeze; [ ! -e pids.max ] || echo 0 >pids.max'
+commands_pass "a full group"
+in_exec '[ ! -e pids.max ] || echo max >pids.max; mkdir -p more; for c in $(cat cgroup.controllers); do echo +$c >cgroup.subtree_control; done'
+commands_pass "a group that takes no process"
+in_exec 'rmdir more; cd ..; rmdir exec; i=0; while mkdir many$i; do i=$((i + 1)); done'
+commands_pass "all the groups that there may be"
+"$NODECTL" exec evil -- sleep 4714 &
+slept=$!
+eventually 5 sh -c "$NODECTL ps evil | grep -q sleep"
+like "ps shows such a command" "$(nodectl ps evil)" 'sleep$'
+like "and pid whose it is" "$(nodectl pid "$(nodectl ps evil -j | jq -r '.processes[] | select(.name == "sleep").pid' | head -n 1)")" '^[0-9]+ evil '
+nodectl freeze evil --quiet
+is "it is frozen with the VPS" "$(sed -n 's/^State:\t\([A-Z]\).*/\1/p; s/^frozen 1/frozen/p' "$(dirname "$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)/x")/$(field evil .cgroup | sed 's,^/,,')/cgroup.events" | head -n 1)" frozen
+nodectl thaw evil --quiet
+check "and ended with it" nodectl kill evil
+wait $slept
+is "by a signal" $? 137
+check "it starts again" nodectl start evil --quiet
+
 # ---- a boot that never ends
 shell evil "sed -i /dropbear/d /etc/inittab"
 check "it stops" nodectl stop evil --force

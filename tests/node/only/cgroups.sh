@@ -29,6 +29,7 @@ is "how many groups a VPS may make" "$(knob cgroup.max.descendants)" 1024
 is "and how deep" "$(knob cgroup.max.depth)" 16
 is "the outer group is root's" "$(stat -c %u "$outer" "$outer/memory.max" "$outer/cgroup.procs" | sort -u)" 0
 is "the inner one is the VPS's" "$(stat -c %u "$outer/guest" "$outer/guest/cgroup.procs" | sort -u)" "$(field cg .uid_base)"
+is "that for commands is root's" "$(stat -c %u "$outer/commands" "$outer/commands/cgroup.procs" | sort -u)" 0
 is "no process is in the outer one" "$(knob cgroup.procs)" ""
 is "init is in the inner one" "$(cat "/proc/$(field cg .pid)/cgroup")" "0::/nodectl-vps.service/$id/guest"
 
@@ -94,7 +95,7 @@ check "it enables controllers for groups of its own" shell cg \
 	done 2>/dev/null; cat cgroup.subtree_control; grep -q memory cgroup.subtree_control'
 like "all five" "$OUT" 'cpuset cpu io memory pids'
 check "commands from outside still run" inside cg true
-is "in a group beside the guest's" "$(inside cg cat /proc/self/cgroup)" "0::/exec"
+is "in a group of the guest's own" "$(inside cg cat /proc/self/cgroup)" "0::/exec"
 check "it sets limits of its own" shell cg \
 	'cd /sys/fs/cgroup && mkdir -p mine && echo 16M >mine/memory.max && echo 5 >mine/pids.max && cat mine/memory.max'
 is "which the node sees" "$(knob guest/mine/memory.max) $(knob guest/mine/pids.max)" "$((16 << 20)) 5"
