@@ -40,9 +40,10 @@ struct status {
 	int64_t started; /* seconds since 1970 */
 	char error[200]; /* STATE_ERROR: why */
 	bool crashed;	 /* an operation was cut off; the next one or `repair` cleans up */
+	pid_t lost; /* guest init, of which the run record says nothing; see runtime_find() */
 };
 
-/* O(1), no lock: the run record against the kernel. */
+/* No lock, and O(1) unless the run record is damaged: the record against the kernel. */
 void runtime_status(unsigned id, int run, struct status *status);
 
 /*
@@ -82,6 +83,9 @@ int runtime_clean(const struct vps *vps, const struct place *place, struct err *
  * holding the VPS's lock until its network and its intent are gone too, some 20 ms later.
  */
 int runtime_clean_soon(const struct vps *vps, const struct place *place, struct err *err);
+
+/* Write the run record anew for a VPS that runs without one: status.lost. */
+int runtime_find(const struct vps *vps, const struct place *place, struct err *err);
 
 /* Give a running VPS whose monitor died a new one. */
 int runtime_adopt(const struct vps *vps, const struct place *place, struct err *err);

@@ -77,7 +77,7 @@ static bool id_is_live(const struct repair *repair, unsigned id)
 
 	own_fd run = dir_open(repair->node->runs, name, &ignored);
 	runtime_status(id, run, &status);
-	return status.init != 0;
+	return status.init || status.lost;
 }
 
 /*
@@ -104,7 +104,7 @@ static bool id_is_dead(const struct repair *repair, unsigned id, int *lock)
 		return false;
 	run = dir_open(repair->node->runs, name, &ignored);
 	runtime_status(id, run, &status);
-	return status.init == 0;
+	return !status.init && !status.lost;
 }
 
 static bool id_is_ours(const struct repair *repair, unsigned id)
@@ -160,6 +160,8 @@ static int settle_one(const struct vps *vps, const struct err *broken, void *arg
 	vps_status(repair->node, vps, &status);
 	if (status.crashed)
 		found(repair, "%s: an operation was cut off", vps->name);
+	if (status.lost)
+		found(repair, "%s: its run record is damaged", vps->name);
 	if (status.init && !status.monitor)
 		found(repair, "%s: its monitor is gone", vps->name);
 	/* one that cannot be mended does not keep the others from it */
@@ -167,12 +169,13 @@ static int settle_one(const struct vps *vps, const struct err *broken, void *arg
 		found(repair, "%s", err->msg);
 	else if (missing)
 		found(repair, "%s: %u leases were missing", vps->name, missing);
-	if (!repair->dry && (status.crashed || (status.init && !status.monitor)) &&
+	if (!repair->dry &&
+	    (status.crashed || status.lost || (status.init && !status.monitor)) &&
 	    vps_hold(repair->node, vps->name, "repair", &held, err) < 0)
 		found(repair, "%s: %s", vps->name, err->msg);
 	vps_release(&held);
 	held = held_none();
-	volume_one(repair, vps, status.init != 0);
+	volume_one(repair, vps, status.init || status.lost);
 	return 0;
 }
 

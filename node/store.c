@@ -241,6 +241,15 @@ static int settle(const struct node *node, struct held *held, struct err *err)
 	bool cut, forced;
 
 	runtime_status(held->vps.id, held->place.run, &status);
+	if (status.lost) {
+		if (runtime_find(&held->vps, &held->place, err) == 0)
+			vps_log(node, held->vps.name, "wrote the damaged run record anew");
+		/* or it has ended meanwhile */
+		runtime_status(held->vps.id, held->place.run, &status);
+		if (status.lost)
+			return fail_as(err, ERR_SYSTEM,
+				       "its run record is damaged, and cannot be written anew");
+	}
 	cut = status.crashed &&
 	      file_read(held->place.run, "intent", intent, sizeof(intent), err) >= 0;
 	/* a kill may be on its way: there is no going back from it */

@@ -599,9 +599,11 @@ int running_load(const struct node *node, const char *target, struct vps *vps, p
 	if (vps_load(node, target, vps, err) < 0)
 		return -1;
 	vps_status(node, vps, &status);
+	adopt_quietly(node, vps->name, &status);
+	if (status.lost)
+		vps_status(node, vps, &status);
 	if (!status.init)
 		return fail_as(err, ERR_NOT_RUNNING, "%s: it is not running", vps->name);
-	adopt_quietly(node, vps->name, &status);
 	*init = status.init;
 	return 0;
 }
@@ -624,6 +626,6 @@ void adopt_quietly(const struct node *node, const char *name, const struct statu
 	struct err ignored;
 
 	/* taking hold of it settles it; whoever holds it does so already */
-	if (status->init && !status->monitor)
+	if (status->lost || (status->init && !status->monitor))
 		(void)vps_hold(node, name, "adopt", &held, &ignored);
 }

@@ -7,11 +7,13 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "err.h"
 #include "handover.h"
 #include "io.h"
+#include "lost.h"
 #include "own.h"
 #include "record.h"
 #include "runtime.h"
@@ -83,6 +85,29 @@ static __attribute__((noreturn)) void adopt_main(const struct vps *vps,
 	}
 	(void)write_all(answer, &err, sizeof(err));
 	_exit(1);
+}
+
+/* Field 22 of proc_pid_stat(5) as seconds since 1970. */
+static int64_t time_of(uint64_t start)
+{
+	struct timespec boot;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
+	return time(NULL) - boot.tv_sec + (int64_t)(start / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+int runtime_find(const struct vps *vps, const struct place *place, struct err *err)
+{
+	struct record record = {
+		.id = vps->id,
+		.init = lost_init(vps->id),
+		.monitor = lost_monitor(vps->name, place->config),
+	};
+
+	if (!record.init)
+		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
+	record.started = time_of(process_start(record.init));
+	return record_write(place->run, &record, err);
 }
 
 int runtime_adopt(const struct vps *vps, const struct place *place, struct err *err)

@@ -346,6 +346,14 @@ int runtime_clean_soon(const struct vps *vps, const struct place *place, struct 
 	return 0;
 }
 
+/* Undoing a start of what runs already would end it. */
+static int populated_check(const struct vps *vps, struct err *err)
+{
+	if (!cgroup_is_populated(vps->id))
+		return 0;
+	return fail_as(err, ERR_RUNNING, "processes of it run; 'nodectl repair' finds out why");
+}
+
 /* The last step is not in the table: there is no undo once the VPS runs. */
 static int start_here(const struct vps *vps, const struct place *place, int answer,
 		      struct err *err)
@@ -355,7 +363,7 @@ static int start_here(const struct vps *vps, const struct place *place, int answ
 
 	start.disk = answer;
 	own_fd monitor = handover_open(err);
-	if (monitor < 0)
+	if (monitor < 0 || populated_check(vps, err) < 0)
 		return -1;
 	if (steps_apply(host_steps, ARRAY_SIZE(host_steps), &start, err) < 0)
 		return -1;
@@ -460,6 +468,8 @@ static int offline_here(const struct vps *vps, const struct place *place,
 
 	start.work = work;
 	start.arg = arg;
+	if (populated_check(vps, err) < 0)
+		return -1;
 	if (steps_apply(offline_steps, ARRAY_SIZE(offline_steps), &start, err) < 0)
 		return -1;
 	if (steps_undo(offline_steps, ARRAY_SIZE(offline_steps), &start, &undo) < 0) {

@@ -204,6 +204,38 @@ case $(nodectl status victim) in
 esac
 check "and start works" nodectl start victim --idempotent
 
+# ---- a run record that is damaged, while the VPS runs
+nodectl start victim --quiet --idempotent
+pid=$(field victim .pid) monitor=$(field victim .monitor) started=$(date -d "$(field victim .started)" +%s)
+cp "$RUN/victim/run" "$WORK/run"
+damage() {
+	case $1 in
+	garbage) head -c 300 /dev/urandom >"$RUN/victim/run" ;;
+	cut) head -c 60 "$WORK/run" >"$RUN/victim/run" ;;
+	empty) : >"$RUN/victim/run" ;;
+	gone) rm "$RUN/victim/run" ;;
+	"another init") sed -i 's/^init = .*/init = 2/' "$RUN/victim/run" ;;
+	esac
+}
+for how in garbage cut empty gone "another init"; do
+	damage "$how"
+	like "a record ($how): status says error, not stopped" "$(nodectl status victim)" '^victim error: it runs, but its run record is damaged'
+	damage "$how"
+	exits 32 "start does not undo what runs" nodectl start victim
+	is "the same init and monitor are found" "$(field victim .pid) $(field victim .monitor)" "$pid $monitor"
+	damage "$how"
+	check "a command finds it too" inside victim true
+done
+now=$(date -d "$(field victim .started)" +%s)
+check "since when it runs is known still" [ $((now > started ? now - started : started - now)) -le 2 ]
+damage gone
+is "repair names it" "$(nodectl repair)" "victim: its run record is damaged"
+is "and has mended it" "$(nodectl repair --dry-run; nodectl status victim)" "victim running"
+rm -r "$RUN/victim"
+check "stop of a VPS whose whole run directory is gone" nodectl stop victim --force
+is "is a stop" "$(nodectl status victim)" "victim stopped"
+check "start" nodectl start victim
+
 # ---- locks
 shell victim 'printf "%s\n" "#!/bin/sh" "trap : TERM USR1 USR2 PWR INT HUP" "while :; do sleep 1000 & wait; done" >/sbin/deaf; chmod 755 /sbin/deaf'
 nodectl set victim --init /sbin/deaf --quiet
