@@ -30,6 +30,8 @@ static const struct {
 	{ LIMIT_IO_READ, "io-read" },
 	{ LIMIT_IO_WRITE, "io-write" },
 	{ LIMIT_IO_WEIGHT, "io-weight" },
+	{ LIMIT_RATE_IN, "rate-in" },
+	{ LIMIT_RATE_OUT, "rate-out" },
 };
 
 const char *limit_name(enum limit limit)

@@ -19,6 +19,10 @@ enum limit {
 	LIMIT_IO_READ = 1 << 7,
 	LIMIT_IO_WRITE = 1 << 8,
 	LIMIT_IO_WEIGHT = 1 << 9,
+	/* not of control groups (struct link has them), but of the same list of the operator's
+	 */
+	LIMIT_RATE_IN = 1 << 10,
+	LIMIT_RATE_OUT = 1 << 11,
 };
 
 /* How fast a VPS may read or write its disk; 0 is no limit. */

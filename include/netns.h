@@ -55,7 +55,11 @@ struct link {
 	struct publish publish[PUBLISH_MAX];
 	unsigned publish_count;
 	uint64_t rate_in, rate_out; /* bits a second to and from the VPS; 0: no limit */
+	unsigned accepted; /* enum link_rate bits that the kernel may be unable to hold */
 };
+
+/* The two directions, as the VPS sees them. */
+enum link_rate { LINK_RATE_IN = 1 << 0, LINK_RATE_OUT = 1 << 1 };
 
 /*
  * Make the bridge with its addresses, up, and let the node forward: the
@@ -86,8 +90,39 @@ int link_create(unsigned id, const struct bridge *bridge, const struct link *lin
 /* Let packets pass: the near end goes up. */
 int link_up(unsigned id, struct err *err);
 
-/* Remove the near end, and with it the pair; absent is fine.  Waits some 20 ms for the kernel.
+/*
+ * Bring the rates of VPS @id to @link's, from whatever they are.  Packets wait at the node's
+ * side, where the tenant reaches nothing; a change drops none.  What the VPS sends goes through
+ * an interface "ni<id>", which only a VPS with such a rate has.  A rate is what TCP carries.
+ * One that this kernel cannot hold is ERR_KERNEL, unless @link accepts that.
  */
+int link_shape(unsigned id, const struct link *link, struct err *err);
+
+/* The enum link_rate bits that this kernel cannot hold.  It is tried: some 20 ms. */
+unsigned link_rates_lacking(void);
+
+/* ERR_VALUE for rates that no link has. */
+int link_rates_check(const struct link *link, struct err *err);
+
+/* One rate: what it should be, and what the kernel has. */
+struct link_knob {
+	const char *device; /* "nv7" */
+	const char *name;   /* "rate-in" */
+	const char *want;   /* "100M", or "0" */
+	const char *got;
+	bool equal; /* or the operator accepts that it is not */
+};
+
+/*
+ * Compare the kernel with @link: call @each for both rates; stops at the first -1.  No lock. No
+ * near end is ENODEV in err->code.  What differs link_shape() mends.
+ */
+int link_diff(unsigned id, const struct link *link,
+	      int (*each)(const struct link_knob *knob, void *arg, struct err *err), void *arg,
+	      struct err *err);
+
+/* Remove the near end, with it the pair, and "ni<id>"; absent ones are fine.  Waits some 20 ms
+ * for the kernel. */
 int link_remove(unsigned id, struct err *err);
 
 /* Does the near end exist? */
@@ -100,7 +135,7 @@ struct link_usage {
 
 int link_usage(unsigned id, struct link_usage *usage, struct err *err);
 
-/* Call @each for every id that has a near end; for repair. */
+/* Call @each for every id that has an interface of ours, once; for repair. */
 int link_each(int (*each)(unsigned id, void *arg, struct err *err), void *arg, struct err *err);
 
 /*

@@ -10,6 +10,7 @@
 struct address;
 struct bridge;
 struct err;
+struct link_knob;
 struct vps;
 
 /*
@@ -86,6 +87,15 @@ int runtime_clean_soon(const struct vps *vps, const struct place *place, struct 
 
 /* Write the run record anew for a VPS that runs without one: status.lost. */
 int runtime_find(const struct vps *vps, const struct place *place, struct err *err);
+
+/* Bring the network rates of a running VPS to its definition's: link_shape().  One without an
+ * address has no network. */
+int runtime_shape(const struct vps *vps, struct err *err);
+
+/* Compare them: link_diff(). */
+int runtime_shape_diff(const struct vps *vps,
+		       int (*each)(const struct link_knob *knob, void *arg, struct err *err),
+		       void *arg, struct err *err);
 
 /* Give a running VPS whose monitor died a new one. */
 int runtime_adopt(const struct vps *vps, const struct place *place, struct err *err);

@@ -54,6 +54,10 @@ void vps_free(struct vps *vps);
 
 #define own_vps __attribute__((cleanup(vps_free))) struct vps
 
+/* The enum limit bits that @vps asks for and this node, where cgroup_lacks() are @lacking,
+ * cannot hold. */
+unsigned vps_lacks(const struct vps *vps, unsigned lacking);
+
 /* The first of the VPS's host ids; its guest root. */
 static inline uid_t vps_base(unsigned id)
 {

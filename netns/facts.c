@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "netns.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <sched.h>
@@ -79,6 +80,29 @@ static bool can_isolate_port(void)
 	return make_port(&port) && port.isolated;
 }
 
+/* On a bridge, which is an interface as good as any. */
+static bool can_hold(struct link link)
+{
+	struct netlink_batch batch;
+	struct err ignored;
+	own_fd fd = netlink_open(NETLINK_ROUTE, &ignored);
+
+	netlink_start(&batch);
+	rtnl_put_bridge(netlink_next(&batch, "", EEXIST), "nv1", &trial_mac);
+	return netlink_run(fd, &batch, NULL, NULL, &ignored) == 0 &&
+	       link_shape(1, &link, &ignored) == 0;
+}
+
+static bool can_hold_in(void)
+{
+	return can_hold((struct link){ .rate_in = 1000000 });
+}
+
+static bool can_hold_out(void)
+{
+	return can_hold((struct link){ .rate_out = 1000000 });
+}
+
 static bool can_forward_ipv4(void)
 {
 	return access("/proc/sys/net/ipv4/ip_forward", W_OK) == 0;
@@ -118,6 +142,10 @@ static const struct {
 	  "no port is forwarded and no VPS reaches the world (libnftables1, nf_tables, "
 	  "nft_nat, "
 	  "nft_masq, nft_fib_inet)" },
+	{ "rate-in", can_hold_in, true, "what a VPS receives cannot be slowed down (sch_htb)" },
+	{ "rate-out", can_hold_out, true,
+	  "what a VPS sends cannot be slowed down (sch_htb, sch_ingress, cls_u32, act_mirred, "
+	  "ifb)" },
 	{ "ipv4-forwarding", can_forward_ipv4, false, "no VPS reaches the world" },
 	{ "ipv6-forwarding", can_forward_ipv6, false, "no VPS reaches the world by IPv6" },
 	{ "bridge-nf-off", netfilter_leaves_bridges_alone, false,
@@ -131,6 +159,22 @@ static void facts_fill(struct net_fact *facts, unsigned count, bool trial, bool 
 		if (rows[i].trial == trial)
 			facts[i].present = possible && rows[i].probe();
 	}
+}
+
+unsigned link_rates_lacking(void)
+{
+	own_fd home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	unsigned lacking = LINK_RATE_IN | LINK_RATE_OUT;
+
+	if (home < 0 || unshare(CLONE_NEWNET) < 0)
+		return lacking;
+	if (can_hold_in())
+		lacking &= ~(unsigned)LINK_RATE_IN;
+	if (can_hold_out())
+		lacking &= ~(unsigned)LINK_RATE_OUT;
+	if (setns(home, CLONE_NEWNET) < 0)
+		abort();
+	return lacking;
 }
 
 /*

@@ -17,18 +17,23 @@
 #include "str.h"
 #include "sysctl.h"
 
-static void near_name(unsigned id, char name[IFNAMSIZ])
+void near_name(unsigned id, char *name)
 {
 	str_format(name, IFNAMSIZ, "nv%u", id);
 }
 
-bool near_id(const char *name, unsigned *id)
+void wait_name(unsigned id, char *name)
+{
+	str_format(name, IFNAMSIZ, "ni%u", id);
+}
+
+bool link_id(const char *name, unsigned *id)
 {
 	unsigned long number;
 	struct err ignored;
 
 	/* one spelling for each number: "nv07" is not ours */
-	if (strncmp(name, "nv", 2) != 0 || name[2] == '0')
+	if ((strncmp(name, "nv", 2) != 0 && strncmp(name, "ni", 2) != 0) || name[2] == '0')
 		return false;
 	if (number_parse(name + 2, 1, LINK_ID_MAX, &number, &ignored) < 0)
 		return false;
@@ -118,7 +123,9 @@ static int near_create(unsigned id, const struct bridge *bridge, const struct li
 		     &veth.far_mac);
 	put_host_route(&batch, master.index, &bridge->ipv4, &link->ipv4);
 	put_host_route(&batch, master.index, &bridge->ipv6, &link->ipv6);
-	return netlink_run(fd, &batch, NULL, NULL, err);
+	if (netlink_run(fd, &batch, NULL, NULL, err) < 0)
+		return -1;
+	return link->rate_in || link->rate_out ? link_shape(id, link, err) : 0;
 }
 
 int link_create(unsigned id, const struct bridge *bridge, const struct link *link, int netns,
@@ -152,13 +159,18 @@ int link_up(unsigned id, struct err *err)
 int link_remove(unsigned id, struct err *err)
 {
 	own_fd fd = netlink_open(NETLINK_ROUTE, err);
-	char name[IFNAMSIZ];
+	struct netlink_batch batch;
+	char near[IFNAMSIZ], wait[IFNAMSIZ];
 
 	if (fd < 0)
 		return -1;
-	near_name(id, name);
-	if (near_remove(fd, name, err) < 0)
-		return fail_in(err, "link '%s'", name);
+	near_name(id, near);
+	wait_name(id, wait);
+	netlink_start(&batch);
+	rtnl_put_link_delete(netlink_next(&batch, "remove it", ENODEV), near);
+	rtnl_put_link_delete(netlink_next(&batch, "remove where it waits", ENODEV), wait);
+	if (netlink_run(fd, &batch, NULL, NULL, err) < 0)
+		return fail_in(err, "link '%s'", near);
 	return 0;
 }
 
@@ -203,13 +215,21 @@ static void id_collected(const struct nlmsghdr *nlh, void *arg)
 	unsigned id;
 
 	rtnl_link_read(nlh, &link);
-	if (strcmp(link.kind, "veth") != 0 || !near_id(link.name, &id))
+	if ((strcmp(link.kind, "veth") != 0 && strcmp(link.kind, "ifb") != 0) ||
+	    !link_id(link.name, &id))
 		return;
 	if (all->count == all->room) {
 		all->room = all->room ? all->room * 2 : 64;
 		all->ids = xrealloc(all->ids, all->room * sizeof(all->ids[0]));
 	}
 	all->ids[all->count++] = id;
+}
+
+static int id_compare(const void *a, const void *b)
+{
+	const unsigned *one = a, *two = b;
+
+	return *one < *two ? -1 : *one > *two;
 }
 
 int link_each(int (*each)(unsigned id, void *arg, struct err *err), void *arg, struct err *err)
@@ -224,8 +244,16 @@ int link_each(int (*each)(unsigned id, void *arg, struct err *err), void *arg, s
 	rtnl_put_link_dump(netlink_next(&batch, "list the links", 0), "veth", 0);
 	if (netlink_run(fd, &batch, id_collected, &all, err) < 0)
 		return -1;
+	netlink_start(&batch);
+	rtnl_put_link_dump(netlink_next(&batch, "list the links", EOPNOTSUPP), "ifb", 0);
+	if (netlink_run(fd, &batch, id_collected, &all, err) < 0)
+		return -1;
+	if (all.count)
+		qsort(all.ids, all.count, sizeof(all.ids[0]), id_compare);
 
 	for (size_t i = 0; i < all.count; i++) {
+		if (i && all.ids[i] == all.ids[i - 1])
+			continue;
 		if (each(all.ids[i], arg, err) < 0)
 			return -1;
 	}

@@ -6,5 +6,9 @@
 /* What a MAC address has room for; the node gives out fewer. */
 #define LINK_ID_MAX 0xffffff
 
-/* Is @name that of a near end, "nv7"?  Then @id is its number. */
-bool near_id(const char *name, unsigned *id);
+/* "nv7" and "ni7", of IFNAMSIZ bytes: the near end, and what the VPS sends waits in. */
+void near_name(unsigned id, char *name);
+void wait_name(unsigned id, char *name);
+
+/* Is @name that of either?  Then @id is its number. */
+bool link_id(const char *name, unsigned *id);

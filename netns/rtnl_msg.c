@@ -95,6 +95,21 @@ void rtnl_put_veth(struct nlmsghdr *nlh, const struct veth *veth)
 	mnl_attr_nest_end(nlh, info);
 }
 
+/* Down; one queue, for it is one VPS's. */
+void rtnl_put_ifb(struct nlmsghdr *nlh, const char *name, const char *alias, uint32_t mtu)
+{
+	struct nlattr *info;
+
+	put_link(nlh, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, name);
+	mnl_attr_put_strz(nlh, IFLA_IFALIAS, alias);
+	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
+	mnl_attr_put_u32(nlh, IFLA_NUM_TX_QUEUES, 1);
+	mnl_attr_put_u32(nlh, IFLA_NUM_RX_QUEUES, 1);
+	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "ifb");
+	mnl_attr_nest_end(nlh, info);
+}
+
 /*
  * What the bridge lets this port do: talk to the bridge only (isolated), never
  * lead the spanning tree, and send from no other MAC address than that of its

@@ -36,6 +36,7 @@ struct route {
 
 void rtnl_put_bridge(struct nlmsghdr *nlh, const char *name, const struct mac *mac);
 void rtnl_put_veth(struct nlmsghdr *nlh, const struct veth *veth);
+void rtnl_put_ifb(struct nlmsghdr *nlh, const char *name, const char *alias, uint32_t mtu);
 void rtnl_put_port(struct nlmsghdr *nlh, const char *name, const char *alias);
 void rtnl_put_link_mtu(struct nlmsghdr *nlh, const char *name, uint32_t mtu);
 void rtnl_put_link_up(struct nlmsghdr *nlh, const char *name);

@@ -94,6 +94,18 @@ void vps_free(struct vps *vps)
 	vps->ssh_keys = NULL;
 }
 
+unsigned vps_lacks(const struct vps *vps, unsigned lacking)
+{
+	unsigned lacks = lacking & cgroup_asked(&vps->limits);
+	unsigned asked =
+	    (vps->link.rate_in ? LINK_RATE_IN : 0) | (vps->link.rate_out ? LINK_RATE_OUT : 0);
+
+	/* only tried where it matters, for it takes some ms */
+	asked &= asked ? link_rates_lacking() : 0;
+	return lacks | (asked & LINK_RATE_IN ? LIMIT_RATE_IN : 0) |
+	       (asked & LINK_RATE_OUT ? LIMIT_RATE_OUT : 0);
+}
+
 const struct field *field_find(const char *key)
 {
 	for (size_t i = 0; i < vps_fields_count; i++) {

@@ -466,7 +466,8 @@ static int accepted_parse(const char *text, void *value, size_t size, struct err
 	if (!bit)
 		return fail_as(err, ERR_VALUE,
 			       "'%s' is not a limit (memory, memory-guaranteed, swap, cpus, "
-			       "cpu-guaranteed, weight, tasks, io-read, io-write or io-weight)",
+			       "cpu-guaranteed, weight, tasks, io-read, io-write, io-weight, "
+			       "rate-in or rate-out)",
 			       text);
 	*(unsigned *)value |= bit;
 	return 0;

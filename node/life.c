@@ -84,13 +84,13 @@ static int sane(const struct vps *vps, struct err *err)
 		return fail_as(err, ERR_VALUE, "tasks: fewer than 8 is no system");
 	if (!vps->volume.size)
 		return fail_as(err, ERR_VALUE, "disk: a size is needed");
-	return 0;
+	return link_rates_check(&vps->link, err);
 }
 
 /* A limit that the node cannot enforce is refused by name, never skipped. */
 static int enforceable(const struct vps *vps, struct err *err)
 {
-	unsigned lacks = cgroup_lacks() & cgroup_asked(&vps->limits) & ~vps->limits.accepted;
+	unsigned lacks = vps_lacks(vps, cgroup_lacks()) & ~vps->limits.accepted;
 	const char *name = limit_name((enum limit)(lacks & -lacks));
 
 	if (!lacks)

@@ -566,7 +566,10 @@ static json_t *limits_json(const struct view *v)
 /* Limits that were asked for and that this host cannot hold. */
 static unsigned unenforced(const struct view *v)
 {
-	return v->lacks & cgroup_asked(&v->vps->limits);
+	/* a rate that is not accepted would have been refused */
+	return v->vps->limits.accepted & (LIMIT_RATE_IN | LIMIT_RATE_OUT)
+		   ? vps_lacks(v->vps, v->lacks)
+		   : v->lacks & cgroup_asked(&v->vps->limits);
 }
 
 static void unenforced_text(const struct view *v, char *text, size_t size)

@@ -198,6 +198,33 @@ static int rootfs_apply(struct start *start, struct err *err)
 	return channel_go(start, -1, err);
 }
 
+/* With what the operator accepts of its rates. */
+static struct link link_of(const struct vps *vps)
+{
+	struct link link = vps->link;
+
+	link.accepted = (vps->limits.accepted & LIMIT_RATE_IN ? LINK_RATE_IN : 0) |
+			(vps->limits.accepted & LIMIT_RATE_OUT ? LINK_RATE_OUT : 0);
+	return link;
+}
+
+int runtime_shape(const struct vps *vps, struct err *err)
+{
+	struct link link = link_of(vps);
+
+	return link.ipv4.family || link.ipv6.family ? link_shape(vps->id, &link, err) : 0;
+}
+
+int runtime_shape_diff(const struct vps *vps,
+		       int (*each)(const struct link_knob *knob, void *arg, struct err *err),
+		       void *arg, struct err *err)
+{
+	struct link link = link_of(vps);
+
+	return link.ipv4.family || link.ipv6.family ? link_diff(vps->id, &link, each, arg, err)
+						    : 0;
+}
+
 static int network_apply(struct start *start, struct err *err)
 {
 	char path[48];
@@ -206,7 +233,8 @@ static int network_apply(struct start *start, struct err *err)
 	own_fd netns = open(path, O_RDONLY | O_CLOEXEC);
 	if (netns < 0)
 		return fail(err, errno, "cannot open the guest's network namespace");
-	return link_create(start->vps->id, start->place->bridge, &start->vps->link, netns, err);
+	struct link link = link_of(start->vps);
+	return link_create(start->vps->id, start->place->bridge, &link, netns, err);
 }
 
 static int network_undo(struct start *start, struct err *err)

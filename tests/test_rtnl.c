@@ -320,14 +320,17 @@ Test(link, mac_addresses_are_local_unicast_and_differ)
 	cr_expect_arr_neq(bridge.bytes, far.bytes, 6);
 }
 
-Test(link, near_ends_are_recognised_strictly)
+Test(link, interfaces_of_ours_are_recognised_strictly)
 {
-	const char *others[] = { "nv",	"nv0", "nv07",	"nv7a", "nv-7",	   "nv 7",
-				 "xv7", "NV7", "nv7.1", "eth0", "nodectl0" };
+	const char *others[] = { "nv",	  "ni",	   "nv0",  "ni0",  "nv07",    "ni07",
+				 "nv7a",  "ni7a",  "nv-7", "nv 7", "xv7",     "NV7",
+				 "nv7.1", "ni7.1", "eth0", "nu7",  "nodectl0" };
 	unsigned id = 0;
 
-	cr_expect(near_id("nv28663", &id));
+	cr_expect(link_id("nv28663", &id));
 	cr_expect_eq(id, 28663);
+	cr_expect(link_id("ni7", &id));
+	cr_expect_eq(id, 7);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		cr_expect_not(near_id(others[i], &id), "%s", others[i]);
+		cr_expect_not(link_id(others[i], &id), "%s", others[i]);
 }

@@ -166,7 +166,7 @@ _nodectl_value()
 		words='yes no last'
 		;;
 	--allow-unenforced)
-		words='memory memory-guaranteed swap cpus cpu-guaranteed weight tasks io-read io-write io-weight'
+		words='memory memory-guaranteed swap cpus cpu-guaranteed weight tasks io-read io-write io-weight rate-in rate-out'
 		;;
 	--stop-signal)
 		words='auto SIGTERM SIGINT SIGHUP SIGQUIT SIGUSR1 SIGUSR2 SIGPWR SIGCONT SIGRTMIN+3'

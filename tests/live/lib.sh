@@ -256,7 +256,7 @@ bpf_left() {
 
 leak_state() {
 	local path file
-	for path in /sys/class/net/nv$ours; do
+	for path in /sys/class/net/nv$ours /sys/class/net/ni$ours; do
 		[ -e "$path" ] && echo "interface ${path##*/}"
 	done
 	for path in $(groups); do
