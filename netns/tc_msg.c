@@ -178,24 +178,21 @@ static void put_filter(struct nlmsghdr *nlh, uint16_t type, uint16_t flags, uint
 	tc->tcm_info = TC_H_MAKE(PRIORITY << 16, htons(ETH_P_ALL));
 }
 
-/* The first four bytes, no bit of which matters. */
-struct selector {
-	struct tc_u32_sel head;
-	struct tc_u32_key key;
-};
-
 void tc_put_redirect(struct nlmsghdr *nlh, uint32_t index, uint32_t to)
 {
-	const struct selector any = { .head = { .flags = TC_U32_TERMINAL, .nkeys = 1 } };
+	const struct tc_u32_sel head = { .flags = TC_U32_TERMINAL, .nkeys = 1 };
+	/* one key behind it: the first four bytes, no bit of which matters */
+	uint8_t any[sizeof(head) + sizeof(struct tc_u32_key)] = { 0 };
 	const struct tc_mirred mirred = { .action = TC_ACT_STOLEN,
 					  .eaction = TCA_EGRESS_REDIR,
 					  .ifindex = to };
 	struct nlattr *options, *actions, *first, *parms;
 
+	memcpy(any, &head, sizeof(head));
 	put_filter(nlh, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, index);
 	mnl_attr_put_strz(nlh, TCA_KIND, "u32");
 	options = mnl_attr_nest_start(nlh, TCA_OPTIONS);
-	mnl_attr_put(nlh, TCA_U32_SEL, sizeof(any), &any);
+	mnl_attr_put(nlh, TCA_U32_SEL, sizeof(any), any);
 	actions = mnl_attr_nest_start(nlh, TCA_U32_ACT);
 	first = mnl_attr_nest_start(nlh, 1);
 	mnl_attr_put_strz(nlh, TCA_ACT_KIND, "mirred");
