@@ -64,6 +64,10 @@ int image_build_debian(int store, const char *name, const struct debian *debian,
 int image_build_mini(int store, const char *name, const struct progress *progress,
 		     struct image *image, struct err *err);
 
+/* A system of one file: @program, @size bytes that need nothing else, as its /sbin/init. */
+int image_build_single(int store, const char *name, const void *program, size_t size,
+		       const char *source, struct image *image, struct err *err);
+
 /* Find by name or by digest (or a prefix of at least 12 digits); ERR_NO_IMAGE. */
 int image_find(int store, const char *name, struct image *image, struct err *err);
 
