@@ -237,6 +237,12 @@ int cgroup_kill(unsigned id, unsigned wait_ms, struct err *err);
  */
 int cgroup_monitors(struct err *err);
 
+/*
+ * Let the kernel take @bytes of memory from all VPSs together, as it would when they ran short
+ * of it.  What it cannot get is no error; ERR_KERNEL where it cannot be asked (cgroup v1).
+ */
+int cgroup_reclaim(uint64_t bytes, struct err *err);
+
 /* Remove the groups, with whatever child groups the guest made; absent ones are fine. */
 int cgroup_remove(unsigned id, struct err *err);
 
