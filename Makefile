@@ -37,12 +37,13 @@ cli       = $(call objects,nodectl)
 tests     = $(call objects,tests)
 base      = $(call objects,base)
 monitor   = $(call objects,runtime/monitor)
+probe     = $(call objects,node/probe)
 import    = $(call objects,images/import)
 floor     = $(call objects,bench/floor)
 timer     = $(call objects,bench/timer)
 skeletons = $(patsubst %.bpf.c,$O/gen/%.skel.h,$(notdir $(wildcard netns/*.bpf.c)))
 sources   = $(filter-out build/%,$(sort $(wildcard include/*.h */*.[ch] */*/*.[ch])))
-generated = $(skeletons) $O/gen/devices.code.h $O/gen/filter.h
+generated = $(skeletons) $O/gen/devices.code.h $O/gen/filter.h $O/gen/probe.code.h
 
 # Static where a library is small and only a start-up cost otherwise; what is shared by
 # the whole system stays shared.  libnftables is opened when first used (netns/nft.c).
@@ -50,7 +51,8 @@ LIBS_CLI    = -Wl,-Bstatic -lcgroup -lcap -lcrypt -lbpf -lelf -lz -ljansson -Wl,
 	      -lsmartcols -ldl
 LIBS_IMPORT = -larchive -lnettle -lseccomp -lcap
 
-all: $O/nodectl $O/nodectl-monitor $O/nodectl-import
+# The probe's objects are linked nowhere: $(CC) compiles it for its warnings.
+all: $O/nodectl $O/nodectl-monitor $O/nodectl-import $(probe)
 
 $O/nodectl: $(cli) $(lib)
 	$(CC) $(CFLAGS) $(HARDEN_LD) -Wl,--gc-sections $(LDFLAGS) -o $@ $^ $(LIBS_CLI)
@@ -58,13 +60,25 @@ $O/nodectl: $(cli) $(lib)
 $O/nodectl-import: $(import) $(base)
 	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS_IMPORT)
 
-# The monitor stays as long as its VPS: static and without glibc's start-up, so that it is a
-# few dozen kilobytes.  $(CC) compiles it too, for its warnings.
+# The monitor stays as long as its VPS, and the probe is alone in one: static and without glibc's
+# start-up, so that each is a few dozen kilobytes.  $(CC) compiles them too, for its warnings.
+SMALL     = $(MONITOR_CC) -std=gnu17 -D_GNU_SOURCE -Iinclude $(WARN) -Os -fstack-protector-strong \
+	    -ffunction-sections -static -s -Wl,--gc-sections \
+	    -Wl,-z,relro,-z,now,-z,noexecstack,-z,noseparate-code
+
 $O/nodectl-monitor: $(wildcard runtime/monitor/*.c) runtime/monitor.h Makefile | $(monitor)
 	@mkdir -p $(@D)
-	$(MONITOR_CC) -std=gnu17 -D_GNU_SOURCE -Iinclude $(WARN) -Os -fstack-protector-strong \
-		-ffunction-sections -static -s -Wl,--gc-sections \
-		-Wl,-z,relro,-z,now,-z,noexecstack,-z,noseparate-code -o $@ $(filter %.c,$^)
+	$(SMALL) -o $@ $(filter %.c,$^)
+
+$O/nodectl-probe: $(wildcard node/probe/*.[ch]) node/probe.h Makefile
+	@mkdir -p $(@D)
+	$(SMALL) -o $@ $(filter %.c,$^)
+
+# It is needed inside of VPSs only, and carried there by nodectl itself.
+$O/gen/probe.code.h: $O/nodectl-probe
+	@mkdir -p $(@D)
+	{ echo 'static const unsigned char probe_code[] = {'; \
+	  od -An -v -tx1 -w16 $< | sed 's/ \(..\)/0x\1,/g'; echo '};'; } > $@.tmp && mv $@.tmp $@
 
 $O/unit-tests: $(tests) $(filter-out $O/obj/nodectl/main.o,$(cli)) $(lib) $(filter-out %/main.o,$(import) $(monitor))
 	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS_CLI) $(LIBS_IMPORT) -lcriterion

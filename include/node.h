@@ -167,6 +167,7 @@ int vps_check(const struct node *node, const struct vps *vps, struct err *err);
 struct wanted {
 	bool auto4, auto6; /* the node chooses the address */
 	bool publish;	   /* forwards were named: no default one */
+	bool selftest;	   /* throw-away: repair removes it when no self-test is under way */
 };
 
 /*

@@ -169,6 +169,9 @@ static int staging_fill(const struct node *node, struct vps *vps, const struct w
 		return fail_in(err, "volume");
 	if (file_replace(dir, "fresh", "", 0, 0600, err) < 0)
 		return -1;
+	/* there before the VPS is, so that none can ever be taken for an operator's */
+	if (wanted->selftest && file_replace(dir, SELFTEST_MARK, "", 0, 0600, err) < 0)
+		return -1;
 	return vps_save_at(dir, vps, err);
 }
 

@@ -19,6 +19,7 @@
 #include "node.h"
 #include "own.h"
 #include "runtime.h"
+#include "selftest.h"
 #include "store.h"
 #include "str.h"
 
@@ -370,8 +371,9 @@ int node_repair(const struct node *node, bool dry, void (*report)(const char *wh
 {
 	struct repair repair = { node, dry, report, arg };
 
-	/* VPSs first: what they own then is known */
-	if (vps_each(node, settle_one, &repair, err) < 0 ||
+	/* VPSs first: what they own then is known; and of those, the ones that nobody misses */
+	if (selftest_sweep(node, dry, report, arg, err) < 0 ||
+	    vps_each(node, settle_one, &repair, err) < 0 ||
 	    dir_each(node->vps, staging_one, &repair, err) < 0 ||
 	    dir_each(node->trash, trash_one, &repair, err) < 0 ||
 	    dir_each(node->runs, run_one, &repair, err) < 0 ||

@@ -3,6 +3,9 @@
 
 #include <stdbool.h>
 
+/* The file in a VPS's directory that says that it is a self-test's. */
+#define SELFTEST_MARK "selftest"
+
 struct err;
 struct held;
 struct node;

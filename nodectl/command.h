@@ -56,6 +56,9 @@ struct command {
 
 #define EXIT_AS(status) (256 + (status))
 
+/* The exit status of what was looked at and is not as it should be: diff(1)'s. */
+#define CHECK_FAILED 1
+
 extern const struct command commands[];
 extern const size_t commands_count;
 extern const struct option_row common_options[];
@@ -162,6 +165,7 @@ int cmd_pull(struct cli *cli, struct err *err);
 int cmd_push(struct cli *cli, struct err *err);
 int cmd_repair(struct cli *cli, struct err *err);
 int cmd_restart(struct cli *cli, struct err *err);
+int cmd_selftest(struct cli *cli, struct err *err);
 int cmd_set(struct cli *cli, struct err *err);
 int cmd_show(struct cli *cli, struct err *err);
 int cmd_shutdown(struct cli *cli, struct err *err);

@@ -131,6 +131,13 @@ static const struct option_row init_options[] = {
 	{ 0 },
 };
 
+static const struct option_row selftest_options[] = {
+	{ "plan", 0, "PLAN", "prove the promises of this plan" },
+	{ "hold", 0, NULL, "wait for a line on standard input before measuring" },
+	{ "no-header", 'H', NULL, "no header line" },
+	{ 0 },
+};
+
 static const struct option_row repair_options[] = {
 	{ "dry-run", 'n', NULL, "only say what is wrong" },
 	{ 0 },
@@ -200,6 +207,8 @@ const struct command commands[] = {
 	  cmd_shutdown },
 	{ "doctor", NULL, "node", "", "what this kernel and host have and lack", table_options,
 	  0, cmd_doctor },
+	{ "selftest", NULL, "node", "", "prove that this node keeps what it promises",
+	  selftest_options, 0, cmd_selftest },
 	{ "repair", NULL, "node", "", "find and remove what a crash left", repair_options, 0,
 	  cmd_repair },
 

@@ -21,7 +21,7 @@ _nodectl_verbs()
 		_nodectl_words create start stop restart reboot kill freeze pause thaw resume
 		_nodectl_words destroy rm delete list ls show info status usage ps pid log exec enter console
 		_nodectl_words ssh passwd push pull set image plan init boot shutdown
-		_nodectl_words doctor repair help
+		_nodectl_words doctor selftest repair help
 		;;
 	esac
 }
@@ -91,6 +91,9 @@ _nodectl_options()
 		;;
 	init)
 		_nodectl_words --storage --run --bridge --subnet --subnet6 --ids --ssh-port
+		;;
+	selftest)
+		_nodectl_words --plan --hold -H --no-header
 		;;
 	boot | repair)
 		_nodectl_words -n --dry-run

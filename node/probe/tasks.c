@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../probe.h"
+#include "probe.h"
+
+static void children_end(const pid_t *pids, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		(void)kill(pids[i], SIGKILL);
+	for (uint64_t i = 0; i < count; i++)
+		(void)waitpid(pids[i], NULL, 0);
+}
+
+/* Like fork(), for a child that ends with us. */
+static pid_t child_make(void (*run)(void))
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		run();
+		_exit(0);
+	}
+	return pid;
+}
+
+static void wait_for_ever(void)
+{
+	for (;;)
+		pause();
+}
+
+static void spin_for_ever(void)
+{
+	for (volatile unsigned n = 0;; n++)
+		;
+}
+
+int probe_fork(char *argv[])
+{
+	uint64_t most = number(argv[0]), made = 0;
+	pid_t *pids = calloc(most, sizeof(*pids));
+	int code = 0;
+
+	if (!pids)
+		return 1;
+	while (made < most) {
+		pid_t pid = child_make(wait_for_ever);
+
+		if (pid < 0) {
+			code = errno;
+			break;
+		}
+		pids[made++] = pid;
+	}
+	say("made", made);
+	say("errno", (unsigned)code);
+	stay();
+	children_end(pids, made);
+	free(pids);
+	return 0;
+}
+
+int probe_spin(char *argv[])
+{
+	pid_t pids[1024];
+	uint64_t most = number(argv[0]), made = 0;
+
+	while (made < most && made < sizeof(pids) / sizeof(pids[0])) {
+		pids[made] = child_make(spin_for_ever);
+		if (pids[made] < 0)
+			break;
+		made++;
+	}
+	if (made)
+		stay();
+	children_end(pids, made);
+	return made ? 0 : 1;
+}
