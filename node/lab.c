@@ -42,6 +42,8 @@ static void main_small(struct vps *vps)
 	vps->limits.cpus = 50;
 	vps->limits.io_read = (struct io_limit){ 4 * MEBI, 250 };
 	vps->limits.io_write = (struct io_limit){ 4 * MEBI, 250 };
+	vps->link.rate_in = 20000000;
+	vps->link.rate_out = 10000000;
 }
 
 static uint64_t memory_available(void)
@@ -149,7 +151,12 @@ int lab_discard(const struct node *node, const char *name, struct err *err)
  * to others. */
 static int subject_create(struct lab *lab, struct subject *subject, struct err *err)
 {
-	const struct wanted wanted = { .publish = true, .selftest = true };
+	const struct link *link = &subject->vps.link;
+	const struct wanted wanted = {
+		.publish = true,
+		.selftest = true,
+		.auto4 = (link->rate_in || link->rate_out) && !lab->net_lacks[0],
+	};
 	struct node home = *lab->node;
 	own_fd templates = dir_make(lab->node->templates, LAB_TEMPLATES, 0700, err);
 
@@ -169,6 +176,17 @@ static bool io_give_up(struct lab *lab, struct subject *subject, const struct er
 		return false;
 	str_format(lab->io_lacks, sizeof(lab->io_lacks), "%.190s", err->msg);
 	subject->vps.limits.accepted |= io;
+	return true;
+}
+
+/* Nor does a node without an address left. */
+static bool net_give_up(struct lab *lab, const struct subject *subject, const struct err *err)
+{
+	const struct link *link = &subject->vps.link;
+
+	if (err->kind != ERR_ADDRESS || lab->net_lacks[0] || !(link->rate_in || link->rate_out))
+		return false;
+	str_format(lab->net_lacks, sizeof(lab->net_lacks), "%.190s", err->msg);
 	return true;
 }
 
@@ -194,6 +212,7 @@ static int subject_make(struct lab *lab, enum role role, const char *plan, struc
 	vps->restart = VPS_RESTART_NO;
 	vps->onboot = VPS_ONBOOT_NO;
 	vps->limits.accepted = lab->lacks;
+	vps->link.accepted = lab->rates_lacking;
 	role_name(lab, role, vps->name, sizeof(vps->name));
 	if (role_fill(lab, role, plan, vps, err) < 0)
 		return -1;
@@ -208,6 +227,7 @@ static int subject_make(struct lab *lab, enum role role, const char *plan, struc
 		}
 		*vps = wanted;
 		if (!io_give_up(lab, subject, &subject->refused) &&
+		    !net_give_up(lab, subject, &subject->refused) &&
 		    !hog_give_up(role, subject, &subject->refused))
 			return 0;
 	}
@@ -227,6 +247,7 @@ static int image_make(struct lab *lab, struct err *err)
 int lab_make(struct lab *lab, const char *plan, struct err *err)
 {
 	lab->lacks = cgroup_lacks();
+	lab->rates_lacking = link_rates_lacking();
 	lab->cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) * 100;
 	if (image_make(lab, err) < 0)
 		return fail_in(err, "image");

@@ -38,7 +38,9 @@ struct lab {
 	const struct node *node;
 	struct subject subjects[ROLE_COUNT];
 	unsigned lacks;		/* enum limit bits that this node does not have */
+	unsigned rates_lacking; /* enum link_rate bits likewise */
 	char io_lacks[200];	/* why the disk of this node cannot be limited; or empty */
+	char net_lacks[200];	/* why there is no network whose speed could be limited */
 	char image[64];		/* its name; empty when there is none */
 	unsigned cpus;		/* hundredths that this node has */
 	int out;		/* in a test: where its proofs go */
@@ -111,6 +113,7 @@ void prove_memory_guarantee(struct lab *lab);
 void prove_tasks(struct lab *lab);
 void prove_disk(struct lab *lab);
 void prove_io(struct lab *lab);
+void prove_net(struct lab *lab);
 void prove_reach(struct lab *lab);
 void prove_guard(struct lab *lab);
 void prove_cpu_cap(struct lab *lab);

@@ -31,3 +31,6 @@
  */
 #define PROBE_PATH "/sbin/init"
 #define PROBE_STEP (64u << 10)
+
+/* Of a connection, the first moment says how much has piled up and not how fast it is. */
+#define PROBE_PILED_MS 300u

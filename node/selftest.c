@@ -46,6 +46,7 @@ static const struct test {
 	{ prove_cpu_cap, { "cpu-cap" }, false },
 	{ prove_cpu_shares, { "cpu-weight", "cpu-guarantee" }, false },
 	{ prove_io, { NULL }, false },
+	{ prove_net, { NULL }, true },
 };
 #define TESTS ARRAY_SIZE(tests)
 
@@ -189,7 +190,7 @@ static int tests_wait(struct run *run, const char *what, struct err *err)
 static int tests_run(struct run *run, struct err *err)
 {
 	for (size_t i = 0; i < TESTS; i++) {
-		const char *what = tests[i].proofs[0] ? tests[i].proofs[0] : "io";
+		const char *what = tests[i].proofs[0] ? tests[i].proofs[0] : "io, rates";
 		bool more = i + 1 < TESTS && tests[i + 1].beside;
 
 		if (test_start(run, i, err) < 0 || (!more && tests_wait(run, what, err) < 0))

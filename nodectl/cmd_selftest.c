@@ -158,7 +158,7 @@ int cmd_selftest(struct cli *cli, struct err *err)
 		.proof = proof_tell,
 		.arg = &telling,
 	};
-	own_node node;
+	own_node node = node_none();
 	int result;
 
 	if (cli_expect(cli, 0, 0, err) < 0 || node_open(&node, cli->config, err) < 0)

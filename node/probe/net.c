@@ -35,23 +35,24 @@ static int connection(uint16_t port)
 static int transfer(char *argv[], int sends)
 {
 	static char block[PROBE_STEP];
-	uint64_t ms = number(argv[1]), bytes = 0, began, now;
+	uint64_t ms = number(argv[1]), bytes = 0, first, began, now;
 	int fd = connection((uint16_t)number(argv[0]));
 
 	if (fd < 0)
 		return 1;
-	began = now = now_ns();
-	while (now - began < ms * 1000000u) {
+	first = began = now = now_ns();
+	while (now - first < (ms + PROBE_PILED_MS) * 1000000u) {
 		ssize_t len = sends ? send(fd, block, sizeof(block), MSG_NOSIGNAL)
 				    : recv(fd, block, sizeof(block), 0);
 
 		if (len <= 0)
 			break;
 		now = now_ns();
-		/* what came with the first is what had piled up before */
-		if (bytes == 0)
-			began = now;
 		bytes += (uint64_t)len;
+		if (now - first < PROBE_PILED_MS * 1000000u) {
+			began = now;
+			bytes = 0;
+		}
 	}
 	say("bytes", bytes);
 	say("usec", (now - began) / 1000);

@@ -52,7 +52,7 @@ nothing() {
 OUT=$(nodectl selftest -j 2>&1 >"$WORK/json" </dev/null)
 is "the self-test passes" "$? $OUT $(jq -r '.tests[] | select(.result == "FAIL") | "\(.name) \(.promised) \(.measured) \(.reason)"' "$WORK/json")" "0  "
 is "it has all rows" "$(jq -r '.tests[].name' "$WORK/json" | tr '\n' ' ')" \
-	"cpu-cap cpu-weight cpu-guarantee memory memory-high memory-guarantee tasks disk inodes io-read io-write io-read-ops io-write-ops devices mknod reach spoof "
+	"cpu-cap cpu-weight cpu-guarantee memory memory-high memory-guarantee tasks disk inodes io-read io-write io-read-ops io-write-ops rate-in rate-out devices mknod reach spoof "
 is "of three results" "$(jq -r '[.tests[].result] | unique - ["PASS", "FAIL", "UNSUPPORTED"] | length' "$WORK/json")" 0
 is "and counts them" "$(jq '.passed + .failed + .unsupported - (.tests | length)' "$WORK/json")" 0
 is "its schema is 1" "$(jq .schema "$WORK/json")" 1
@@ -155,6 +155,8 @@ check "weaker: the cap" either main cpu.max "100000 100000" cpu.cfs_quota_us 100
 check "weaker: a weight" either three cpu.weight 100 cpu.shares 1024
 either one cpu.weight 100 cpu.shares 1024
 check "weaker: a guarantee" either guaranteed cpu.weight 1 cpu.shares 2
+check "weaker: a rate to it" tc qdisc del dev "nv$id" root
+check "weaker: a rate from it" tc qdisc del dev "ni$id" root
 for path in $(groups); do
 	for path in "$path"/nodectl*/"$id"; do
 		[ -e "$path/io.max" ] && sed 's/ .*/ rbps=max wbps=max riops=max wiops=max/' "$path/io.max" >"$path/io.max"
@@ -170,7 +172,7 @@ done
 go
 is "it ends with status 1" "$?" 1
 for test in cpu-cap cpu-weight cpu-guarantee memory memory-high memory-guarantee tasks io-read io-write \
-	io-read-ops io-write-ops devices; do
+	io-read-ops io-write-ops rate-in rate-out devices; do
 	case $test in
 	memory-*) [ -z "$hybrid" ] || continue ;;
 	devices) command -v bpftool >/dev/null || continue ;;
