@@ -12,20 +12,27 @@
 #include "io.h"
 #include "limits.h"
 #include "own.h"
+#include "parent.h"
 #include "str.h"
 
 /* The tenant's own groups: how many, and how deep (group_remove() can go deeper). */
 static const char most_groups[] = "1024", most_depth[] = "16";
 
-/* Handed down to the guest as far as this cgroup2 has them. */
-static const char *const delegated[] = { "cpu", "memory", "pids", "io", "cpuset" };
+/* As far as this cgroup2 has them; those of the guest are handed down to it. */
+static const struct {
+	const char *name;
+	bool delegated;
+} controllers[] = {
+	{ "cpu", true }, { "memory", true }, { "pids", true },
+	{ "io", true },	 { "cpuset", true }, { "hugetlb", false },
+};
 
 /*
- * Give the children of a cgroup2 group all those controllers.  What is on
+ * Give the children of a cgroup2 group these controllers.  What is on
  * already is not written again: the write takes a lock of the whole hierarchy.
  * One that cannot be enabled is missed, by name, when its limit is set.
  */
-static void controllers_enable(int dir)
+static void controllers_enable(int dir, bool guest)
 {
 	char has[512], on[512], text[32];
 	struct err ignored;
@@ -33,10 +40,13 @@ static void controllers_enable(int dir)
 	if (file_read(dir, "cgroup.controllers", has, sizeof(has), &ignored) < 0 || !has[0] ||
 	    file_read(dir, "cgroup.subtree_control", on, sizeof(on), &ignored) < 0)
 		return;
-	for (unsigned i = 0; i < ARRAY_SIZE(delegated); i++) {
-		if (!list_has(has, delegated[i], ' ') || list_has(on, delegated[i], ' '))
+	for (unsigned i = 0; i < ARRAY_SIZE(controllers); i++) {
+		const char *name = controllers[i].name;
+
+		if ((guest && !controllers[i].delegated) || !list_has(has, name, ' ') ||
+		    list_has(on, name, ' '))
 			continue;
-		str_format(text, sizeof(text), "+%s", delegated[i]);
+		str_format(text, sizeof(text), "+%s", name);
 		(void)file_write(dir, "cgroup.subtree_control", text, &ignored);
 	}
 }
@@ -79,9 +89,9 @@ static int outer_make_all(const struct hierarchies *hierarchies, unsigned id, st
 	own_fd parent = group_open_parent(hierarchies->unified, err);
 	if (parent < 0)
 		return -1;
-	controllers_enable(top);
-	controllers_enable(parent);
-	controllers_enable(outer);
+	controllers_enable(top, false);
+	controllers_enable(parent, false);
+	controllers_enable(outer, true);
 	return take_fd(&outer);
 }
 
@@ -130,10 +140,14 @@ int cgroup_create(unsigned id, const struct limits *limits, uid_t owner, struct 
 		return -1;
 	if (file_write(outer, "cgroup.max.descendants", most_groups, err) < 0 ||
 	    file_write(outer, "cgroup.max.depth", most_depth, err) < 0 ||
-	    knobs_apply(&hierarchies, id, limits, KNOBS_DIRECT, err) < 0 ||
-	    devices_attach(outer, err) < 0)
+	    parent_prepare(&hierarchies, err) < 0 ||
+	    limits_write(&hierarchies, id, limits, err) < 0 || devices_attach(outer, err) < 0)
 		return -1;
-	return guest_make(outer, owner, err);
+
+	own_fd guest = guest_make(outer, owner, err);
+	if (guest < 0)
+		return -1;
+	return limits_write_guest(&hierarchies, id, limits, err) < 0 ? -1 : take_fd(&guest);
 }
 
 int cgroup_limit(unsigned id, const struct limits *limits, struct err *err)
@@ -142,5 +156,5 @@ int cgroup_limit(unsigned id, const struct limits *limits, struct err *err)
 
 	if (hierarchies_find(&hierarchies, err) < 0)
 		return -1;
-	return knobs_apply(&hierarchies, id, limits, KNOBS_LIBCGROUP, err);
+	return limits_change(&hierarchies, id, limits, LIMITS_LIBCGROUP, err);
 }

@@ -11,16 +11,12 @@
 #include "own.h"
 #include "str.h"
 
-_Static_assert(CONTROLLER_COUNT <= sizeof((struct cgroup_door *)NULL)->tasks / sizeof(int),
+_Static_assert(CONTROLLER_COUNT == sizeof((struct cgroup_door *)NULL)->tasks / sizeof(int),
 	       "a door for each controller");
 
 struct cgroup_door cgroup_door_none(void)
 {
-	struct cgroup_door none;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(none.tasks); i++)
-		none.tasks[i] = -1;
-	return none;
+	return (struct cgroup_door){ { -1, -1, -1, -1, -1, -1 } };
 }
 
 static int door_open(const struct hierarchies *hierarchies, unsigned id,

@@ -8,11 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "disk.h"
 #include "err.h"
 #include "group.h"
 #include "io.h"
-#include "knobs.h"
-#include "limits.h"
+#include "knob.h"
 #include "own.h"
 #include "str.h"
 
@@ -160,58 +160,110 @@ static bool has_pressure(const struct host *host)
 	return host->top >= 0 && access("/proc/pressure/memory", R_OK) == 0;
 }
 
+/* v1 has a soft limit instead: what is above it is reclaimed first. */
 static bool has_guarantee(const struct host *host)
 {
-	return host->hierarchies.on_v2[CONTROLLER_MEMORY];
+	return knob_exists(host, CONTROLLER_MEMORY, "memory.soft_limit_in_bytes", "memory.min");
 }
 
-static bool has_io(const struct host *host)
+static bool has_cpus(const struct host *host)
 {
-	char list[512];
-	struct err ignored;
+	return knob_exists(host, CONTROLLER_CPUSET, NULL, "cpuset.cpus");
+}
 
-	return host->top >= 0 &&
-	       file_read(host->top, "cgroup.controllers", list, sizeof(list), &ignored) >= 0 &&
-	       list_has(list, "io", ' ');
+static bool has_read(const struct host *host)
+{
+	return knob_exists(host, CONTROLLER_IO, "blkio.throttle.read_bps_device", "io.max");
+}
+
+static bool has_write(const struct host *host)
+{
+	return knob_exists(host, CONTROLLER_IO, "blkio.throttle.write_bps_device", "io.max");
+}
+
+static int bfq_look(int dir, const char *name, void *arg, struct err *err)
+{
+	char path[300], list[256];
+
+	str_format(path, sizeof(path), "%s/queue/scheduler", name);
+	if (file_read(dir, path, list, sizeof(list), err) >= 0 && strstr(list, "bfq"))
+		*(bool *)arg = true;
+	return 0;
+}
+
+/* Could some disk have it?  Whether that of the volumes does is asked when it matters. */
+static bool has_io_weight(const struct host *host)
+{
+	char path[MOUNT_PATH + 32];
+	struct err ignored;
+	bool bfq = false;
+
+	str_format(path, sizeof(path), "%s/io.cost.qos", host->hierarchies.unified);
+	if (host->hierarchies.on_v2[CONTROLLER_IO] && access(path, F_OK) == 0)
+		return true;
+	own_fd disks = dir_open(AT_FDCWD, "/sys/block", &ignored);
+	if (disks >= 0)
+		(void)dir_each(disks, bfq_look, &bfq, &ignored);
+	return bfq && has_read(host);
+}
+
+static bool has_huge_pages(const struct host *host)
+{
+	return access("/sys/kernel/mm/hugepages", F_OK) < 0 ||
+	       knob_exists(host, CONTROLLER_HUGETLB, NULL, NULL);
 }
 
 /* @controller is CONTROLLER_COUNT for what is in cgroup2 or nowhere. */
 static const struct row {
 	const char *name;
 	enum controller controller;
-	unsigned limit;
+	unsigned limits; /* enum limit bits that its absence takes away */
 	bool (*present)(const struct host *host);
 	const char *consequence;
+	const char *on_v1; /* how it is less there, or NULL */
 } rows[] = {
-	{ "cgroup2", CONTROLLER_COUNT, 0, has_unified, "no VPS can be started" },
+	{ "cgroup2", CONTROLLER_COUNT, 0, has_unified, "no VPS can be started", NULL },
 	{ "kill and freeze", CONTROLLER_COUNT, 0, has_kill,
-	  "a VPS can be neither stopped by force nor frozen" },
-	{ "device policy", CONTROLLER_COUNT, 0, has_devices, "no VPS can be started" },
+	  "a VPS can be neither stopped by force nor frozen", NULL },
+	{ "device policy", CONTROLLER_COUNT, 0, has_devices, "no VPS can be started", NULL },
 	{ "memory limit", CONTROLLER_MEMORY, LIMIT_MEMORY, has_memory,
-	  "one VPS can use up the memory of all" },
-	{ "swap limit", CONTROLLER_MEMORY, LIMIT_SWAP, has_swap,
-	  "a VPS can use all swap space, now or after swapon" },
-	{ "cpu cap", CONTROLLER_CPU, LIMIT_CPU, has_cap, "a VPS can use every idle CPU" },
-	{ "cpu weight", CONTROLLER_CPU, LIMIT_WEIGHT, has_weight,
-	  "a VPS with more processes gets more of a busy CPU" },
-	{ "tasks limit", CONTROLLER_PIDS, LIMIT_TASKS, has_tasks,
-	  "a fork bomb in one VPS takes every pid of the node" },
-	{ "pressure figures", CONTROLLER_COUNT, 0, has_pressure,
-	  "it is not seen how long a VPS waits for CPU, memory and disk" },
-	{ "memory guarantee", CONTROLLER_COUNT, 0, has_guarantee,
+	  "one VPS can use up the memory of all", NULL },
+	{ "memory guarantee", CONTROLLER_MEMORY, LIMIT_MEMORY_GUARANTEE, has_guarantee,
 	  "a guarantee is kept by the ledger alone: under memory pressure of the node "
-	  "every VPS is reclaimed alike" },
-	{ "io limits", CONTROLLER_COUNT, 0, has_io,
-	  "one VPS can take the whole throughput of a disk" },
+	  "every VPS is reclaimed alike",
+	  "best effort" },
+	{ "swap limit", CONTROLLER_MEMORY, LIMIT_SWAP, has_swap,
+	  "a VPS can use all swap space, now or after swapon", NULL },
+	{ "cpu cap", CONTROLLER_CPU, LIMIT_CPU, has_cap, "a VPS can use every idle CPU", NULL },
+	{ "cpu weight", CONTROLLER_CPU, LIMIT_WEIGHT | LIMIT_CPU_GUARANTEE, has_weight,
+	  "a VPS with more processes gets more of a busy CPU", NULL },
+	{ "cpu set", CONTROLLER_CPUSET, 0, has_cpus,
+	  "programs in a VPS see all CPUs of the node, and start as many threads", NULL },
+	{ "tasks limit", CONTROLLER_PIDS, LIMIT_TASKS, has_tasks,
+	  "a fork bomb in one VPS takes every pid of the node", NULL },
+	{ "disk read limit", CONTROLLER_IO, LIMIT_IO_READ, has_read,
+	  "one VPS can take the whole throughput of a disk", NULL },
+	{ "disk write limit", CONTROLLER_IO, LIMIT_IO_WRITE, has_write,
+	  "one VPS can take the whole throughput of a disk",
+	  "only what is written at once, not what the kernel writes later" },
+	{ "disk weight", CONTROLLER_IO, 0, has_io_weight,
+	  "a VPS that does more gets more of a busy disk", NULL },
+	{ "huge pages limit", CONTROLLER_HUGETLB, 0, has_huge_pages,
+	  "a VPS can take the huge pages of the node", NULL },
+	{ "pressure figures", CONTROLLER_COUNT, 0, has_pressure,
+	  "it is not seen how long a VPS waits for CPU, memory and disk", NULL },
 };
 
-static void where(const struct host *host, enum controller controller, char *text, size_t size)
+static void where(const struct host *host, const struct row *row, char *text, size_t size)
 {
-	const char *v1 = controller < CONTROLLER_COUNT ? host->hierarchies.v1[controller] : "";
+	bool bound = row->controller < CONTROLLER_COUNT;
+	const char *v1 = bound ? host->hierarchies.v1[row->controller] : "";
 	const char *path = v1[0] ? v1 : host->hierarchies.unified;
+	const char *less = v1[0] ? row->on_v1 : NULL;
 
 	/* for people: a path that does not fit is cut */
-	(void)snprintf(text, size, "cgroup v%d, %.48s", v1[0] ? 1 : 2, path);
+	(void)snprintf(text, size, "%s%scgroup v%d, %.48s", less ? less : "", less ? ": " : "",
+		       v1[0] ? 1 : 2, path);
 }
 
 unsigned cgroup_facts(struct cgroup_fact *facts, unsigned max)
@@ -227,22 +279,23 @@ unsigned cgroup_facts(struct cgroup_fact *facts, unsigned max)
 					      .present = rows[count].present(&host),
 					      .consequence = rows[count].consequence };
 		if (fact->present)
-			where(&host, rows[count].controller, fact->where, sizeof(fact->where));
+			where(&host, &rows[count], fact->where, sizeof(fact->where));
 	}
 	host_free(&host);
 	return count;
 }
 
-unsigned cgroup_lacks(void)
+unsigned cgroup_lacks(dev_t device)
 {
 	struct host host;
 	unsigned lacks = 0;
 
 	host_look(&host);
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		if (rows[i].limit && !rows[i].present(&host))
-			lacks |= rows[i].limit;
+		if (rows[i].limits && !rows[i].present(&host))
+			lacks |= rows[i].limits;
 	}
+	lacks |= disk_lacks(disk_abilities(&host.hierarchies, device));
 	/* any limit of swap is kept as long as there is none */
 	if ((lacks & LIMIT_SWAP) && !host_has_swap())
 		lacks &= ~(unsigned)LIMIT_SWAP;

@@ -32,6 +32,11 @@ void group_path(const char *mount, unsigned id, char path[GROUP_PATH])
 	str_format(path, GROUP_PATH, "%s/%s/%u", mount, parent, id);
 }
 
+void group_parent_path(const char *mount, char path[GROUP_PATH])
+{
+	str_format(path, GROUP_PATH, "%s/%s", mount, parent);
+}
+
 /* Digits that a group of ours would be called by: no leading zero, a VPS id. */
 static unsigned id_parse(const char *text, const char **end)
 {
@@ -82,7 +87,7 @@ int group_open_parent(const char *mount, struct err *err)
 {
 	char path[GROUP_PATH];
 
-	str_format(path, sizeof(path), "%s/%s", mount, parent);
+	group_parent_path(mount, path);
 	return dir_open(AT_FDCWD, path, err);
 }
 
@@ -90,7 +95,7 @@ int group_make_parent(const char *mount, struct err *err)
 {
 	char path[GROUP_PATH];
 
-	str_format(path, sizeof(path), "%s/%s", mount, parent);
+	group_parent_path(mount, path);
 	if (mkdir(path, 0755) < 0 && errno != EEXIST)
 		return fail(err, errno, "cannot create the group '%s'", path);
 	return 0;
@@ -100,7 +105,7 @@ void group_remove_parent(const char *mount)
 {
 	char path[GROUP_PATH], monitors[GROUP_PATH + 16];
 
-	str_format(path, sizeof(path), "%s/%s", mount, parent);
+	group_parent_path(mount, path);
 	/* systemd marks what it made and delegated; that is its own to remove */
 	if (getxattr(path, "trusted.delegate", NULL, 0) >= 0)
 		return;

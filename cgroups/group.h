@@ -22,6 +22,9 @@ void group_name(unsigned id, char name[GROUP_NAME]);
 /* "<mount>/nodectl-vps.service/17" */
 void group_path(const char *mount, unsigned id, char path[GROUP_PATH]);
 
+/* "<mount>/nodectl-vps.service" */
+void group_parent_path(const char *mount, char path[GROUP_PATH]);
+
 /* 17 for "/nodectl-vps.service/17" and whatever is below it, 0 for any other path. */
 unsigned group_id(const char *path);
 

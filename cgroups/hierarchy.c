@@ -19,6 +19,8 @@ static const char *const names[][2] = {
 	[CONTROLLER_MEMORY] = { "memory", "memory" },
 	[CONTROLLER_PIDS] = { "pids", "pids" },
 	[CONTROLLER_IO] = { "blkio", "io" },
+	[CONTROLLER_CPUSET] = { "cpuset", "cpuset" },
+	[CONTROLLER_HUGETLB] = { "hugetlb", "hugetlb" },
 };
 _Static_assert(ARRAY_SIZE(names) == CONTROLLER_COUNT, "one name for each controller");
 

@@ -2,227 +2,273 @@
 #include "limits.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <libcgroup.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/sysmacros.h>
 
+#include "basis.h"
+#include "disk.h"
 #include "err.h"
 #include "group.h"
-#include "io.h"
-#include "knobs.h"
+#include "knob.h"
+#include "minimum.h"
 #include "own.h"
+#include "shrink.h"
 
-#define own_cgroup __attribute__((cleanup(cgroup_free))) struct cgroup *
+/* All knobs of all controllers. */
+enum { CHANGES_MAX = 48 };
 
-bool host_has_swap(void)
+/* One knob that has another value than before. */
+struct change {
+	enum controller controller;
+	const char *name;
+	enum knob_kind kind;
+	char old[KNOB_TEXT];
+};
+
+/* One VPS on its way from old limits to new ones. */
+struct changes {
+	const struct hierarchies *hierarchies;
+	unsigned id;
+	const char *library; /* libcgroup's name of the group, or NULL: see struct knob_group */
+	bool no_guest;	     /* its group is not there yet */
+	struct change done[CHANGES_MAX];
+	unsigned count;
+};
+
+/*
+ * Memory last: it is what is refused most often, and more of it, once given, could not be taken
+ * back if something else were refused.
+ */
+static const enum controller order[] = {
+	CONTROLLER_HUGETLB, CONTROLLER_IO,  CONTROLLER_CPUSET,
+	CONTROLLER_PIDS,    CONTROLLER_CPU, CONTROLLER_MEMORY,
+};
+_Static_assert(ARRAY_SIZE(order) == CONTROLLER_COUNT, "every controller has its turn");
+
+static void change_note(struct changes *changes, const struct knob *knob, const char *old)
 {
-	char text[4096];
-	struct err err;
-	ssize_t len = file_read(AT_FDCWD, "/proc/swaps", text, sizeof(text), &err);
+	struct change *change = &changes->done[changes->count++];
 
-	/* a heading, then a line each; many areas do not fit, and are certainly some */
-	if (len < 0)
-		return err.code == EFBIG;
-
-	const char *heading_end = strchr(text, '\n');
-	return heading_end && heading_end[1];
+	change->controller = knob->controller;
+	change->name = knob->name;
+	change->kind = knob->kind;
+	strcpy(change->old, old);
 }
 
-int knob_read(int dir, const char *name, char *text, size_t size, struct err *err)
+static bool is_named(const struct knob *knob, const char *name)
 {
-	if (file_read(dir, name, text, size, err) < 0)
-		return -1;
-	text[strcspn(text, "\n")] = 0;
+	return strcmp(knob->name, name) == 0;
+}
+
+static int group_of(const struct changes *changes, enum controller controller,
+		    const struct limits *limits, struct knob_group *group, struct err *err)
+{
+	const char *v1 = changes->hierarchies->v1[controller];
+
+	*group = (struct knob_group){
+		.version = v1[0] ? 1 : 2,
+		.library = changes->library,
+		.limits = limits,
+	};
+	group->dir = group_open(v1[0] ? v1 : changes->hierarchies->unified, changes->id, err);
+	return group->dir;
+}
+
+/* That of the outer group and of its parent. */
+static int minimum_apply(struct changes *changes, const struct knob_group *group,
+			 const struct knob *knob, struct err *err)
+{
+	uint64_t want = knob_bytes(knob->value), old;
+	char text[24];
+
+	if (minimum_set(changes->hierarchies->unified, changes->id, want, &old, err) < 0)
+		return err->code == ENOENT ? knob_absent(knob, group->limits, err) : -1;
+	if (old != want) {
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)old);
+		change_note(changes, knob, text);
+	}
 	return 0;
 }
 
-static uint64_t knob_number(int dir, const char *name, uint64_t otherwise)
+static int knob_apply(struct changes *changes, const struct knob_group *group,
+		      const struct knob *knob, struct err *err)
 {
-	char text[64];
-	struct err err;
+	char old[KNOB_TEXT];
+	int changed;
 
-	return knob_read(dir, name, text, sizeof(text), &err) < 0 || strcmp(text, "max") == 0
-		   ? otherwise
-		   : strtoull(text, NULL, 10);
-}
-
-bool knob_is_needless(const struct knob *knob, const struct limits *limits)
-{
-	if (!(cgroup_asked(limits) & ~limits->accepted & knob->limit))
-		return true;
-	/* without swap space any limit of it is kept; doctor tells what a later swapon breaks
-	 */
-	return knob->limit == LIMIT_SWAP && !host_has_swap();
-}
-
-static int knob_absent(const struct knob *knob, const struct limits *limits, struct err *err)
-{
-	if (knob_is_needless(knob, limits))
+	if (knob_is_guests(knob) && changes->no_guest)
 		return 0;
-	return fail_as(err, ERR_KERNEL, "this host cannot enforce the limit of %s: no '%s'",
-		       limit_name(knob->limit), knob->name);
+	if (is_named(knob, "memory.min"))
+		return minimum_apply(changes, group, knob, err);
+	if (is_named(knob, "memory.max") && group->limits->memory &&
+	    memory_shrink(group->dir, knob_bytes(knob->value), err) < 0)
+		return -1;
+
+	changed = knob_set(group, knob, old, err);
+	if (changed < 0 && err->code == EBUSY && group->version == 1 &&
+	    knob->controller == CONTROLLER_MEMORY) {
+		changed = memory_shrink_v1(group->dir, knob->name, knob->value, err);
+		changed = changed < 0 ? -1 : 1;
+	}
+	if (changed > 0)
+		change_note(changes, knob, old);
+	return changed < 0 ? -1 : 0;
+}
+
+/* No hierarchy has the controller. */
+static int controller_absent(const struct basis *basis, enum controller controller,
+			     struct err *err)
+{
+	struct knob knobs[KNOB_MAX];
+	unsigned count = knobs_plan(basis, controller, 2, knobs);
+
+	for (unsigned i = 0; i < count; i++) {
+		if (knob_absent(&knobs[i], basis->limits, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int controller_apply(struct changes *changes, const struct basis *basis,
+			    enum controller controller, struct err *err)
+{
+	const struct hierarchies *hierarchies = changes->hierarchies;
+	struct knob knobs[KNOB_MAX];
+	struct knob_group group;
+
+	if (!hierarchies->v1[controller][0] && !hierarchies->on_v2[controller])
+		return controller_absent(basis, controller, err);
+
+	own_fd dir = group_of(changes, controller, basis->limits, &group, err);
+	if (dir < 0)
+		return -1;
+	unsigned count = knobs_plan(basis, controller, group.version, knobs);
+	const char *limit = knob_in_force(controller, group.version);
+
+	if (limit)
+		knobs_order(knobs, count, number_read(dir, limit, UINT64_MAX));
+	for (unsigned i = 0; i < count; i++) {
+		if (knob_apply(changes, &group, &knobs[i], err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /*
  * v1 limits memory and swap as one sum, so that swap has no limit of its own
  * when memory has none.
  */
-static int swap_check(const struct limits *limits, struct err *err)
+static int swap_check(const struct hierarchies *hierarchies, const struct limits *limits,
+		      struct err *err)
 {
-	if (limits->memory || (limits->accepted & LIMIT_SWAP) || !host_has_swap())
+	if (!hierarchies->v1[CONTROLLER_MEMORY][0] || limits->memory ||
+	    (limits->accepted & LIMIT_SWAP) || !host_has_swap())
 		return 0;
 	return fail_as(err, ERR_KERNEL,
 		       "this host cannot enforce the limit of swap without one of memory "
 		       "(cgroup v1)");
 }
 
-/*
- * cgroup2 would meet a limit below what is in use with the OOM killer, v1
- * refuses it; a customer's database is worth the refusal on both.  memory.high
- * first pushes out what can go.
- */
-static int memory_fits(int dir, const struct limits *limits, struct err *err)
+/* What is asked of a disk that cannot do it; its knobs are not even planned then. */
+static int disk_check(const struct basis *basis, struct err *err)
 {
-	uint64_t max = limits->memory ? page_round(limits->memory) : UINT64_MAX;
-	char old[64], high[32];
+	const struct limits *limits = basis->limits;
+	unsigned lacks = disk_lacks(basis->disk) & cgroup_asked(limits) & ~limits->accepted;
+	const char *name = limit_name((enum limit)(lacks & -lacks));
 
-	if (knob_number(dir, "memory.current", 0) <= max)
+	if (!lacks)
 		return 0;
+	if (!(basis->disk & DISK_KNOWN))
+		return fail_as(err, ERR_KERNEL,
+			       "this host cannot enforce the limit of %s: it is not known "
+			       "which disk the volume lies on",
+			       name);
+	return fail_as(err, ERR_KERNEL,
+		       "this host cannot enforce the limit of %s: disk %u:%u has neither the "
+		       "scheduler 'bfq' nor io.cost",
+		       name, major(limits->device), minor(limits->device));
+}
 
-	snprintf(high, sizeof(high), "%" PRIu64, high_of_memory(limits->memory));
-	if (knob_read(dir, "memory.high", old, sizeof(old), err) < 0 ||
-	    file_write(dir, "memory.high", high, err) < 0)
+static int changes_apply(struct changes *changes, const struct limits *limits, struct err *err)
+{
+	struct basis basis;
+
+	if (basis_make(changes->hierarchies, changes->id, limits, &basis, err) < 0 ||
+	    swap_check(changes->hierarchies, limits, err) < 0 || disk_check(&basis, err) < 0)
 		return -1;
+	for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
+		if (controller_apply(changes, &basis, order[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
 
-	uint64_t used = knob_number(dir, "memory.current", 0);
+static void change_undo(const struct changes *changes, const struct change *change)
+{
+	static const struct limits none;
+	struct knob knob = { 0, change->controller, change->kind, change->name, "" };
+	struct knob_group group;
+	char old[KNOB_TEXT];
 	struct err ignored;
+	uint64_t was;
 
-	if (used <= max)
-		return 0;
-	(void)file_write(dir, "memory.high", old, &ignored);
-	return fail(err, EBUSY,
-		    "cannot lower 'memory.max' to %" PRIu64 " while %" PRIu64 " are in use",
-		    max, used);
-}
-
-/* @fd stands on a knob: has it that value?  What it has is in @got. */
-static bool knob_is(int fd, const char *value, char *got, size_t size)
-{
-	ssize_t len = pread(fd, got, size - 1, 0);
-
-	got[len > 0 ? len : 0] = 0;
-	got[strcspn(got, "\n")] = 0;
-	return knob_matches(value, got);
-}
-
-/* Set one knob and read it back; one that has its value already is left alone. */
-static int knob_set(int dir, const struct knob *knob, const struct limits *limits,
-		    struct err *err)
-{
-	ssize_t len = (ssize_t)strlen(knob->value);
-	char got[64];
-
-	own_fd fd = openat(dir, knob->name, O_RDWR | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return knob_absent(knob, limits, err);
-	if (fd < 0)
-		return fail(err, errno, "cannot open '%s'", knob->name);
-	if (knob_is(fd, knob->value, got, sizeof(got)))
-		return 0;
-	if (write(fd, knob->value, (size_t)len) != len)
-		return fail(err, errno, "cannot change '%s' from '%s' to '%s'", knob->name, got,
-			    knob->value);
-	if (knob_is(fd, knob->value, got, sizeof(got)))
-		return 0;
-	return fail_as(err, ERR_KERNEL, "'%s' is '%s' after it was set to '%s'", knob->name,
-		       got, knob->value);
-}
-
-/*
- * The knobs of one controller through libcgroup, as far as this host has them.
- * Nothing is returned: knob_set() looks at each of them afterwards, and names
- * the one that was refused, which the library does not.
- */
-static void knobs_write(const char *name, int dir, unsigned version, const struct knob *knobs,
-			unsigned count)
-{
-	own_cgroup group = cgroup_new_cgroup(name);
-	struct cgroup_controller *controller =
-	    group ? cgroup_add_controller(group, controller_name(knobs->controller, version))
-		  : NULL;
-
-	for (unsigned i = 0; controller && i < count; i++) {
-		if (faccessat(dir, knobs[i].name, F_OK, 0) == 0)
-			(void)cgroup_add_value_string(controller, knobs[i].name,
-						      knobs[i].value);
+	strcpy(knob.value, change->old);
+	if (is_named(&knob, "memory.min")) {
+		(void)minimum_set(changes->hierarchies->unified, changes->id,
+				  knob_bytes(knob.value), &was, &ignored);
+		return;
 	}
-	if (controller)
-		(void)cgroup_modify_cgroup(group);
+	own_fd dir = group_of(changes, change->controller, &none, &group, &ignored);
+	/* what it has taken of more memory meanwhile is not taken back with an OOM kill */
+	if (dir < 0 || (is_named(&knob, "memory.max") &&
+			number_read(dir, "memory.current", 0) > knob_bytes(knob.value)))
+		return;
+	(void)knob_set(&group, &knob, old, &ignored);
 }
 
-/* No hierarchy has the controller. */
-static int controller_absent(enum controller controller, const struct limits *limits,
-			     struct err *err)
+int limits_write(const struct hierarchies *hierarchies, unsigned id,
+		 const struct limits *limits, struct err *err)
 {
+	struct changes changes = { .hierarchies = hierarchies, .id = id, .no_guest = true };
+
+	return changes_apply(&changes, limits, err);
+}
+
+int limits_write_guest(const struct hierarchies *hierarchies, unsigned id,
+		       const struct limits *limits, struct err *err)
+{
+	struct changes changes = { .hierarchies = hierarchies, .id = id };
+	struct basis basis = { .limits = limits };
 	struct knob knobs[KNOB_MAX];
-	unsigned count = knobs_plan(limits, controller, 2, knobs);
+	unsigned count = knobs_plan(&basis, CONTROLLER_MEMORY, 2, knobs);
+	struct knob_group group;
 
-	for (unsigned i = 0; i < count; i++) {
-		if (knob_absent(&knobs[i], limits, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* @name is that of the group for libcgroup, or NULL to do without. */
-static int controller_apply(int dir, enum controller controller, unsigned version,
-			    const struct limits *limits, const char *name, struct err *err)
-{
-	struct knob knobs[KNOB_MAX];
-	unsigned count = knobs_plan(limits, controller, version, knobs);
-
-	if (controller == CONTROLLER_MEMORY && version == 1) {
-		if (swap_check(limits, err) < 0)
-			return -1;
-		knobs_order(knobs, count,
-			    knob_number(dir, "memory.memsw.limit_in_bytes", UINT64_MAX));
-	}
-	if (controller == CONTROLLER_MEMORY && version == 2 &&
-	    memory_fits(dir, limits, err) < 0)
+	if (!limits->memory_guaranteed || !hierarchies->on_v2[CONTROLLER_MEMORY])
+		return 0;
+	own_fd dir = group_of(&changes, CONTROLLER_MEMORY, limits, &group, err);
+	if (dir < 0)
 		return -1;
-
-	if (name && count)
-		knobs_write(name, dir, version, knobs, count);
 	for (unsigned i = 0; i < count; i++) {
-		if (knob_set(dir, &knobs[i], limits, err) < 0)
+		if (knob_is_guests(&knobs[i]) &&
+		    knob_apply(&changes, &group, &knobs[i], err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-int knobs_apply(const struct hierarchies *hierarchies, unsigned id, const struct limits *limits,
-		enum knobs_by by, struct err *err)
+int limits_change(const struct hierarchies *hierarchies, unsigned id,
+		  const struct limits *limits, enum limits_by by, struct err *err)
 {
 	char name[GROUP_NAME];
-	bool library = by == KNOBS_LIBCGROUP && cgroup_init() == 0;
+	struct changes changes = { .hierarchies = hierarchies, .id = id };
 
 	group_name(id, name);
-	for (unsigned i = 0; i < CONTROLLER_COUNT; i++) {
-		const char *v1 = hierarchies->v1[i];
-
-		if (!v1[0] && !hierarchies->on_v2[i]) {
-			if (controller_absent(i, limits, err) < 0)
-				return -1;
-			continue;
-		}
-
-		own_fd dir = group_open(v1[0] ? v1 : hierarchies->unified, id, err);
-		if (dir < 0 || controller_apply(dir, i, v1[0] ? 1 : 2, limits,
-						library ? name : NULL, err) < 0)
-			return -1;
-	}
-	return 0;
+	if (by == LIMITS_LIBCGROUP && cgroup_init() == 0)
+		changes.library = name;
+	if (changes_apply(&changes, limits, err) == 0)
+		return 0;
+	while (changes.count)
+		change_undo(&changes, &changes.done[--changes.count]);
+	return -1;
 }

@@ -1,32 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-
-#include "cgroups.h"
 #include "hierarchy.h"
+#include "knobs.h"
 
-struct knob;
+struct err;
 
 /*
- * Who writes the knobs.  libcgroup costs a process 0.9 ms to get to know the
- * hierarchies and reads the mount table again for each value: six knobs are
- * 1.1 ms, where plain files take 0.04.  A start writes them directly; a change of
- * a live VPS, which nobody waits for, goes through the library.
+ * Bring the outer groups of VPS @id, which exist, to @limits.  Nobody is inside yet, so what
+ * fails is removed.
  */
-enum knobs_by { KNOBS_DIRECT, KNOBS_LIBCGROUP };
+int limits_write(const struct hierarchies *hierarchies, unsigned id,
+		 const struct limits *limits, struct err *err);
 
-/* Bring the outer groups of @id, which exist, to @limits, and read back each knob. */
-int knobs_apply(const struct hierarchies *hierarchies, unsigned id, const struct limits *limits,
-		enum knobs_by by, struct err *err);
+/* What belongs to "guest", once that is there. */
+int limits_write_guest(const struct hierarchies *hierarchies, unsigned id,
+		       const struct limits *limits, struct err *err);
 
-/* Text as a knob shows it, without the end of line. */
-enum { KNOB_TEXT = 64 };
-int knob_read(int dir, const char *name, char *text, size_t size, struct err *err);
+/*
+ * Who writes the knobs.  libcgroup costs a process 0.9 ms to get to know the hierarchies and
+ * reads the mount table again for each value, where a plain file takes 0.005.  A start
+ * writes directly; a change of a VPS that runs, which nobody waits for, goes through it.
+ */
+enum limits_by { LIMITS_DIRECT, LIMITS_LIBCGROUP };
 
-/* A knob that the host does not have: fine if nobody asked for it, or the operator knows. */
-bool knob_is_needless(const struct knob *knob, const struct limits *limits);
-
-/* Is any swap space in use by this host now? */
-bool host_has_swap(void);
+/* The same for a VPS that runs: all, or everything is as before. */
+int limits_change(const struct hierarchies *hierarchies, unsigned id,
+		  const struct limits *limits, enum limits_by by, struct err *err);

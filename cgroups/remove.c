@@ -8,6 +8,7 @@
 #include "err.h"
 #include "group.h"
 #include "io.h"
+#include "minimum.h"
 #include "own.h"
 #include "str.h"
 
@@ -62,6 +63,7 @@ int cgroup_remove(unsigned id, struct err *err)
 {
 	struct hierarchies hierarchies;
 	char name[16];
+	uint64_t old;
 
 	if (hierarchies_find(&hierarchies, err) < 0)
 		return -1;
@@ -74,6 +76,10 @@ int cgroup_remove(unsigned id, struct err *err)
 			return -1;
 		if (parent < 0)
 			continue;
+		/* what was promised to it is its parent's again */
+		if (i == 0 && hierarchies.on_v2[CONTROLLER_MEMORY] &&
+		    minimum_set(mount, id, 0, &old, err) < 0 && err->code != ENOENT)
+			return -1;
 		if (group_remove(parent, name, err) < 0)
 			return -1;
 		group_remove_parent(mount);

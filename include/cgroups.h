@@ -166,9 +166,10 @@ int cgroup_open(unsigned id, enum cgroup_entry entry, struct cgroup_door *door,
 		struct err *err);
 
 /*
- * Bring the limits of live groups to @limits, with read-back.  A limit of memory
- * below what cannot be reclaimed is EBUSY; nobody is killed for it.  After an error
- * some limits may be new and some old: call it with the old ones to go back.
+ * Bring the limits of live groups to @limits, with read-back: all of them, or after an error
+ * everything is as before.  No limit is lifted on its way, and none is above the larger of old
+ * and new.  Memory is made smaller by reclaiming for about five seconds; below what cannot be
+ * reclaimed it is ERR_VALUE, with what is used, and nobody is killed for it.
  */
 int cgroup_limit(unsigned id, const struct limits *limits, struct err *err);
 
@@ -189,6 +190,16 @@ struct cgroup_knob {
 int cgroup_diff(unsigned id, const struct limits *limits,
 		int (*each)(const struct cgroup_knob *knob, void *arg, struct err *err),
 		void *arg, struct err *err);
+
+/*
+ * The same for the group that all VPSs lie in: its weight, and the sum of what its VPSs are
+ * guaranteed, which it has to be guaranteed itself.  No group yet: nothing to compare.
+ */
+int cgroup_diff_node(int (*each)(const struct cgroup_knob *knob, void *arg, struct err *err),
+		     void *arg, struct err *err);
+
+/* Mend what cgroup_diff_node() tells. */
+int cgroup_mend_node(struct err *err);
 
 /* Read the figures of @parts (enum usage_part); no lock.  A VPS without groups is ENOENT in
  * err->code. */
@@ -261,7 +272,7 @@ unsigned cgroup_of(pid_t pid);
 struct cgroup_fact {
 	const char *name;	 /* "memory limit" */
 	bool present;		 /* can this host do it */
-	char where[64];		 /* "cgroup v1, /sys/fs/cgroup/memory" */
+	char where[128];	 /* "best effort: cgroup v1, /sys/fs/cgroup/memory" */
 	const char *consequence; /* what is lost when absent */
 };
 
@@ -280,8 +291,9 @@ unsigned cgroup_asked(const struct limits *limits);
 unsigned cgroup_weight_of_cpu(void);
 unsigned cgroup_weight(const struct limits *limits);
 
-/* The enum limit bits that this host cannot enforce. */
-unsigned cgroup_lacks(void);
+/* The enum limit bits that this host cannot enforce for VPSs whose volume is on @device; 0: not
+ * known, so that no limit of its speed can be. */
+unsigned cgroup_lacks(dev_t device);
 
 /* The name of one bit as --allow-unenforced takes it, "memory", "swap", "cpus", ...; and back
  * (0 = none). */

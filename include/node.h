@@ -163,6 +163,10 @@ void vps_release(struct held *held);
  * why not. */
 int vps_check(const struct node *node, const struct vps *vps, struct err *err);
 
+/* The limits that cannot be enforced here, on the disk that the volumes lie on: cgroup_lacks().
+ */
+unsigned node_lacks(const struct node *node);
+
 /* What create was told beside the definition. */
 struct wanted {
 	bool auto4, auto6; /* the node chooses the address */

@@ -10,6 +10,7 @@
 struct address;
 struct bridge;
 struct err;
+struct limits;
 struct link_knob;
 struct vps;
 
@@ -96,6 +97,16 @@ int runtime_shape(const struct vps *vps, struct err *err);
 int runtime_shape_diff(const struct vps *vps,
 		       int (*each)(const struct link_knob *knob, void *arg, struct err *err),
 		       void *arg, struct err *err);
+
+/*
+ * The limits of a VPS with the disk that those of its speed are about: what cgroup_limit() and
+ * cgroup_diff() want.  Limits of a volume that lies on no disk are ERR_KERNEL, unless accepted.
+ */
+int runtime_limits(const struct vps *vps, const struct place *place, struct limits *limits,
+		   struct err *err);
+
+/* Bring a running VPS to its limits: cgroup_limit(). */
+int runtime_limit(const struct vps *vps, const struct place *place, struct err *err);
 
 /* Give a running VPS whose monitor died a new one. */
 int runtime_adopt(const struct vps *vps, const struct place *place, struct err *err);

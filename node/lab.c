@@ -246,7 +246,7 @@ static int image_make(struct lab *lab, struct err *err)
 
 int lab_make(struct lab *lab, const char *plan, struct err *err)
 {
-	lab->lacks = cgroup_lacks();
+	lab->lacks = node_lacks(lab->node);
 	lab->rates_lacking = link_rates_lacking();
 	lab->cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) * 100;
 	if (image_make(lab, err) < 0)

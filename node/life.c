@@ -87,10 +87,19 @@ static int sane(const struct vps *vps, struct err *err)
 	return link_rates_check(&vps->link, err);
 }
 
-/* A limit that the node cannot enforce is refused by name, never skipped. */
-static int enforceable(const struct vps *vps, struct err *err)
+unsigned node_lacks(const struct node *node)
 {
-	unsigned lacks = vps_lacks(vps, cgroup_lacks()) & ~vps->limits.accepted;
+	struct err ignored;
+	dev_t device = 0;
+
+	(void)volume_device(node->vps, &device, &ignored);
+	return cgroup_lacks(device);
+}
+
+/* A limit that the node cannot enforce is refused by name, never skipped. */
+static int enforceable(const struct node *node, const struct vps *vps, struct err *err)
+{
+	unsigned lacks = vps_lacks(vps, node_lacks(node)) & ~vps->limits.accepted;
 	const char *name = limit_name((enum limit)(lacks & -lacks));
 
 	if (!lacks)
@@ -105,7 +114,7 @@ int vps_check(const struct node *node, const struct vps *vps, struct err *err)
 {
 	if (sane(vps, err) < 0 || reserve_check(node, vps, err) < 0)
 		return -1;
-	return enforceable(vps, err);
+	return enforceable(node, vps, err);
 }
 
 static void staging_name(const char *name, char *staging, size_t size)

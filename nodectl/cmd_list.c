@@ -71,7 +71,7 @@ int cmd_list(struct cli *cli, struct err *err)
 	(void)cgroup_reader_open(&reader, &none);
 	list.json = cli->json ? json_array() : NULL;
 	if (cli->json || table.needs & NEED_LACKS)
-		list.lacks = cgroup_lacks();
+		list.lacks = node_lacks(&node);
 
 	if ((cli->args_count ? list_named(&list, err) : vps_each(&node, list_one, &list, err)) <
 	    0) {
@@ -92,7 +92,7 @@ int cmd_show(struct cli *cli, struct err *err)
 	    vps_load(&node, cli->args[0], &vps, err) < 0)
 		return -1;
 
-	struct view view = { .node = &node, .vps = &vps, .lacks = cgroup_lacks() };
+	struct view view = { .node = &node, .vps = &vps, .lacks = node_lacks(&node) };
 	vps_status(&node, &vps, &view.status);
 	adopt_quietly(&node, vps.name, &view.status);
 	view_fill(&view, NEED_ALL);

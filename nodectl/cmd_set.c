@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cgroups.h"
 #include "command.h"
 #include "err.h"
 #include "own.h"
@@ -54,24 +52,6 @@ static unsigned changes_print(const struct cli *cli, const struct vps *before,
 	return count;
 }
 
-/* All or nothing: what was changed before the one that the kernel refused is taken back. */
-static int limits_change(const struct vps *before, const struct vps *after, struct err *err)
-{
-	struct cgroup_usage usage = { 0 };
-	char want[16], used[16];
-	struct err again;
-
-	if (cgroup_limit(after->id, &after->limits, err) == 0)
-		return 0;
-	(void)cgroup_limit(before->id, &before->limits, &again);
-	if (err->code != EBUSY || cgroup_usage(after->id, USAGE_MEMORY, &usage, &again) < 0)
-		return -1;
-	size_human(after->limits.memory, want, sizeof(want));
-	size_human(usage.memory, used, sizeof(used));
-	return fail_as(err, ERR_VALUE, "memory: %s is less than the %s that it uses now", want,
-		       used);
-}
-
 int cmd_set(struct cli *cli, struct err *err)
 {
 	own_node node = node_none();
@@ -100,7 +80,7 @@ int cmd_set(struct cli *cli, struct err *err)
 		return 0;
 
 	/* the kernel first: what it refuses is not written down */
-	if (status.init && limits_change(&held.vps, &changed, err) < 0)
+	if (status.init && runtime_limit(&changed, &held.place, err) < 0)
 		return fail_in(err, "%s: nothing was changed", held.vps.name);
 	if (vps_save(&node, &changed, err) < 0)
 		return fail_in(err, "%s", held.vps.name);

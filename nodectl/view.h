@@ -22,7 +22,7 @@ struct view {
 	struct link_usage link;
 	struct volume_figures volume;
 	uint64_t disk;	/* bytes on the node's disk */
-	unsigned lacks; /* NEED_LACKS: cgroup_lacks(), which is one answer for all VPSs */
+	unsigned lacks; /* NEED_LACKS: node_lacks(), which is one answer for all VPSs */
 };
 
 enum {

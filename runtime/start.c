@@ -44,8 +44,11 @@ static int intent_undo(struct start *start, struct err *err)
 static int cgroup_apply(struct start *start, struct err *err)
 {
 	const struct vps *vps = start->vps;
+	struct limits limits;
 
-	start->cgroup = cgroup_create(vps->id, &vps->limits, vps_base(vps->id), err);
+	if (runtime_limits(vps, start->place, &limits, err) < 0)
+		return -1;
+	start->cgroup = cgroup_create(vps->id, &limits, vps_base(vps->id), err);
 	return start->cgroup < 0 ? -1 : cgroup_door_open(vps->id, &start->door, err);
 }
 

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "parent.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "err.h"
+#include "group.h"
+#include "io.h"
+#include "knob.h"
+#include "own.h"
+#include "str.h"
+
+static struct knob knob_of(enum controller controller, const char *name)
+{
+	return (struct knob){ .controller = controller, .name = name };
+}
+
+/* What the root of the hierarchy has, all of it: a CPU that was off for a while comes back. */
+static void as_root(const char *mount, struct knob *knob)
+{
+	struct err ignored;
+
+	own_fd top = dir_open(AT_FDCWD, mount, &ignored);
+	if (file_read(top, knob->name, knob->value, KNOB_TEXT, &ignored) < 0)
+		knob->value[0] = 0;
+	knob->value[strcspn(knob->value, "\n")] = 0;
+}
+
+unsigned parent_plan(const struct hierarchies *hierarchies, enum controller controller,
+		     struct knob knobs[PARENT_KNOBS])
+{
+	const char *v1 = hierarchies->v1[controller];
+
+	if (controller == CONTROLLER_CPU && (v1[0] || hierarchies->on_v2[controller])) {
+		knobs[0] = knob_of(controller, v1[0] ? "cpu.shares" : "cpu.weight");
+		str_format(knobs[0].value, KNOB_TEXT, "%u",
+			   v1[0] ? shares_of_weight(WEIGHT_MOST) : WEIGHT_MOST);
+		return 1;
+	}
+	if (controller == CONTROLLER_CPUSET && v1[0]) {
+		knobs[0] = knob_of(controller, "cpuset.mems");
+		knobs[1] = knob_of(controller, "cpuset.cpus");
+		as_root(v1, &knobs[0]);
+		as_root(v1, &knobs[1]);
+		return 2;
+	}
+	return 0;
+}
+
+int parent_prepare(const struct hierarchies *hierarchies, struct err *err)
+{
+	static const struct limits none;
+	struct knob knobs[PARENT_KNOBS];
+	char old[KNOB_TEXT];
+
+	for (unsigned i = 0; i < CONTROLLER_COUNT; i++) {
+		const char *v1 = hierarchies->v1[i];
+		unsigned count = parent_plan(hierarchies, i, knobs);
+
+		own_fd dir =
+		    count ? group_open_parent(v1[0] ? v1 : hierarchies->unified, err) : -1;
+		if (count && dir < 0)
+			return -1;
+		struct knob_group group = { dir, v1[0] ? 1 : 2, NULL, &none };
+		for (unsigned k = 0; k < count; k++) {
+			if (knob_set(&group, &knobs[k], old, err) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}

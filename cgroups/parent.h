@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "hierarchy.h"
+#include "knobs.h"
+
+struct err;
+
+/*
+ * The parent of all our groups, as far as it does not depend on them: its weight, which is
+ * all that its children have against the node's own services, and on v1 the CPUs and memory
+ * nodes that they are given from.
+ */
+enum { PARENT_KNOBS = 2 };
+
+/* Its knobs of @controller, wherever that is bound; returns how many. */
+unsigned parent_plan(const struct hierarchies *hierarchies, enum controller controller,
+		     struct knob knobs[PARENT_KNOBS]);
+
+/* Set them; before anything is written in a child. */
+int parent_prepare(const struct hierarchies *hierarchies, struct err *err);
