@@ -52,9 +52,13 @@ static const struct {
 	const char *path;
 	bool directory;
 } masks[] = {
-	{ "proc/interrupts", false }, { "proc/keys", false },
-	{ "proc/acpi", true },	      { "sys/devices/virtual/powercap", true },
-	{ "sys/firmware", true },     { "sys/module", true },
+	{ "proc/diskstats", false },
+	{ "proc/interrupts", false },
+	{ "proc/keys", false },
+	{ "proc/acpi", true },
+	{ "sys/devices/virtual/powercap", true },
+	{ "sys/firmware", true },
+	{ "sys/module", true },
 	{ "sys/power", true },
 };
 

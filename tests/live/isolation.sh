@@ -118,7 +118,7 @@ done
 check "a setting of its own is" shell iso 'echo 1 >/proc/sys/net/ipv4/ip_forward && echo 70000 >/proc/sys/kernel/shmmni 2>/dev/null; [ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ]'
 refuse "/sys is read-only" shell iso 'echo 1 >/sys/kernel/mm/ksm/run'
 refuse "the kernel's log is not read" inside iso dmesg
-for path in /proc/keys /proc/interrupts; do
+for path in /proc/keys /proc/interrupts /proc/diskstats; do
 	is "$path is covered" "$(inside iso cat $path)" ""
 done
 for path in /sys/firmware /sys/module /sys/power /proc/acpi; do
@@ -139,7 +139,7 @@ check "a tmpfs and a bind it may" shell iso 'mount -t tmpfs none /mnt && mount -
 unlike "nothing of that is a mount of the node" "$(cat /proc/self/mountinfo)" '/mnt/(memory|pids|cpu)|debugfs /mnt'
 
 # ---- with the masks taken away nothing more opens
-shell iso 'umount /proc/keys /proc/interrupts /sys/firmware /sys/module /sys/power /proc/acpi' >/dev/null 2>&1
+shell iso 'umount /proc/keys /proc/interrupts /proc/diskstats /sys/firmware /sys/module /sys/power /proc/acpi' >/dev/null 2>&1
 refuse "without masks: /sys is read-only still" shell iso 'mount -o remount,rw /sys && echo 0 >/sys/module/printk/parameters/time'
 refuse "and sysrq is not to be had" shell iso 'echo h >/proc/sysrq-trigger'
 
