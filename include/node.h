@@ -13,6 +13,9 @@
 struct err;
 struct kind;
 
+/* Do VPSs get a view of themselves in /proc? */
+enum node_view { NODE_VIEW_AUTO, NODE_VIEW_NONE };
+
 /* The machine: node.conf(5) and the directories that it names, open. */
 struct node {
 	char config[256]; /* path of node.conf */
@@ -27,6 +30,7 @@ struct node {
 	struct address nameserver[VPS_NAMESERVERS];
 	uint64_t reserve_memory; /* bytes kept for the node */
 	uint64_t reserve_disk;
+	enum node_view view;
 	unsigned reserve_cpus;					      /* hundredths */
 	int dir, vps, images, ids, addresses, trash, templates, runs; /* descriptors */
 };
@@ -198,6 +202,9 @@ int node_stop(const struct node *node, struct held *held, const struct stopping 
 /* What the monitor executes when guest init ended: clean up, and start again when it asked for
  * it. */
 int node_ended(const char *config, const char *name, const char *how, struct err *err);
+
+/* What keeps lxcfs running for all VPSs of the node, as long as one runs: `nodectl @view`. */
+int node_view_keep(const char *config, struct err *err);
 
 /* Is some VPS made from this digest? */
 int image_in_use(const struct node *node, const char *digest, char *by, size_t size,

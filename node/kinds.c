@@ -538,3 +538,16 @@ static void onboot_print(const char *key, const void *value, size_t size, FILE *
 }
 
 const struct kind kind_onboot = { onboot_parse, onboot_print };
+
+static const char *const views[] = {
+	[NODE_VIEW_AUTO] = "auto",
+	[NODE_VIEW_NONE] = "none",
+};
+
+static int view_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	return choice_parse(text, views, ARRAY_SIZE(views), value, err);
+}
+
+const struct kind kind_view = { view_parse, NULL };

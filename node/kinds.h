@@ -38,3 +38,4 @@ extern const struct kind kind_keys;    /* char *, one public key a line */
 extern const struct kind kind_accepted; /* unsigned, enum limit bits */
 extern const struct kind kind_restart;	/* enum vps_restart */
 extern const struct kind kind_onboot;	/* enum vps_onboot */
+extern const struct kind kind_view;	/* enum node_view */

@@ -17,6 +17,7 @@
 #include "own.h"
 #include "store.h"
 #include "str.h"
+#include "view.h"
 
 #define CRASHES	   5  /* of init ... */
 #define CRASH_SPAN 60 /* ... within so many seconds, and it is left alone */
@@ -269,12 +270,14 @@ static int started_mark(void *arg, struct err *err)
 int node_start(const struct node *node, struct held *held, struct err *err)
 {
 	bool marked = faccessat(held->place.dir, "running", F_OK, 0) == 0;
+	own_view view = view_none();
 	struct status status;
 	struct err again;
 
 	runtime_status(held->vps.id, held->place.run, &status);
 	if (status.init)
 		return fail_as(err, ERR_RUNNING, "it is already running");
+	view_begin(node, &view);
 	if (held->place.image < 0) {
 		held->place.image = image_open(node->images, held->vps.digest, err);
 		if (held->place.image < 0)
@@ -284,13 +287,16 @@ int node_start(const struct node *node, struct held *held, struct err *err)
 		return fail_in(err, "bridge '%s'", node->bridge.name);
 	(void)unlinkat(held->place.run, "error", 0);
 	(void)unlinkat(held->place.run, "stopped", 0);
+	view_settle(node, held, &view);
 	if (vps_started(held, err) < 0 ||
 	    runtime_start(&held->vps, &held->place, started_mark, held, err) < 0) {
 		/* one that a boot was to start is tried again by the next */
 		if (!marked)
 			(void)running_mark(held, false, &again);
+		held->place.view = NULL;
 		return fail_in(err, "start");
 	}
+	held->place.view = NULL;
 	vps_log(node, held->vps.name, "started");
 	return 0;
 }
@@ -403,6 +409,7 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 {
 	own_node node = node_none();
 	own_held held = held_none(), again = held_none();
+	own_view view = view_none();
 	struct status status;
 	int pause;
 
@@ -435,6 +442,8 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 	(void)unlinkat(again.place.run, "error", 0);
 	(void)unlinkat(again.place.run, "stopped", 0);
 	vps_log(&node, name, "starting again");
+	view_begin(&node, &view);
+	view_settle(&node, &again, &view);
 	if (bridge_ensure(&node.bridge, err) < 0 || vps_started(&again, err) < 0 ||
 	    runtime_restart(&again.vps, &again.place, err) < 0) {
 		vps_log(&node, name, "cannot start: %s", err->msg);

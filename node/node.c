@@ -87,6 +87,7 @@ static const struct {
 	KEY("reserve-memory", kind_bytes, reserve_memory),
 	KEY("reserve-disk", kind_bytes, reserve_disk),
 	KEY("reserve-cpus", kind_cpus, reserve_cpus),
+	KEY("view", kind_view, view),
 };
 
 /* What is being read, and which keys have been: only the name servers are a list. */
@@ -318,6 +319,9 @@ static char *config_make(void)
 	      "#reserve-memory = 512M\n"
 	      "#reserve-disk = 2G\n"
 	      "#reserve-cpus = 0\n"
+	      "\n"
+	      "# Do VPSs see their own limits in /proc, by lxcfs?  auto or none.\n"
+	      "#view = auto\n"
 	      "\n"
 	      "# Numbers that VPSs may get; each stands for 65536 host ids from 524288 on.\n"
 	      "#ids = 1-28663\n",

@@ -22,6 +22,7 @@
 #include "selftest.h"
 #include "store.h"
 #include "str.h"
+#include "view.h"
 
 #define VOLUME_MS 15000u /* for the last mount of a volume to be gone */
 
@@ -151,6 +152,7 @@ static int settle_one(const struct vps *vps, const struct err *broken, void *arg
 	own_held held = held_none();
 	struct status status;
 	unsigned missing = 0;
+	bool blind;
 
 	if (broken) {
 		found(repair, "%s", broken->msg);
@@ -170,9 +172,13 @@ static int settle_one(const struct vps *vps, const struct err *broken, void *arg
 		found(repair, "%s", err->msg);
 	else if (missing)
 		found(repair, "%s: %u leases were missing", vps->name, missing);
+	blind = view_is_lost(repair->node, vps, &status);
+	if (blind)
+		found(repair, "%s: it has no view of itself in /proc", vps->name);
 	if (!repair->dry &&
-	    (status.crashed || status.lost || (status.init && !status.monitor)) &&
-	    vps_hold(repair->node, vps->name, "repair", &held, err) < 0)
+	    (blind || status.crashed || status.lost || (status.init && !status.monitor)) &&
+	    (vps_hold(repair->node, vps->name, "repair", &held, err) < 0 ||
+	     (blind && view_mend(repair->node, &held, err) < 0)))
 		found(repair, "%s: %s", vps->name, err->msg);
 	vps_release(&held);
 	held = held_none();
@@ -211,6 +217,8 @@ static int run_one(int dir, const char *name, void *arg, struct err *err)
 {
 	const struct repair *repair = arg;
 
+	if (strcmp(name, ".view") == 0 && !view_is_left(repair->node))
+		return 0;
 	if (exists(repair, name) || staging_is_alive(repair->node, name))
 		return 0;
 	found(repair, "%s/%s: there is no such VPS", repair->node->run, name);

@@ -184,3 +184,10 @@ int cmd_ended(struct cli *cli, struct err *err)
 		return -1;
 	return node_ended(cli->config, cli->args[0], cli->args[1], err);
 }
+
+int cmd_view(struct cli *cli, struct err *err)
+{
+	if (cli_expect(cli, 0, 0, err) < 0)
+		return -1;
+	return node_view_keep(cli->config, err);
+}

@@ -16,6 +16,7 @@
 #include "images.h"
 #include "io.h"
 #include "libexec.h"
+#include "lxcfs.h"
 #include "netns.h"
 #include "own.h"
 #include "str.h"
@@ -117,6 +118,9 @@ static void host_rows(struct diagnosis *d)
 	row(d, "raising resource limits", value == CAP_SET, "CAP_SYS_RESOURCE",
 	    "VPSs get this node's hard limits (open files, memory locks) where theirs would be "
 	    "higher");
+	row(d, "view of a VPS in /proc",
+	    lxcfs_is_installed() && access("/dev/fuse", R_OK | W_OK) == 0, "lxcfs",
+	    "free, top and uptime in a VPS tell of the node: install lxcfs");
 	row(d, "nodectl-monitor",
 	    libexec_path("nodectl-monitor", path, sizeof(path), &ignored) == 0, path,
 	    "no VPS can start: reinstall nodectl");

@@ -143,6 +143,7 @@ int cmd_create(struct cli *cli, struct err *err);
 int cmd_destroy(struct cli *cli, struct err *err);
 int cmd_doctor(struct cli *cli, struct err *err);
 int cmd_ended(struct cli *cli, struct err *err);
+int cmd_view(struct cli *cli, struct err *err);
 int cmd_enter(struct cli *cli, struct err *err);
 int cmd_exec(struct cli *cli, struct err *err);
 int cmd_freeze(struct cli *cli, struct err *err);

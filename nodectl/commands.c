@@ -214,6 +214,8 @@ const struct command commands[] = {
 
 	{ "@ended", NULL, NULL, "NAME HOW", "guest init ended; executed by the monitor", NULL,
 	  COMMAND_HIDDEN, cmd_ended },
+	{ "@view", NULL, NULL, "", "keep lxcfs running while a VPS does; started by nodectl",
+	  NULL, COMMAND_HIDDEN, cmd_view },
 	{ "@names", NULL, NULL, "vps|image|plan", "for completion", NULL, COMMAND_HIDDEN,
 	  cmd_names },
 };

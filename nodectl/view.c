@@ -9,6 +9,8 @@
 
 #include "err.h"
 #include "images.h"
+#include "io.h"
+#include "lxcfs.h"
 #include "own.h"
 #include "str.h"
 
@@ -666,6 +668,48 @@ static json_t *onboot_json(const struct view *v)
 	return json_string(text);
 }
 
+/* What its /proc tells of while it runs. */
+static bool view_state(const struct view *v, struct view_state *state)
+{
+	struct err ignored;
+	own_fd run = v->status.init ? dir_open(v->node->runs, v->vps->name, &ignored) : -1;
+
+	view_state_read(run, state);
+	if (state->has && !view_is_alive(state)) {
+		state->has = false;
+		strcpy(state->reason, "lxcfs has ended; 'nodectl repair' starts a new one");
+	}
+	return state->is_known;
+}
+
+static void view_text(const struct view *v, char *text, size_t size)
+{
+	struct view_state state;
+
+	if (view_state(v, &state))
+		snprintf(text, size, state.has ? "lxcfs" : "none (%s)", state.reason);
+}
+
+static json_t *view_source_json(const struct view *v)
+{
+	struct view_state state;
+
+	if (!view_state(v, &state))
+		return json_null();
+	return json_string(state.has ? "lxcfs" : "none");
+}
+
+static json_t *view_reason_json(const struct view *v)
+{
+	struct view_state state;
+	char reason[sizeof(state.reason) * 4];
+
+	if (!view_state(v, &state) || state.has)
+		return json_null();
+	str_escape(state.reason, reason, sizeof(reason));
+	return json_string(reason);
+}
+
 const struct column columns[] = {
 	{ "ID", "id", "id", IN_LIST | IN_SHOW | RIGHT, id_text, id_json },
 	{ "NAME", "name", "name", IN_LIST | IN_SHOW, name_text, name_json },
@@ -699,6 +743,7 @@ const struct column columns[] = {
 	{ "CGROUP", "cgroup", "cgroup", IN_SHOW, cgroup_text, cgroup_json },
 	{ "RESTART", "restart", "restart", IN_SHOW, restart_text, restart_json },
 	{ "ONBOOT", "onboot", "on boot", IN_SHOW, onboot_text, onboot_json },
+	{ "VIEW", "view", "view", IN_SHOW, view_text, view_source_json },
 	{ "UNENFORCED", "unenforced", "unenforced", IN_SHOW | NEED_LACKS, unenforced_text,
 	  unenforced_json },
 	{ "PENDING", "pending", "at next start", IN_SHOW, pending_text, pending_json },
@@ -706,6 +751,7 @@ const struct column columns[] = {
 	{ "CREATED", "created", "created", IN_SHOW, created_text, created_json },
 	{ "STARTED", "started", "started", IN_SHOW, started_text, started_json },
 	{ "LIMITS", "limits", NULL, 0, NULL, limits_json },
+	{ "VIEWREASON", "view_reason", NULL, 0, NULL, view_reason_json },
 	{ "GUARANTEES", "guarantees", NULL, 0, NULL, guarantees_json },
 };
 const size_t columns_count = ARRAY_SIZE(columns);

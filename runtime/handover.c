@@ -46,9 +46,7 @@ int handover_open(struct err *err)
 	return fd;
 }
 
-/* Our own path, by which the monitor finds the nodectl of its day: after an upgrade the new
- * one. */
-static int self_path(char *path, size_t size, struct err *err)
+int self_path(char *path, size_t size, struct err *err)
 {
 	static const char deleted[] = " (deleted)";
 	ssize_t len = readlink("/proc/self/exe", path, size - 1);

@@ -12,9 +12,11 @@
 
 #include "err.h"
 #include "own.h"
+#include "runtime.h"
 #include "start.h"
 #include "str.h"
 #include "tree.h"
+#include "view.h"
 #include "vps.h"
 
 #define QUIET (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
@@ -127,6 +129,8 @@ int mounts_apply(struct start *start, struct err *err)
 		    console_make(start, root, tree, err) < 0)
 			return -1;
 	}
+	/* taken from lxcfs on the host side, long before we met a path of the tenant's */
+	view_place(root, start->place->view);
 	return 0;
 }
 

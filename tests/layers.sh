@@ -23,7 +23,7 @@ check()
 # The public headers, by the layer that they belong to.
 base='err.h io.h libexec.h own.h program.h str.h'
 facilities='cgroups.h netns.h images.h'
-runtime='runtime.h vps.h'
+runtime='lxcfs.h runtime.h vps.h'
 node='node.h selftest.h'
 
 # What each folder may include besides the headers that lie in it.  The three facilities know
@@ -57,6 +57,7 @@ str.h
 cgroups.h
 netns.h
 images.h
+lxcfs.h
 vps.h            $facilities
 runtime.h
 node.h           netns.h runtime.h vps.h
