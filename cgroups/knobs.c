@@ -36,7 +36,8 @@ uint64_t high_of_memory(uint64_t memory)
 
 unsigned weight_of(const struct limits *limits, unsigned of_cpu)
 {
-	uint64_t guaranteed = (uint64_t)limits->cpus_guaranteed * of_cpu / 100;
+	/* up: no part of a guarantee is rounded away */
+	uint64_t guaranteed = ((uint64_t)limits->cpus_guaranteed * of_cpu + 99) / 100;
 	uint64_t weight = limits->weight	    ? limits->weight
 			  : limits->cpus_guaranteed ? guaranteed
 						    : of_cpu / 1000;

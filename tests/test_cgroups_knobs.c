@@ -86,6 +86,13 @@ Test(knobs, a_guarantee_is_worth_its_part_of_all_weight)
 	cr_assert_eq(weight_of(&limits, 10000 / 256), 1);
 }
 
+Test(knobs, no_part_of_a_guarantee_is_rounded_away)
+{
+	const struct limits limits = { .cpus_guaranteed = 5 };
+
+	cr_assert_eq(weight_of(&limits, 10000 / 64), 8, "5 %% of 156 are 7.8");
+}
+
 Test(knobs, without_a_guarantee_a_thousandth_of_a_cpu_is_left)
 {
 	struct limits limits = { 0 };
