@@ -150,7 +150,7 @@ unit: $O/unit-tests all
 
 # Real VPSs on this machine.
 live: all
-	O=$O bash tests/run-live.sh $(LIVE)
+	env -u LIVE O=$O bash tests/run-live.sh $(LIVE)
 
 # The same tests and more on a real node: systemd, cgroup v2 alone, Debian's kernel, in QEMU.
 check-node:
