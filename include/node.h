@@ -15,6 +15,18 @@ struct kind;
 
 /* Do VPSs get a view of themselves in /proc? */
 enum node_view { NODE_VIEW_AUTO, NODE_VIEW_NONE };
+/* How much of itself the node may promise: node.conf(5). */
+struct promise {
+	/* kept for the node */
+	uint64_t reserve_memory, reserve_disk; /* bytes */
+	unsigned reserve_cpus;		       /* hundredths */
+	unsigned reserve_tasks;
+	/* how often all upper limits together may have it, in hundredths; 0: as often as they
+	 * like
+	 */
+	unsigned ratio_cpus, ratio_memory, ratio_disk, ratio_tasks, ratio_traffic;
+	uint64_t traffic; /* bytes a month that the node itself has; 0: no limit */
+};
 
 /* The machine: node.conf(5) and the directories that it names, open. */
 struct node {
@@ -28,10 +40,8 @@ struct node {
 	char plan[64];	   /* default plan */
 	char image[128];   /* default image */
 	struct address nameserver[VPS_NAMESERVERS];
-	uint64_t reserve_memory; /* bytes kept for the node */
-	uint64_t reserve_disk;
 	enum node_view view;
-	unsigned reserve_cpus;					      /* hundredths */
+	struct promise promise; /* how much of itself it may promise */
 	int dir, vps, images, ids, addresses, trash, templates, runs; /* descriptors */
 };
 
@@ -104,6 +114,9 @@ static inline uint64_t field_bit(const struct field *field)
 /* Print one field as lines of vps.conf, none when it is empty. */
 void field_print(const struct vps *vps, const struct field *field, FILE *out);
 
+/* The same as text to free. */
+char *field_text(const struct vps *vps, const struct field *field);
+
 /* vps.conf: text to struct, whole or not at all; and back. */
 int vps_parse(struct vps *vps, const char *text, struct err *err);
 char *vps_print(const struct vps *vps);
@@ -116,6 +129,41 @@ int plan_parse(struct vps *vps, const char *text, struct err *err);
 
 /* The same from the node's plan @plan, which @vps remembers; an unknown plan is ERR_VALUE. */
 int plan_load(const struct node *node, const char *plan, struct vps *vps, struct err *err);
+
+/* Are the limits of a plan, or of a VPS, possible together?  ERR_VALUE. */
+int plan_check(const struct vps *plan, struct err *err);
+
+/* Let @vps, which exists, have what @plan gives: one field, whose own value it gives up; or all
+ * that is not its own, and the plan's name.  What only create takes stays. */
+void plan_give(const struct vps *plan, const struct field *field, struct vps *vps);
+void plan_adopt(const struct vps *plan, struct vps *vps);
+
+struct plan_values {
+	struct vps values;
+	uint64_t given; /* field_bit() of what is set there */
+	bool fresh;	/* there is no such plan yet; else there is */
+	bool dry;	/* only try */
+};
+
+/*
+ * Write a plan, or change one in its file, whose other lines stay as they are.  ERR_EXISTS,
+ * ERR_VALUE.  @plan becomes what it is then.  The VPSs that have it are the caller's to change.
+ */
+int plan_write(const struct node *node, const char *name, const struct plan_values *values,
+	       struct vps *plan, struct err *err);
+
+/* Would its VPSs, one after the other, be admitted with what @plan gives?  ERR_LEDGER names the
+ * first that would not. */
+int node_plan_check(const struct node *node, const struct vps *plan, struct err *err);
+
+/* Remove one that no VPS has; ERR_EXISTS names one that does. */
+int plan_remove(const struct node *node, const char *name, struct err *err);
+
+/* Call @each for every plan; one that cannot be read is passed with its name and the reason. */
+int plan_each(const struct node *node,
+	      int (*each)(const struct vps *plan, const struct err *broken, void *arg,
+			  struct err *err),
+	      void *arg, struct err *err);
 
 /* Load by name or id; ERR_NO_VPS. */
 int vps_load(const struct node *node, const char *name, struct vps *vps, struct err *err);
@@ -163,19 +211,94 @@ void vps_release(struct held *held);
 
 #define own_held __attribute__((cleanup(vps_release))) struct held
 
-/* Is this a VPS that the node can have?  ERR_VALUE, ERR_LEDGER, ERR_NO_SPACE or ERR_KERNEL say
- * why not. */
+/* Is this a VPS that the node can have, whatever it has promised to others?  ERR_VALUE or
+ * ERR_KERNEL say why not. */
 int vps_check(const struct node *node, const struct vps *vps, struct err *err);
 
 /* The limits that cannot be enforced here, on the disk that the volumes lie on: cgroup_lacks().
  */
 unsigned node_lacks(const struct node *node);
 
-/* What create was told beside the definition. */
+/*
+ * Call @each for every field in which @after is another VPS than @before, with the line that
+ * tells it, "memory = 2G"; @each may be NULL.  Returns how many.
+ */
+unsigned vps_changes(const struct vps *before, const struct vps *after,
+		     void (*each)(const struct field *field, const char *line, void *arg),
+		     void *arg);
+
+/*
+ * The ledger: what the node has promised against what it has.  Every definition counts, running
+ * or not.  Amounts are bytes, pieces, or millionths of a CPU.
+ */
+enum resource {
+	RESOURCE_CPUS,
+	RESOURCE_MEMORY,
+	RESOURCE_DISK,
+	RESOURCE_TASKS,
+	RESOURCE_TRAFFIC,
+	RESOURCE_ADDRESSES,
+	RESOURCE_IDS,
+};
+#define RESOURCE_COUNT 7
+
+const char *resource_name(enum resource resource);
+
+/* For people, "1.5", "7.2G"; and in base units for JSON: cores, bytes, pieces. */
+void resource_print(enum resource resource, uint64_t amount, char *text, size_t size);
+double resource_number(enum resource resource, uint64_t amount);
+
+/* What one VPS was promised, or all of them. */
+struct claim {
+	uint64_t guaranteed[RESOURCE_COUNT];
+	uint64_t max[RESOURCE_COUNT];	/* upper limits */
+	uint64_t whole[RESOURCE_COUNT]; /* how many have no limit: each counts as the node */
+};
+
+/* What the definition @vps is promised.  A share of the CPUs is what the kernel gives it under
+ * contention (cgroup_weight()), whether that was asked for as a guarantee or as a weight. */
+void claim_of(const struct vps *vps, struct claim *claim);
+
+/* What the node has, and how much of it may be promised. */
+struct capacity {
+	uint64_t has[RESOURCE_COUNT]; /* 0: no limit */
+	uint64_t reserve[RESOURCE_COUNT];
+	unsigned ratio[RESOURCE_COUNT]; /* hundredths; 0: any */
+	uint64_t disk_left;		/* not written to yet, whatever was promised */
+};
+
+int capacity_find(const struct node *node, struct capacity *capacity, struct err *err);
+
+/* What may be guaranteed in all, and what upper limits may come to; UINT64_MAX: no limit. */
+uint64_t capacity_guaranteed(const struct capacity *capacity, enum resource resource);
+uint64_t capacity_max(const struct capacity *capacity, enum resource resource);
+
+/* Upper limits in all, with those that have none. */
+uint64_t claim_max(const struct claim *claim, const struct capacity *capacity,
+		   enum resource resource);
+
+/* How many more of @one fit, and which resource is the first that has no room for another;
+ * UINT64_MAX, and @bottleneck as it was, when there is no such. */
+uint64_t capacity_room(const struct capacity *capacity, const struct claim *promised,
+		       const struct claim *one, enum resource *bottleneck);
+
+/* What is promised to all VPSs now; O(1). */
+int node_promised(const struct node *node, struct claim *promised, struct err *err);
+
+/* What is done about a promise that does not fit. */
+enum admission {
+	ADMIT_CHECKED, /* ERR_LEDGER with the arithmetic */
+	ADMIT_FORCED,  /* it is made, and noted in the event log of the VPS */
+	ADMIT_KNOWN,   /* it was made before: nothing is asked */
+};
+
+/* What create and set were told beside the definition. */
 struct wanted {
 	bool auto4, auto6; /* the node chooses the address */
 	bool publish;	   /* forwards were named: no default one */
 	bool selftest;	   /* throw-away: repair removes it when no self-test is under way */
+	bool plan;	   /* something comes from the plan: it must still be as it was read */
+	enum admission admission;
 };
 
 /*
@@ -188,7 +311,21 @@ int node_create(const struct node *node, struct vps *vps, const struct wanted *w
 /* Remove a VPS that is stopped, with its volume. */
 int node_destroy(const struct node *node, struct held *held, struct err *err);
 
-int node_start(const struct node *node, struct held *held, struct err *err);
+/*
+ * Change a VPS to @after, of the same name and id: its definition and, when it runs, the
+ * kernel; all or nothing.  ERR_VALUE, ERR_LEDGER and what the kernel refuses leave it as it
+ * was.
+ */
+int node_change(const struct node *node, struct held *held, const struct vps *after,
+		const struct wanted *wanted, struct err *err);
+
+/* Would it be admitted? */
+int node_change_check(const struct node *node, const struct vps *after,
+		      enum admission admission, struct err *err);
+
+int node_start(const struct node *node, struct held *held, enum admission admission,
+	       struct err *err);
+
 /* How to stop. */
 struct stopping {
 	unsigned timeout; /* seconds that init may take; 0: it is not asked */

@@ -2,6 +2,7 @@
 #include "conf.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "err.h"
@@ -56,4 +57,37 @@ int conf_parse(const char *text,
 			return fail_in(err, "line %u", number);
 	}
 	return 0;
+}
+
+/* Is this line, which ends with a new line or the text, about @key? */
+static bool line_has(const char *line, const char *key, bool commented)
+{
+	size_t len = strlen(key);
+
+	if (commented && *line == '#')
+		line++;
+	line += strspn(line, " \t");
+	return strncmp(line, key, len) == 0 && line[len + strspn(line + len, " \t")] == '=';
+}
+
+char *conf_put(char *text, const char *key, const char *value, bool commented)
+{
+	size_t size = strlen(text);
+	char *result;
+
+	for (char *line = text; *line;) {
+		char *end = line + strcspn(line, "\n");
+
+		if (line_has(line, key, commented)) {
+			result = xasprintf("%.*s%s = %s%s", (int)(line - text), text, key,
+					   value, end);
+			free(text);
+			return result;
+		}
+		line = end + (*end == '\n');
+	}
+	result = xasprintf("%s%s%s = %s\n", text, size && text[size - 1] != '\n' ? "\n" : "",
+			   key, value);
+	free(text);
+	return result;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <stdbool.h>
+
 struct err;
 
 /*
@@ -12,3 +14,10 @@ struct err;
 int conf_parse(const char *text,
 	       int (*set)(const char *key, const char *value, void *arg, struct err *err),
 	       void *arg, struct err *err);
+
+/*
+ * Put "key = value" where @text, from the heap, has that key, keeping all else as it is; at its
+ * end when it has not.  With @commented a line "#key = ..." is such a place too.  Returns the
+ * new text and frees the old one.
+ */
+char *conf_put(char *text, const char *key, const char *value, bool commented);

@@ -30,7 +30,7 @@ const struct field vps_fields[] = {
 	FIELD("created", kind_time, created, 0, "TIME", "when it was created"),
 	FIELD("image", kind_word, image, OPTION | FIXED, "IMAGE", "image to make it from"),
 	FIELD("digest", kind_word, digest, 0, "SHA256", "the image's tree that it runs on"),
-	FIELD("plan", kind_name, plan, OPTION | FIXED, "PLAN",
+	FIELD("plan", kind_name, plan, OPTION, "PLAN",
 	      "plan that gives what is not given here"),
 	FIELD("cpus", kind_cpus, limits.cpus, PLAN, "N",
 	      "CPU cap, in cores like 1.5; 0 is none"),
@@ -125,6 +125,18 @@ int field_set(struct vps *vps, const struct field *field, const char *text, stru
 void field_print(const struct vps *vps, const struct field *field, FILE *out)
 {
 	field->kind->print(field->key, (const char *)vps + field->offset, field->size, out);
+}
+
+char *field_text(const struct vps *vps, const struct field *field)
+{
+	char *text = NULL;
+	size_t size;
+	own_file out = xmemstream(&text, &size);
+
+	field_print(vps, field, out);
+	fclose(out);
+	out = NULL;
+	return text;
 }
 
 /* What is being read, and which keys have been: a key that is no list must not come twice. */

@@ -253,6 +253,10 @@ static int count_parse(const char *text, void *value, size_t size, struct err *e
 static int weight_parse(const char *text, void *value, size_t size, struct err *err)
 {
 	(void)size;
+	if (strcmp(text, "0") == 0) {
+		*(unsigned *)value = 0;
+		return 0;
+	}
 	return between(text, 1, 10000, value, err);
 }
 

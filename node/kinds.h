@@ -27,7 +27,7 @@ extern const struct kind kind_io;	/* struct io_limit; likewise */
 extern const struct kind
     kind_override;		       /* uint64_t, bits of vps_fields[] that a plan may give */
 extern const struct kind kind_count;   /* unsigned, 0 = no limit */
-extern const struct kind kind_weight;  /* unsigned, 1..10000 */
+extern const struct kind kind_weight;  /* unsigned, 1..10000, 0 = not given, not printed then */
 extern const struct kind kind_seconds; /* unsigned */
 extern const struct kind kind_time;    /* int64_t, seconds since 1970 */
 extern const struct kind kind_signal;  /* char[]: "auto" or a signal */

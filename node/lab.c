@@ -125,7 +125,7 @@ static int subject_start(struct lab *lab, struct subject *subject, struct err *e
 	struct status status;
 
 	if (vps_hold(lab->node, subject->vps.name, "selftest", &held, err) < 0 ||
-	    node_start(lab->node, &held, err) < 0)
+	    node_start(lab->node, &held, ADMIT_KNOWN, err) < 0)
 		return -1;
 	runtime_status(subject->vps.id, held.place.run, &status);
 	subject->init = status.init;

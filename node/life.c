@@ -5,16 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/statvfs.h>
-#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "err.h"
 #include "io.h"
 #include "lease.h"
+#include "ledger.h"
 #include "node.h"
 #include "own.h"
+#include "plan.h"
 #include "store.h"
 #include "str.h"
 #include "view.h"
@@ -36,86 +36,22 @@ static void uuid_make(char *text, size_t size)
 		   b[13], b[14], b[15]);
 }
 
-/* What the node keeps for itself (node.conf, reserve-*) no VPS may have. */
-static int reserve_check(const struct node *node, const struct vps *vps, struct err *err)
+/* Volumes grow as they are written to: what is left of the disk now is no promise, but without
+ * it a new one cannot even be made. */
+static int disk_check(const struct node *node, struct err *err)
 {
-	unsigned cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) * 100;
-	char want[24], has[24], reserve[24];
-	struct statvfs fs;
-	struct sysinfo info;
+	struct capacity capacity;
+	char has[24], reserve[24];
 
-	if (sysinfo(&info) == 0) {
-		uint64_t total = (uint64_t)info.totalram * info.mem_unit;
-
-		size_human(vps->limits.memory, want, sizeof(want));
-		size_human(total, has, sizeof(has));
-		size_human(node->reserve_memory, reserve, sizeof(reserve));
-		if (total < node->reserve_memory ||
-		    vps->limits.memory > total - node->reserve_memory)
-			return fail_as(err, ERR_LEDGER,
-				       "memory: %s does not fit: the node has %s and keeps %s",
-				       want, has, reserve);
-	}
-	if (vps->limits.cpus + node->reserve_cpus > cpus) {
-		cpus_print(vps->limits.cpus, want, sizeof(want));
-		cpus_print(cpus, has, sizeof(has));
-		cpus_print(node->reserve_cpus, reserve, sizeof(reserve));
-		return fail_as(err, ERR_LEDGER,
-			       "cpus: %s do not fit: the node has %s and keeps %s", want, has,
-			       reserve);
-	}
-	if (fstatvfs(node->dir, &fs) == 0) {
-		uint64_t left = (uint64_t)fs.f_bavail * fs.f_frsize;
-
-		size_human(left, has, sizeof(has));
-		size_human(node->reserve_disk, reserve, sizeof(reserve));
-		if (left <= node->reserve_disk)
-			return fail_as(err, ERR_NO_SPACE,
-				       "%s has %s left, and the node keeps %s (reserve-disk)",
-				       node->storage, has, reserve);
-	}
-	return 0;
-}
-
-static int sane(const struct vps *vps, struct err *err)
-{
-	if (vps->limits.memory && vps->limits.memory < 16u << 20)
-		return fail_as(err, ERR_VALUE, "memory: less than 16M is no system");
-	if (vps->limits.tasks && vps->limits.tasks < 8)
-		return fail_as(err, ERR_VALUE, "tasks: fewer than 8 is no system");
-	if (!vps->volume.size)
-		return fail_as(err, ERR_VALUE, "disk: a size is needed");
-	return link_rates_check(&vps->link, err);
-}
-
-unsigned node_lacks(const struct node *node)
-{
-	struct err ignored;
-	dev_t device = 0;
-
-	(void)volume_device(node->vps, &device, &ignored);
-	return cgroup_lacks(device);
-}
-
-/* A limit that the node cannot enforce is refused by name, never skipped. */
-static int enforceable(const struct node *node, const struct vps *vps, struct err *err)
-{
-	unsigned lacks = vps_lacks(vps, node_lacks(node)) & ~vps->limits.accepted;
-	const char *name = limit_name((enum limit)(lacks & -lacks));
-
-	if (!lacks)
-		return 0;
-	return fail_as(err, ERR_KERNEL,
-		       "this node cannot enforce the limit '%s' (see 'nodectl doctor'); "
-		       "--allow-unenforced %s accepts that",
-		       name, name);
-}
-
-int vps_check(const struct node *node, const struct vps *vps, struct err *err)
-{
-	if (sane(vps, err) < 0 || reserve_check(node, vps, err) < 0)
+	if (capacity_find(node, &capacity, err) < 0)
 		return -1;
-	return enforceable(node, vps, err);
+	if (capacity.disk_left > node->promise.reserve_disk)
+		return 0;
+	size_human(capacity.disk_left, has, sizeof(has));
+	size_human(node->promise.reserve_disk, reserve, sizeof(reserve));
+	return fail_as(err, ERR_NO_SPACE,
+		       "%s has %s left, and the node keeps %s (reserve-disk)", node->storage,
+		       has, reserve);
 }
 
 static void staging_name(const char *name, char *staging, size_t size)
@@ -185,20 +121,30 @@ static int staging_fill(const struct node *node, struct vps *vps, const struct w
 	return vps_save_at(dir, vps, err);
 }
 
-/* From the rename on there is such a VPS.  Under the lock that node_image_remove() takes: the
- * image is there until we are a definition that uses it. */
-static int commit(const struct node *node, const struct vps *vps, const char *staging,
-		  struct err *err)
+/*
+ * From the rename on there is such a VPS.  Under the lock that node_image_remove() and
+ * plan_remove() take: image and plan are there until we are a definition that uses them.
+ */
+static int commit(const struct node *node, const struct vps *vps, const struct wanted *wanted,
+		  const char *staging, struct err *err)
 {
 	struct image image;
+	own_ledger ledger = ledger_none();
 	own_fd naming = lock_take(node->vps, ".naming", "'nodectl create'\n", 10000, err);
 
-	if (naming < 0 || image_find(node->images, vps->digest, &image, err) < 0)
+	if (naming < 0 || image_find(node->images, vps->digest, &image, err) < 0 ||
+	    (wanted->plan && plan_is_current(node, vps, err) < 0) ||
+	    ledger_open(&ledger, node, err) < 0 ||
+	    ledger_admit(&ledger, vps, wanted->admission, err) < 0 ||
+	    ledger_begin(&ledger, vps, err) < 0)
 		return -1;
 	if (renameat(node->vps, staging, node->vps, vps->name) < 0)
 		return fail(err, errno, "cannot create '%s'", vps->name);
+	ledger_end(&ledger, vps, true);
 	if (fsync(node->vps) < 0)
 		return fail(err, errno, "cannot sync the storage");
+	vps_log(node, vps->name, "created with id %u from image '%s'", vps->id, vps->image);
+	ledger_log(&ledger, vps->name);
 	return 0;
 }
 
@@ -217,7 +163,9 @@ int node_create(const struct node *node, struct vps *vps, const struct wanted *w
 		strcpy(vps->hostname, vps->name);
 	uuid_make(vps->uuid, sizeof(vps->uuid));
 	vps->created = time(NULL);
-	if (vps_check(node, vps, err) < 0)
+	/* what is refused now need not be made first; commit() decides */
+	if (vps_check(node, vps, err) < 0 || disk_check(node, err) < 0 ||
+	    node_change_check(node, vps, wanted->admission, err) < 0)
 		return -1;
 
 	own_fd dir = name_take(node, vps->name, &lock, err);
@@ -226,12 +174,11 @@ int node_create(const struct node *node, struct vps *vps, const struct wanted *w
 	staging_name(vps->name, staging, sizeof(staging));
 
 	if (staging_fill(node, vps, wanted, dir, err) < 0 ||
-	    commit(node, vps, staging, err) < 0) {
+	    commit(node, vps, wanted, staging, err) < 0) {
 		(void)lease_free_all(node, vps, &again);
 		(void)tree_remove(node->vps, staging, &again);
 		return -1;
 	}
-	vps_log(node, vps->name, "created with id %u from image '%s'", vps->id, vps->image);
 	return 0;
 }
 
@@ -239,6 +186,7 @@ int node_destroy(const struct node *node, struct held *held, struct err *err)
 {
 	const struct vps *vps = &held->vps;
 	struct status status;
+	own_ledger ledger = ledger_none();
 	char grave[128];
 
 	runtime_status(vps->id, held->place.run, &status);
@@ -248,12 +196,15 @@ int node_destroy(const struct node *node, struct held *held, struct err *err)
 
 	/* What follows goes by the name: until it is done nobody may create the next of it. */
 	own_fd naming = lock_take(node->vps, ".naming", "'nodectl destroy'\n", 10000, err);
-	if (naming < 0)
+	if (naming < 0 || ledger_open(&ledger, node, err) < 0 ||
+	    ledger_begin(&ledger, vps, err) < 0)
 		return -1;
 	/* Commit: from this rename on there is no such VPS. */
 	str_format(grave, sizeof(grave), "%s.%s", vps->name, vps->uuid);
 	if (renameat(node->vps, vps->name, node->trash, grave) < 0)
 		return fail(err, errno, "cannot move it to the trash");
+	ledger_end(&ledger, vps, false);
+	ledger_close(&ledger);
 	if (fsync(node->vps) < 0 || fsync(node->trash) < 0)
 		return fail(err, errno, "cannot sync the storage");
 	if (lease_free_all(node, vps, err) < 0 || tree_remove(node->runs, vps->name, err) < 0)
@@ -262,12 +213,39 @@ int node_destroy(const struct node *node, struct held *held, struct err *err)
 	return tree_remove(node->trash, grave, err);
 }
 
+/*
+ * Does what is promised still fit the node, which may have less than it had?  What was edited
+ * by hand is counted from now on.
+ */
+static int start_admit(const struct node *node, const struct vps *vps, enum admission admission,
+		       struct err *err)
+{
+	own_ledger ledger = ledger_none();
+	struct claim claim, counted;
+
+	if (admission == ADMIT_KNOWN)
+		return 0;
+	if (ledger_open(&ledger, node, err) < 0 ||
+	    ledger_admit_whole(&ledger, vps, admission, err) < 0)
+		return -1;
+	claim_of(vps, &claim);
+	counted = ledger_booked(&ledger, vps->id);
+	if (!claim_is_equal(&claim, &counted)) {
+		if (ledger_begin(&ledger, vps, err) < 0)
+			return -1;
+		ledger_end(&ledger, vps, true);
+	}
+	ledger_log(&ledger, vps->name);
+	return 0;
+}
+
 static int started_mark(void *arg, struct err *err)
 {
 	return running_mark(arg, true, err);
 }
 
-int node_start(const struct node *node, struct held *held, struct err *err)
+int node_start(const struct node *node, struct held *held, enum admission admission,
+	       struct err *err)
 {
 	bool marked = faccessat(held->place.dir, "running", F_OK, 0) == 0;
 	own_view view = view_none();
@@ -283,6 +261,8 @@ int node_start(const struct node *node, struct held *held, struct err *err)
 		if (held->place.image < 0)
 			return fail_in(err, "image '%s'", held->vps.image);
 	}
+	if (start_admit(node, &held->vps, admission, err) < 0)
+		return fail_in(err, "start");
 	if (bridge_ensure(&node->bridge, err) < 0)
 		return fail_in(err, "bridge '%s'", node->bridge.name);
 	(void)unlinkat(held->place.run, "error", 0);

@@ -16,6 +16,7 @@
 #include "io.h"
 #include "kinds.h"
 #include "own.h"
+#include "plan.h"
 #include "str.h"
 
 #define KEY(key, kind, member)                                                                 \
@@ -64,9 +65,21 @@ static int port_parse(const char *text, void *value, size_t size, struct err *er
 	return 0;
 }
 
+/* How many times, like 4 or 1.5: hundredths. */
+static int ratio_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	struct err ignored;
+
+	(void)size;
+	if (cpus_parse(text, value, &ignored) < 0)
+		return fail_as(err, ERR_VALUE, "'%s' is not a ratio (like 4 or 1.5)", text);
+	return 0;
+}
+
 static const struct kind kind_bridge = { bridge_parse, NULL };
 static const struct kind kind_ids = { ids_parse, NULL };
 static const struct kind kind_port = { port_parse, NULL };
+static const struct kind kind_ratio = { ratio_parse, NULL };
 
 static const struct {
 	const char *key;
@@ -84,9 +97,16 @@ static const struct {
 	KEY("nameserver", kind_servers, nameserver),
 	KEY("plan", kind_name, plan),
 	KEY("image", kind_word, image),
-	KEY("reserve-memory", kind_bytes, reserve_memory),
-	KEY("reserve-disk", kind_bytes, reserve_disk),
-	KEY("reserve-cpus", kind_cpus, reserve_cpus),
+	KEY("reserve-memory", kind_bytes, promise.reserve_memory),
+	KEY("reserve-disk", kind_bytes, promise.reserve_disk),
+	KEY("reserve-cpus", kind_cpus, promise.reserve_cpus),
+	KEY("reserve-tasks", kind_count, promise.reserve_tasks),
+	KEY("ratio-cpus", kind_ratio, promise.ratio_cpus),
+	KEY("ratio-memory", kind_ratio, promise.ratio_memory),
+	KEY("ratio-disk", kind_ratio, promise.ratio_disk),
+	KEY("ratio-tasks", kind_ratio, promise.ratio_tasks),
+	KEY("ratio-traffic", kind_ratio, promise.ratio_traffic),
+	KEY("traffic", kind_bytes, promise.traffic),
 	KEY("view", kind_view, view),
 };
 
@@ -122,8 +142,16 @@ static void node_defaults(struct node *node)
 		.first_id = 1,
 		.last_id = VPS_ID_MAX,
 		.ssh_port = 22000,
-		.reserve_memory = 512ull << 20,
-		.reserve_disk = 2ull << 30,
+		.promise = {
+			.reserve_memory = 512ull << 20,
+			.reserve_disk = 2ull << 30,
+			.reserve_tasks = 1024,
+			.ratio_cpus = 1600,
+			.ratio_memory = 400,
+			.ratio_disk = 400,
+			.ratio_tasks = 1600,
+			.ratio_traffic = 400,
+		},
 		.dir = -1,
 		.vps = -1,
 		.images = -1,
@@ -315,10 +343,22 @@ static char *config_make(void)
 	      "#plan = small\n"
 	      "#image = debian-12\n"
 	      "\n"
-	      "# Kept for the node itself: no VPS may have it.\n"
+	      "# Kept for the node itself: it is promised to no VPS.\n"
 	      "#reserve-memory = 512M\n"
 	      "#reserve-disk = 2G\n"
 	      "#reserve-cpus = 0\n"
+	      "#reserve-tasks = 1024\n"
+	      "\n"
+	      "# How many times over the upper limits of all VPSs may have the node; 0: any.\n"
+	      "# What is guaranteed is never promised twice.\n"
+	      "#ratio-cpus = 16\n"
+	      "#ratio-memory = 4\n"
+	      "#ratio-disk = 4\n"
+	      "#ratio-tasks = 16\n"
+	      "#ratio-traffic = 4\n"
+	      "\n"
+	      "# What the node itself may send and receive in a month; 0: no limit.\n"
+	      "#traffic = 0\n"
 	      "\n"
 	      "# Do VPSs see their own limits in /proc, by lxcfs?  auto or none.\n"
 	      "#view = auto\n"
@@ -331,45 +371,10 @@ static char *config_make(void)
 	return text;
 }
 
-static const struct {
-	const char *name, *text;
-} shipped_plans[] = {
-	{ "nano.conf", "# The smallest useful system.\n"
-		       "cpus = 0.5\nmemory = 256M\nswap = 0\ntasks = 256\ndisk = 2G\n" },
-	{ "small.conf", "# One core, for a web site or a mail server.\n"
-			"cpus = 1\nmemory = 1G\nswap = 0\ntasks = 1024\ndisk = 10G\n" },
-	{ "medium.conf", "# Two cores, for applications with a database.\n"
-			 "cpus = 2\nmemory = 4G\nswap = 0\ntasks = 4096\ndisk = 40G\n" },
-};
-
 static void say_to(void (*say)(const char *what, void *arg), const char *what, void *arg)
 {
 	if (say)
 		say(what, arg);
-}
-
-static int plans_make(const struct node *node, void (*say)(const char *what, void *arg),
-		      void *arg, struct err *err)
-{
-	own_fd dir = -1;
-
-	if (dir_make_path(node->plans, 0755, err) < 0)
-		return -1;
-	dir = dir_open(AT_FDCWD, node->plans, err);
-	if (dir < 0)
-		return -1;
-	for (size_t i = 0; i < ARRAY_SIZE(shipped_plans); i++) {
-		const char *name = shipped_plans[i].name, *text = shipped_plans[i].text;
-		char line[128];
-
-		if (faccessat(dir, name, F_OK, 0) == 0)
-			continue;
-		if (file_replace(dir, name, text, strlen(text), 0644, err) < 0)
-			return -1;
-		str_format(line, sizeof(line), "plan '%.*s'", (int)strcspn(name, "."), name);
-		say_to(say, line, arg);
-	}
-	return 0;
 }
 
 bool node_key_exists(const char *key)
@@ -379,30 +384,6 @@ bool node_key_exists(const char *key)
 			return true;
 	}
 	return false;
-}
-
-/* Put "key = value" where the text has that key, as a comment or not; at its end when it has
- * not. */
-static char *config_override(char *text, const char *key, const char *value)
-{
-	size_t len = strlen(key);
-	char *result;
-
-	for (char *line = text; *line;) {
-		char *end = line + strcspn(line, "\n");
-		char *at = line + (*line == '#');
-
-		if (strncmp(at, key, len) == 0 && strncmp(at + len, " = ", 3) == 0) {
-			result = xasprintf("%.*s%s = %s%s", (int)(line - text), text, key,
-					   value, end);
-			free(text);
-			return result;
-		}
-		line = end + (*end == '\n');
-	}
-	result = xasprintf("%s%s = %s\n", text, key, value);
-	free(text);
-	return result;
 }
 
 static int config_ensure(const char *config, const struct setting *settings, size_t count,
@@ -423,7 +404,7 @@ static int config_ensure(const char *config, const struct setting *settings, siz
 
 	own_str text = config_make();
 	for (size_t i = 0; i < count; i++)
-		text = config_override(text, settings[i].key, settings[i].value);
+		text = conf_put(text, settings[i].key, settings[i].value, true);
 	/* nothing is written that could not be read */
 	if (node_parse(&node, text, err) < 0)
 		return -1;
@@ -483,23 +464,4 @@ int node_init(const char *config, const struct setting *settings, size_t count,
 		say_to(say, line, arg);
 	}
 	return 0;
-}
-
-int plan_load(const struct node *node, const char *plan, struct vps *vps, struct err *err)
-{
-	char path[400];
-
-	if (!name_is_valid(plan))
-		return fail_as(err, ERR_VALUE, "'%s' is not a plan's name", plan);
-	str_format(path, sizeof(path), "%s/%s.conf", node->plans, plan);
-
-	own_str text = file_slurp(AT_FDCWD, path, 65536, err);
-	if (!text && err->code == ENOENT)
-		return fail_as(err, ERR_VALUE, "there is no plan '%s' in %s", plan,
-			       node->plans);
-	if (!text)
-		return -1;
-	if (plan_parse(vps, text, err) < 0)
-		return fail_in(err, "%s", path);
-	return str_copy(vps->plan, sizeof(vps->plan), plan, err);
 }

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "repair.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +15,7 @@
 #include "images.h"
 #include "io.h"
 #include "lease.h"
+#include "ledger.h"
 #include "netns.h"
 #include "node.h"
 #include "own.h"
@@ -219,7 +218,8 @@ static int run_one(int dir, const char *name, void *arg, struct err *err)
 {
 	const struct repair *repair = arg;
 
-	if (strcmp(name, ".view") == 0 && !view_is_left(repair->node))
+	if (strncmp(name, ".ledger", 7) == 0 ||
+	    (strcmp(name, ".view") == 0 && !view_is_left(repair->node)))
 		return 0;
 	if (exists(repair, name) || staging_is_alive(repair->node, name))
 		return 0;
@@ -384,14 +384,14 @@ int node_repair(const struct node *node, bool dry, void (*report)(const char *wh
 	/* VPSs first: what they own then is known; and of those, the ones that nobody misses */
 	if (selftest_sweep(node, dry, report, arg, err) < 0 ||
 	    vps_each(node, settle_one, &repair, err) < 0 ||
-	    repair_limits(node, dry, report, arg, err) < 0 ||
 	    dir_each(node->vps, staging_one, &repair, err) < 0 ||
 	    dir_each(node->trash, trash_one, &repair, err) < 0 ||
 	    dir_each(node->runs, run_one, &repair, err) < 0 ||
 	    dir_each(node->ids, lease_one, &repair, err) < 0 ||
 	    dir_each(node->addresses, lease_one, &repair, err) < 0 ||
 	    processes(&repair, err) < 0 || cgroup_each(cgroup_one, &repair, err) < 0 ||
-	    link_each(link_one, &repair, err) < 0 || nat_each(nat_one, &repair, err) < 0)
+	    link_each(link_one, &repair, err) < 0 || nat_each(nat_one, &repair, err) < 0 ||
+	    ledger_verify(node, dry, report, arg, err) < 0)
 		return -1;
 	return image_sweep(node->images, dry, report, arg, err) < 0 ? -1 : 0;
 }

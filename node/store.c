@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "change.h"
 #include "err.h"
 #include "io.h"
 #include "lease.h"
@@ -140,17 +141,6 @@ int vps_started(const struct held *held, struct err *err)
 				     err);
 }
 
-static char *field_text(const struct vps *vps, const struct field *field)
-{
-	char *text = NULL;
-	size_t size;
-	FILE *out = xmemstream(&text, &size);
-
-	field_print(vps, field, out);
-	fclose(out);
-	return text;
-}
-
 int vps_pending(const struct node *node, const struct vps *vps,
 		void (*each)(const struct field *field, const char *now, const char *then,
 			     void *arg),
@@ -269,6 +259,8 @@ static int settle(const struct node *node, struct held *held, struct err *err)
 		if (cut)
 			vps_log(node, held->vps.name,
 				"cleaned up after an operation that was cut off");
+	} else if (strncmp(intent, CHANGE_INTENT, strlen(CHANGE_INTENT)) == 0) {
+		change_settle(node, held);
 	} else if (status.crashed) {
 		(void)unlinkat(held->place.run, "intent", 0);
 	}

@@ -68,6 +68,18 @@ int cli_expect(const struct cli *cli, int min, int max, struct err *err)
 		       cli->command->name, cli->command->args, cli->command->name);
 }
 
+enum admission cli_admission(const struct cli *cli)
+{
+	return cli_option(cli, "force") ? ADMIT_FORCED : ADMIT_CHECKED;
+}
+
+/* Is it an option of the command? */
+static bool takes_field(const struct command *command, const struct field *field)
+{
+	return (command->flags & COMMAND_FIELDS && field->flags & FIELD_OPTION) ||
+	       (command->flags & COMMAND_LIMITS && field->flags & FIELD_PLAN);
+}
+
 /* What getopt_long wants, from the tables that help and completion are made of. */
 struct getopt_rows {
 	struct option rows[OPTIONS_MAX + 1];
@@ -100,8 +112,8 @@ static void rows_make(struct getopt_rows *rows, const struct command *command)
 		row_add(rows, row->name, row->letter, row->argument);
 	for (const struct option_row *row = command->options; row && row->name; row++)
 		row_add(rows, row->name, row->letter, row->argument);
-	for (size_t i = 0; command->flags & COMMAND_FIELDS && i < vps_fields_count; i++) {
-		if (vps_fields[i].flags & FIELD_OPTION)
+	for (size_t i = 0; i < vps_fields_count; i++) {
+		if (takes_field(command, &vps_fields[i]))
 			row_add(rows, vps_fields[i].key, 0, true);
 	}
 }
@@ -334,15 +346,15 @@ void usage_print(const struct command *command, FILE *out)
 	fprintf(out, "\n%c%s.\n", toupper((unsigned char)*command->what), command->what + 1);
 	if (command->alias)
 		fprintf(out, "Also called '%s'.\n", command->alias);
-	if (command->options || command->flags & COMMAND_FIELDS)
+	if (command->options || command->flags & (COMMAND_FIELDS | COMMAND_LIMITS))
 		fputs("\nOptions:\n", out);
 	for (const struct option_row *row = command->options; row && row->name; row++)
 		option_print(row->name, row->letter, row->argument, row->what, out);
-	for (size_t i = 0; command->flags & COMMAND_FIELDS && i < vps_fields_count; i++) {
+	for (size_t i = 0; i < vps_fields_count; i++) {
 		const struct field *field = &vps_fields[i];
 
 		/* set knows the fixed ones only to refuse them by name */
-		if (field->flags & FIELD_OPTION &&
+		if (takes_field(command, field) &&
 		    !(field->flags & FIELD_FIXED && strcmp(command->name, "set") == 0))
 			option_print(field->key, 0, field->argument, field->what, out);
 	}
@@ -361,7 +373,7 @@ void help_print(FILE *out)
 	} groups[] = {
 		{ "life", "Life of a VPS" },  { "look", "Looking" },
 		{ "inside", "Inside a VPS" }, { "change", "Changing" },
-		{ "image", "Images" },	      { "plan", "Plans" },
+		{ "image", "Images" },	      { "plan", "Plans, and what is promised" },
 		{ "node", "The node" },
 	};
 

@@ -87,7 +87,8 @@ static int start_one(const struct cli *cli, const struct node *node, const char 
 	(void)cli;
 	if (vps_hold(node, name, "boot", &held, err) < 0)
 		return -1;
-	return node_start(node, &held, err);
+	/* it was promised: if the node has become smaller meanwhile, that is noted */
+	return node_start(node, &held, ADMIT_FORCED, err);
 }
 
 static int stop_one(const struct cli *cli, const struct node *node, const char *name,

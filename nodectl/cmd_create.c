@@ -48,6 +48,24 @@ static void list_clear(struct vps *vps, const struct field *field)
 		memset((char *)vps + field->offset, 0, field->size);
 }
 
+/* Its own value is one that does not follow the plan. */
+static int limit_apply(const struct vps *plan, struct vps *vps, const struct field *field,
+		       const char *value, struct err *err)
+{
+	char cause[400];
+
+	if (strcmp(value, "plan") == 0 && plan) {
+		plan_give(plan, field, vps);
+		return 0;
+	}
+	if (field_set(vps, field, value, err) == 0) {
+		vps->overrides |= field_bit(field);
+		return 0;
+	}
+	str_format(cause, sizeof(cause), "%.399s", err->msg);
+	return fail_as(err, ERR_VALUE, "--%s", cause);
+}
+
 static int field_apply(struct vps *vps, const struct field *field, const char *value,
 		       struct wanted *wanted, struct err *err)
 {
@@ -82,7 +100,20 @@ static int field_apply(struct vps *vps, const struct field *field, const char *v
 	return 0;
 }
 
-int fields_apply(const struct cli *cli, struct vps *vps, struct wanted *wanted, struct err *err)
+bool plan_is_asked(const struct cli *cli)
+{
+	for (size_t i = 0; i < cli->options_count; i++) {
+		const struct field *field = field_find(cli->options[i].name);
+
+		if (field && field->flags & FIELD_PLAN &&
+		    strcmp(cli->options[i].value, "plan") == 0)
+			return true;
+	}
+	return cli_option(cli, "plan") != NULL;
+}
+
+int fields_apply(const struct cli *cli, const struct vps *plan, struct vps *vps,
+		 struct wanted *wanted, struct err *err)
 {
 	unsigned long long cleared = 0;
 
@@ -98,7 +129,9 @@ int fields_apply(const struct cli *cli, struct vps *vps, struct wanted *wanted, 
 		else if (cleared & bit && !(field->flags & FIELD_LIST))
 			return fail_as(err, ERR_USAGE, "--%s is given twice", field->key);
 		cleared |= bit;
-		if (field_apply(vps, field, cli->options[i].value, wanted, err) < 0)
+		if ((field->flags & FIELD_PLAN
+			 ? limit_apply(plan, vps, field, cli->options[i].value, err)
+			 : field_apply(vps, field, cli->options[i].value, wanted, err)) < 0)
 			return -1;
 	}
 	return 0;
@@ -137,13 +170,15 @@ static int start_first(const struct node *node, const struct cli *cli, const cha
 
 	if (!cli_option(cli, "start"))
 		return 0;
-	if (vps_hold(node, name, "start", &held, err) < 0 || node_start(node, &held, err) < 0)
+	if (vps_hold(node, name, "start", &held, err) < 0 ||
+	    node_start(node, &held, cli_admission(cli), err) < 0)
 		return -1;
 	return boot_wait(cli, node, &held, err);
 }
 
 /* With --idempotent: is the one that exists what was asked for? */
-static int same_exists(const struct cli *cli, const struct node *node, struct err *err)
+static int same_exists(const struct cli *cli, const struct node *node, const struct vps *plan,
+		       struct err *err)
 {
 	struct wanted wanted = { 0 };
 	own_vps there = { 0 };
@@ -153,7 +188,7 @@ static int same_exists(const struct cli *cli, const struct node *node, struct er
 		return -1;
 	asked = there;
 	asked.ssh_keys = there.ssh_keys ? xstrdup(there.ssh_keys) : NULL;
-	if (fields_apply(cli, &asked, &wanted, err) < 0)
+	if (fields_apply(cli, plan, &asked, &wanted, err) < 0)
 		return -1;
 
 	own_str is = vps_print(&there);
@@ -168,8 +203,9 @@ int cmd_create(struct cli *cli, struct err *err)
 {
 	own_node node = node_none();
 	own_vps vps = { 0 };
-	struct wanted wanted = { .auto4 = true };
-	const char *plan = cli_option(cli, "plan");
+	own_vps plan = { 0 };
+	struct wanted wanted = { .auto4 = true, .plan = true };
+	const char *asked = cli_option(cli, "plan");
 	char address[ADDRESS_TEXT] = "no IPv4 address";
 
 	if (cli_expect(cli, 1, 1, err) < 0)
@@ -184,16 +220,19 @@ int cmd_create(struct cli *cli, struct err *err)
 	if (node_ready(&node, cli->config, err) < 0)
 		return -1;
 
-	vps_init(&vps);
+	vps_init(&plan);
+	if (plan_load(&node, asked ? asked : node.plan, &plan, err) < 0)
+		return -1;
+	vps = plan;
 	strcpy(vps.name, cli->args[0]);
 	strcpy(vps.image, node.image);
 	wanted.auto6 = node.bridge.ipv6.family != 0;
-	if (plan_load(&node, plan ? plan : node.plan, &vps, err) < 0 ||
-	    fields_apply(cli, &vps, &wanted, err) < 0)
+	wanted.admission = cli_admission(cli);
+	if (fields_apply(cli, &plan, &vps, &wanted, err) < 0)
 		return -1;
 	if (node_create(&node, &vps, &wanted, err) < 0) {
 		if (err->kind == ERR_EXISTS && cli_forgives(cli, err->kind))
-			return same_exists(cli, &node, err);
+			return same_exists(cli, &node, &plan, err);
 		return err->kind == ERR_NO_IMAGE ? -1 : fail_in(err, "%s: create", vps.name);
 	}
 	if (password_first(&node, cli, vps.name, err) < 0 ||

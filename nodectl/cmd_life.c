@@ -21,15 +21,21 @@ static int done(const struct cli *cli, const struct vps *vps, const char *state,
 	return 0;
 }
 
-static int start_one(struct cli *cli, const struct node *node, const char *name,
-		     struct err *err)
+static int start_as(struct cli *cli, const struct node *node, const char *name,
+		    enum admission admission, struct err *err)
 {
 	own_held held = held_none();
 
-	if (vps_hold(node, name, "start", &held, err) < 0 || node_start(node, &held, err) < 0 ||
-	    boot_wait(cli, node, &held, err) < 0)
+	if (vps_hold(node, name, "start", &held, err) < 0 ||
+	    node_start(node, &held, admission, err) < 0 || boot_wait(cli, node, &held, err) < 0)
 		return -1;
 	return done(cli, &held.vps, "running", err);
+}
+
+static int start_one(struct cli *cli, const struct node *node, const char *name,
+		     struct err *err)
+{
+	return start_as(cli, node, name, cli_admission(cli), err);
 }
 
 int cmd_start(struct cli *cli, struct err *err)
@@ -70,18 +76,22 @@ int cmd_stop(struct cli *cli, struct err *err)
 static int restart_one(struct cli *cli, const struct node *node, const char *name,
 		       struct err *err)
 {
+	enum admission admission = ADMIT_KNOWN;
 	own_held held = held_none();
 	bool forced;
 
-	/* one that is stopped is started */
 	if (vps_hold(node, name, "restart", &held, err) < 0)
 		return -1;
-	if (stop_held(cli, node, &held, &forced, err) < 0 && err->kind != ERR_NOT_RUNNING)
-		return -1;
+	if (stop_held(cli, node, &held, &forced, err) < 0) {
+		/* one that is stopped is started */
+		if (err->kind != ERR_NOT_RUNNING)
+			return -1;
+		admission = ADMIT_CHECKED;
+	}
 	/* the lock goes on being held by what still cleans up: let go, and wait for it */
 	vps_release(&held);
 	held = held_none();
-	return start_one(cli, node, name, err);
+	return start_as(cli, node, name, admission, err);
 }
 
 int cmd_restart(struct cli *cli, struct err *err)

@@ -19,71 +19,177 @@ static int refuse_fixed(const struct cli *cli, struct err *err)
 	return 0;
 }
 
-static char *field_text(const struct vps *vps, const struct field *field)
+static void change_tell(const struct field *field, const char *line, void *arg)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *out = xmemstream(&text, &size);
+	struct changing *changing = arg;
+	bool later = changing->running && field->flags & FIELD_RESTART;
 
-	field_print(vps, field, out);
-	fclose(out);
-	return text;
+	cli_say(changing->cli, "%s: %s%s", changing->vps->name, line,
+		later ? " (at the next start)" : "");
+	if (changing->json)
+		json_array_append_new(changing->json,
+				      json_pack("{s:s,s:s,s:b}", "key", field->key, "change",
+						line, "pending", later));
 }
 
-/* What is other than before, a line each; "(at the next start)" where a running VPS keeps the
- * old. */
-static unsigned changes_print(const struct cli *cli, const struct vps *before,
-			      const struct vps *after, bool running)
+unsigned changes_tell(struct changing *changing, const struct vps *before)
 {
-	unsigned count = 0;
+	return vps_changes(before, changing->vps, change_tell, changing);
+}
 
+/* What a change that is not made would write into the kernel. */
+static int knob_tell(const struct cgroup_knob *knob, void *arg, struct err *err)
+{
+	struct changing *changing = arg;
+	const char *name = changing->vps->name;
+
+	(void)err;
+	if (knob->equal)
+		return 0;
+	cli_say(changing->cli, "%s: would write '%s' to %s/%s (now '%s')", name, knob->want,
+		knob->path, knob->name, knob->got ? knob->got : "");
+	if (changing->json)
+		json_array_append_new(changing->json,
+				      json_pack("{s:s++,s:s,s:s?}", "path", knob->path, "/",
+						knob->name, "want", knob->want, "got",
+						knob->got));
+	return 0;
+}
+
+static int rate_tell(const struct link_knob *knob, void *arg, struct err *err)
+{
+	struct changing *changing = arg;
+
+	(void)err;
+	if (knob->equal)
+		return 0;
+	cli_say(changing->cli, "%s: would set %s of %s to '%s' (now '%s')", changing->vps->name,
+		knob->name, knob->device, knob->want, knob->got);
+	if (changing->json)
+		json_array_append_new(changing->json,
+				      json_pack("{s:s++,s:s,s:s}", "path", knob->device, " ",
+						knob->name, "want", knob->want, "got",
+						knob->got));
+	return 0;
+}
+
+/* The kernel against a definition that it does not have yet. */
+static int writes_tell(struct changing *writes, const struct place *place, struct err *err)
+{
+	struct limits limits;
+
+	if (runtime_limits(writes->vps, place, &limits, err) < 0 ||
+	    cgroup_diff(writes->vps->id, &limits, knob_tell, writes, err) < 0)
+		return -1;
+	return runtime_shape_diff(writes->vps, rate_tell, writes, err);
+}
+
+static int changes_try(const struct node *node, struct changing *changing,
+		       const struct held *held, json_t *knobs, enum admission admission,
+		       struct err *err)
+{
+	struct changing writes = *changing;
+
+	writes.json = knobs;
+	if (vps_check(node, changing->vps, err) < 0 ||
+	    node_change_check(node, changing->vps, admission, err) < 0)
+		return -1;
+	(void)changes_tell(changing, &held->vps);
+	cli_say(changing->cli, "%s: would write %s/vps/%s/vps.conf", changing->vps->name,
+		node->storage, changing->vps->name);
+	return changing->running ? writes_tell(&writes, &held->place, err) : 0;
+}
+
+/* A field that only create takes stays, though the plan has another. */
+static void fixed_tell(const struct cli *cli, const struct vps *plan, const struct vps *vps)
+{
 	for (size_t i = 0; i < vps_fields_count; i++) {
-		own_str old = field_text(before, &vps_fields[i]);
-		own_str new = field_text(after, &vps_fields[i]);
-		bool later = running && vps_fields[i].flags & FIELD_RESTART;
+		const struct field *field = &vps_fields[i];
+		own_str is = field_text(vps, field);
+		own_str would = field_text(plan, field);
 
-		if (strcmp(old, new) == 0)
+		if (!(field->flags & FIELD_PLAN) || !(field->flags & FIELD_FIXED) ||
+		    vps->overrides & field_bit(field) || strcmp(is, would) == 0)
 			continue;
-		count++;
-		new[strcspn(new, "\n")] = 0;
-		cli_say(cli, "%s: %s%s", after->name, *new ? new : vps_fields[i].key,
-			later ? " (at the next start)" : "");
+		is[strcspn(is, "\n")] = 0;
+		cli_say(cli, "%s: %s stays: it cannot be changed after create yet", vps->name,
+			is);
 	}
-	return count;
+}
+
+/* What the options make of it. */
+static int change_make(const struct cli *cli, const struct node *node, struct vps *vps,
+		       struct wanted *wanted, struct err *err)
+{
+	own_vps plan = { 0 };
+	const char *name = cli_option(cli, "plan");
+
+	*wanted =
+	    (struct wanted){ .plan = plan_is_asked(cli), .admission = cli_admission(cli) };
+	vps_init(&plan);
+	if (wanted->plan && plan_load(node, name ? name : vps->plan, &plan, err) < 0)
+		return -1;
+	if (name)
+		plan_adopt(&plan, vps);
+	if (fields_apply(cli, wanted->plan ? &plan : NULL, vps, wanted, err) < 0)
+		return -1;
+	if (name)
+		fixed_tell(cli, &plan, vps);
+	return 0;
+}
+
+static int set_print(const struct vps *vps, json_t *changes, json_t *knobs, bool dry,
+		     struct err *err)
+{
+	return json_print(json_pack("{s:{s:i,s:s},s:O,s:O,s:b}", "vps", "id", (int)vps->id,
+				    "name", vps->name, "changes", changes, "writes", knobs,
+				    "dry_run", dry),
+			  err);
+}
+
+static int set_held(struct cli *cli, const struct node *node, struct held *held,
+		    json_t *changes, json_t *knobs, struct err *err)
+{
+	own_vps changed = { 0 };
+	struct wanted wanted;
+	struct status status;
+	bool dry = cli_option(cli, "dry-run") != NULL;
+	struct changing changing = { .cli = cli, .vps = &changed, .json = changes };
+
+	changed = held->vps;
+	changed.ssh_keys = held->vps.ssh_keys ? xstrdup(held->vps.ssh_keys) : NULL;
+	if (change_make(cli, node, &changed, &wanted, err) < 0)
+		return -1;
+	runtime_status(held->vps.id, held->place.run, &status);
+	changing.running = status.init != 0;
+	if (vps_changes(&held->vps, &changed, NULL, NULL) == 0) {
+		cli_say(cli, "%s: nothing to change", held->vps.name);
+	} else if (dry) {
+		if (changes_try(node, &changing, held, knobs, wanted.admission, err) < 0)
+			return -1;
+	} else {
+		if (node_change(node, held, &changed, &wanted, err) < 0)
+			return -1;
+		(void)changes_tell(&changing, &held->vps);
+	}
+	return cli->json ? set_print(&held->vps, changes, knobs, dry, err) : 0;
 }
 
 int cmd_set(struct cli *cli, struct err *err)
 {
 	own_node node = node_none();
 	own_held held = held_none();
-	own_vps changed = { 0 };
-	struct wanted wanted = { 0 };
-	struct status status;
+	json_t *changes, *knobs;
+	int result;
 
 	if (cli_expect(cli, 1, 1, err) < 0 || refuse_fixed(cli, err) < 0 ||
 	    node_open(&node, cli->config, err) < 0 ||
 	    vps_hold(&node, cli->args[0], "set", &held, err) < 0)
 		return -1;
-	changed = held.vps;
-	changed.ssh_keys = held.vps.ssh_keys ? xstrdup(held.vps.ssh_keys) : NULL;
-	if (fields_apply(cli, &changed, &wanted, err) < 0 ||
-	    vps_check(&node, &changed, err) < 0)
-		return fail_in(err, "%s", held.vps.name);
-
-	runtime_status(held.vps.id, held.place.run, &status);
-	bool dry = cli_option(cli, "dry-run") != NULL;
-	if (changes_print(cli, &held.vps, &changed, status.init != 0) == 0) {
-		cli_say(cli, "%s: nothing to change", held.vps.name);
-		return 0;
-	}
-	if (dry)
-		return 0;
-
-	/* the kernel first: what it refuses is not written down */
-	if (status.init && runtime_limit(&changed, &held.place, err) < 0)
-		return fail_in(err, "%s: nothing was changed", held.vps.name);
-	if (vps_save(&node, &changed, err) < 0)
-		return fail_in(err, "%s", held.vps.name);
-	vps_log(&node, held.vps.name, "changed");
-	return 0;
+	changes = json_array();
+	knobs = json_array();
+	result = set_held(cli, &node, &held, changes, knobs, err);
+	json_decref(changes);
+	json_decref(knobs);
+	return result < 0 ? fail_in(err, "%s: set", held.vps.name) : 0;
 }

@@ -21,7 +21,8 @@ enum {
 	COMMAND_REST = 1 << 0,	 /* what follows the target is not ours to read */
 	COMMAND_FIELDS = 1 << 1, /* takes the options of vps.conf(5) */
 	COMMAND_HIDDEN = 1 << 2,
-	COMMAND_LATE = 1 << 3, /* its options may also stand behind the target */
+	COMMAND_LATE = 1 << 3,	 /* its options may also stand behind the target */
+	COMMAND_LIMITS = 1 << 4, /* takes those of them that a plan may give */
 };
 
 struct command;
@@ -72,6 +73,9 @@ const char *cli_option(const struct cli *cli, const char *name);
 /* As above, as seconds; @standard when it was not given. */
 int cli_seconds(const struct cli *cli, const char *name, unsigned standard, unsigned *seconds,
 		struct err *err);
+
+/* --force admits what does not fit. */
+enum admission cli_admission(const struct cli *cli);
 
 /* Exactly @count arguments, or the usage line as error. */
 int cli_expect(const struct cli *cli, int min, int max, struct err *err);
@@ -128,9 +132,23 @@ int awake_load(const struct node *node, const char *target, struct vps *vps, pid
 /* A reader that meets a VPS without monitor gives it one, if nobody is at it. */
 void adopt_quietly(const struct node *node, const char *name, const struct status *status);
 
-/* Options of create and set into @vps; see cmd_create.c. */
-int fields_apply(const struct cli *cli, struct vps *vps, struct wanted *wanted,
-		 struct err *err);
+/*
+ * Options of create and set into @vps; see cmd_create.c.  A value "plan" is that of @plan,
+ * which may be NULL when plan_is_asked() says that it is not needed.
+ */
+int fields_apply(const struct cli *cli, const struct vps *plan, struct vps *vps,
+		 struct wanted *wanted, struct err *err);
+bool plan_is_asked(const struct cli *cli);
+
+/* Tell the changes of a VPS, a line each; see cmd_set.c. */
+struct changing {
+	const struct cli *cli;
+	const struct vps *vps;
+	bool running;
+	json_t *json; /* an array that gets an object for each */
+};
+
+unsigned changes_tell(struct changing *changing, const struct vps *before);
 
 /* Read standard input's first line as a password, or ask twice on a terminal. */
 int password_read(const struct cli *cli, char *password, size_t size, struct err *err);
@@ -138,6 +156,7 @@ int password_set(const struct held *held, const char *user, const char *password
 		 struct err *err);
 
 int cmd_boot(struct cli *cli, struct err *err);
+int cmd_capacity(struct cli *cli, struct err *err);
 int cmd_console(struct cli *cli, struct err *err);
 int cmd_create(struct cli *cli, struct err *err);
 int cmd_destroy(struct cli *cli, struct err *err);
@@ -159,7 +178,10 @@ int cmd_log(struct cli *cli, struct err *err);
 int cmd_names(struct cli *cli, struct err *err);
 int cmd_passwd(struct cli *cli, struct err *err);
 int cmd_pid(struct cli *cli, struct err *err);
+int cmd_plan_create(struct cli *cli, struct err *err);
 int cmd_plan_list(struct cli *cli, struct err *err);
+int cmd_plan_remove(struct cli *cli, struct err *err);
+int cmd_plan_set(struct cli *cli, struct err *err);
 int cmd_plan_show(struct cli *cli, struct err *err);
 int cmd_ps(struct cli *cli, struct err *err);
 int cmd_pull(struct cli *cli, struct err *err);

@@ -14,6 +14,11 @@ const struct option_row common_options[] = {
 	{ 0 },
 };
 
+#define FORCE                                                                                  \
+	{                                                                                      \
+		"force", 'f', NULL, "even if the node has promised too much then"              \
+	}
+
 #define ALL                                                                                    \
 	{                                                                                      \
 		"all", 'a', NULL, "every VPS of this node"                                     \
@@ -23,16 +28,25 @@ static const struct option_row create_options[] = {
 	{ "start", 0, NULL, "start it" },
 	{ "wait", 0, "SECONDS", "with --start: until it has booted" },
 	{ "password-stdin", 0, NULL, "read root's password from standard input" },
+	FORCE,
 	{ 0 },
 };
 
 static const struct option_row set_options[] = {
-	{ "dry-run", 0, NULL, "only say what would change" },
+	{ "dry-run", 'n', NULL, "only say what would change, and what would be written where" },
+	FORCE,
+	{ 0 },
+};
+
+static const struct option_row plan_set_options[] = {
+	{ "dry-run", 'n', NULL, "only say which VPSs would change, and how" },
+	FORCE,
 	{ 0 },
 };
 
 static const struct option_row start_options[] = {
 	ALL,
+	FORCE,
 	{ "wait", 0, "SECONDS", "until it has booted" },
 	{ 0 },
 };
@@ -194,10 +208,18 @@ const struct command commands[] = {
 	  cmd_image_show },
 	{ "image remove", "image rm", "image", "IMAGE...", "remove images that no VPS uses",
 	  NULL, 0, cmd_image_remove },
+	{ "plan create", NULL, "plan", "PLAN", "make a plan", NULL, COMMAND_LIMITS,
+	  cmd_plan_create },
+	{ "plan set", NULL, "plan", "PLAN", "change a plan and the VPSs that have it",
+	  plan_set_options, COMMAND_LIMITS, cmd_plan_set },
 	{ "plan list", "plan ls", "plan", "", "plans in a table", table_options, 0,
 	  cmd_plan_list },
-	{ "plan show", "plan info", "plan", "PLAN", "what a plan gives", NULL, 0,
+	{ "plan show", "plan info", "plan", "PLAN", "what a plan gives, and to whom", NULL, 0,
 	  cmd_plan_show },
+	{ "plan remove", "plan rm", "plan", "PLAN...", "remove plans that no VPS has", NULL, 0,
+	  cmd_plan_remove },
+	{ "capacity", NULL, "plan", "", "what the node has, has promised, and can yet",
+	  table_options, 0, cmd_capacity },
 
 	{ "init", NULL, "node", "", "set this machine up", init_options, 0, cmd_init },
 	{ "boot", NULL, "node", "", "start the VPSs that belong up, as at boot", boot_options,

@@ -555,14 +555,56 @@ static json_t *limits_met_json(const struct view *v)
 			 figure_json(UNIT_COUNT, u->refused));
 }
 
+static json_t *io_json(const struct io_limit *limit)
+{
+	return json_pack("{s:I,s:I}", "bytes", (json_int_t)limit->bytes, "ops",
+			 (json_int_t)limit->ops);
+}
+
+json_t *vps_limits_json(const struct vps *vps)
+{
+	const struct limits *l = &vps->limits;
+
+	return json_pack(
+	    "{s:f,s:i,s:I,s:I,s:i,s:I,s:i,s:o,s:o,s:i,s:I,s:I,s:I}", "cpus", l->cpus / 100.0,
+	    "weight", (int)cgroup_weight(l), "memory", (json_int_t)l->memory, "swap",
+	    (json_int_t)l->swap, "tasks", (int)l->tasks, "disk", (json_int_t)vps->volume.size,
+	    "inodes", (int)vps->volume.inodes, "io_read", io_json(&l->io_read), "io_write",
+	    io_json(&l->io_write), "io_weight", (int)(l->io_weight ? l->io_weight : 100),
+	    "rate_in", (json_int_t)vps->link.rate_in, "rate_out",
+	    (json_int_t)vps->link.rate_out, "traffic", (json_int_t)vps->traffic);
+}
+
 static json_t *limits_json(const struct view *v)
 {
-	const struct limits *l = &v->vps->limits;
+	return vps_limits_json(v->vps);
+}
 
-	return json_pack("{s:f,s:i,s:I,s:I,s:i,s:I,s:i}", "cpus", l->cpus / 100.0, "weight",
-			 (int)(l->weight ? l->weight : 100), "memory", (json_int_t)l->memory,
-			 "swap", (json_int_t)l->swap, "tasks", (int)l->tasks, "disk",
-			 (json_int_t)v->vps->volume.size, "inodes", (int)v->vps->volume.inodes);
+json_t *vps_overrides_json(const struct vps *vps)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < vps_fields_count; i++) {
+		if (vps->overrides & field_bit(&vps_fields[i]))
+			json_array_append_new(list, json_string(vps_fields[i].key));
+	}
+	return list;
+}
+
+static json_t *overrides_json(const struct view *v)
+{
+	return vps_overrides_json(v->vps);
+}
+
+static void overrides_text(const struct view *v, char *text, size_t size)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < vps_fields_count && used < size; i++) {
+		if (v->vps->overrides & field_bit(&vps_fields[i]))
+			used += (size_t)snprintf(text + used, size - used, "%s%s",
+						 used ? ", " : "", vps_fields[i].key);
+	}
 }
 
 /* Limits that were asked for and that this host cannot hold. */
@@ -574,6 +616,30 @@ static unsigned unenforced(const struct view *v)
 		   : v->lacks & cgroup_asked(&v->vps->limits);
 }
 
+static bool is_traffic_unmet(const struct vps *vps)
+{
+	return vps->traffic != 0;
+}
+
+/* A weight that was given counts as it is, whatever was guaranteed. */
+static bool is_guarantee_unmet(const struct vps *vps)
+{
+	struct limits needed = vps->limits;
+
+	needed.weight = 0;
+	return vps->limits.cpus_guaranteed &&
+	       cgroup_weight(&vps->limits) < cgroup_weight(&needed);
+}
+
+/* Promised, and not held to by anything. */
+static const struct {
+	const char *key, *why;
+	bool (*is_so)(const struct vps *vps);
+} unmet[] = {
+	{ "cpu-guaranteed", "its weight is worth less", is_guarantee_unmet },
+	{ "traffic", "it is not metered yet", is_traffic_unmet },
+};
+
 static void unenforced_text(const struct view *v, char *text, size_t size)
 {
 	unsigned bits = unenforced(v);
@@ -583,6 +649,11 @@ static void unenforced_text(const struct view *v, char *text, size_t size)
 		if (bits & bit)
 			used += (size_t)snprintf(text + used, size - used, "%s%s",
 						 used ? ", " : "", limit_name((enum limit)bit));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(unmet) && used < size; i++) {
+		if (unmet[i].is_so(v->vps))
+			used += (size_t)snprintf(text + used, size - used, "%s%s (%s)",
+						 used ? ", " : "", unmet[i].key, unmet[i].why);
 	}
 }
 
@@ -594,6 +665,10 @@ static json_t *unenforced_json(const struct view *v)
 	for (unsigned bit = 1; bit <= bits; bit <<= 1) {
 		if (bits & bit)
 			json_array_append_new(list, json_string(limit_name((enum limit)bit)));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(unmet); i++) {
+		if (unmet[i].is_so(v->vps))
+			json_array_append_new(list, json_string(unmet[i].key));
 	}
 	return list;
 }
@@ -636,11 +711,51 @@ static json_t *pending_json(const struct view *v)
 	return list;
 }
 
-/* Nothing is guaranteed yet but what a limit leaves to others. */
+/* "0.1 CPU, 256M memory" */
+static void guarantees_text(const struct view *v, char *text, size_t size)
+{
+	const struct limits *l = &v->vps->limits;
+	char cpus[16], memory[16];
+
+	cpus_print(l->cpus_guaranteed, cpus, sizeof(cpus));
+	size_human(l->memory_guaranteed, memory, sizeof(memory));
+	if (l->cpus_guaranteed)
+		snprintf(text, size, "%s CPU%s%s%s", cpus, l->memory_guaranteed ? ", " : "",
+			 l->memory_guaranteed ? memory : "",
+			 l->memory_guaranteed ? " memory" : "");
+	else if (l->memory_guaranteed)
+		snprintf(text, size, "%s memory", memory);
+}
+
 static json_t *guarantees_json(const struct view *v)
 {
-	(void)v;
-	return json_pack("{s:f,s:i}", "cpus", 0.0, "memory", 0);
+	return json_pack("{s:f,s:I}", "cpus", v->vps->limits.cpus_guaranteed / 100.0, "memory",
+			 (json_int_t)v->vps->limits.memory_guaranteed);
+}
+
+/* What the ledger counts of it; no limit is null. */
+static json_t *promised_json(const struct view *v)
+{
+	json_t *guaranteed = json_object(), *max = json_object();
+	struct claim claim;
+
+	claim_of(v->vps, &claim);
+	for (unsigned r = 0; r <= RESOURCE_TRAFFIC; r++) {
+		const char *name = resource_name(r);
+		double number = resource_number(r, claim.max[r]);
+
+		json_object_set_new(max, name,
+				    claim.whole[r]	 ? json_null()
+				    : r == RESOURCE_CPUS ? json_real(number)
+							 : json_integer((json_int_t)number));
+		if (r == RESOURCE_CPUS)
+			json_object_set_new(guaranteed, name,
+					    json_real(resource_number(r, claim.guaranteed[r])));
+		else if (r == RESOURCE_MEMORY)
+			json_object_set_new(guaranteed, name,
+					    json_integer((json_int_t)claim.guaranteed[r]));
+	}
+	return json_pack("{s:o,s:o}", "guaranteed", guaranteed, "max", max);
 }
 
 static void restart_text(const struct view *v, char *text, size_t size)
@@ -716,6 +831,7 @@ const struct column columns[] = {
 	{ "STATE", "state", "state", IN_LIST | IN_SHOW, state_text, state_json },
 	{ "ERROR", "error", "error", IN_SHOW, error_text, error_json },
 	{ "PLAN", "plan", "plan", IN_LIST | IN_SHOW, plan_text, plan_json },
+	{ "OVERRIDES", "overrides", "its own", IN_SHOW, overrides_text, overrides_json },
 	{ "IMAGE", "image", "image", IN_SHOW, image_text, image_json },
 	{ "DIGEST", "digest", "digest", IN_SHOW, digest_text, digest_json },
 	{ "HOSTNAME", "hostname", "host name", IN_SHOW, hostname_text, hostname_json },
@@ -725,6 +841,7 @@ const struct column columns[] = {
 	{ "INTERFACE", "interface", "interface", IN_SHOW, interface_text, interface_json },
 	{ "CPUS", "cpus", "CPUs", IN_LIST | IN_SHOW | RIGHT, cpus_text, cpus_json },
 	{ "WEIGHT", "weight", "CPU weight", IN_SHOW | RIGHT, weight_text, weight_json },
+	{ "GUARANTEES", "guarantees", "guaranteed", IN_SHOW, guarantees_text, guarantees_json },
 	{ "MEMORY", "memory", "memory", IN_LIST | IN_SHOW | RIGHT | NEED_MEMORY, memory_text,
 	  memory_json },
 	{ "SWAP", "swap", "swap", IN_SHOW | RIGHT, swap_text, swap_json },
@@ -752,7 +869,7 @@ const struct column columns[] = {
 	{ "STARTED", "started", "started", IN_SHOW, started_text, started_json },
 	{ "LIMITS", "limits", NULL, 0, NULL, limits_json },
 	{ "VIEWREASON", "view_reason", NULL, 0, NULL, view_reason_json },
-	{ "GUARANTEES", "guarantees", NULL, 0, NULL, guarantees_json },
+	{ "PROMISED", "promised", NULL, 0, NULL, promised_json },
 };
 const size_t columns_count = ARRAY_SIZE(columns);
 

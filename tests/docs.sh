@@ -119,8 +119,10 @@ while read -r command; do
 		continue
 	fi
 	flags_of <"$work/block" >"$work/flags"
-	# "set" has the options of "create" from --image on, and says so
-	[ "$command" != set ] || block_of create | flags_of >>"$work/flags"
+	# these have options of "create", and say so
+	case $command in
+	set | 'plan create' | 'plan set') block_of create | flags_of >>"$work/flags" ;;
+	esac
 	check "$manual, $command" "$(
 		options_of "$command" | lacking "the command's options" "$work/flags"
 		for alias in $(aliases_of "$command" | tr ' ' '_'); do
@@ -130,7 +132,10 @@ while read -r command; do
 		done
 	)"
 	# and nothing that has gone
-	[ "$command" = set ] || check "$manual, $command, the other way" "$(
+	case $command in
+	set | 'plan create' | 'plan set') continue ;;
+	esac
+	check "$manual, $command, the other way" "$(
 		options_of "$command" >"$work/real"
 		lacking "'nodectl help $command'" "$work/real" <"$work/flags"
 	)"

@@ -120,7 +120,7 @@ Test(commands, have_a_usage_with_all_their_options)
 			cr_expect_not_null(strstr(text, name), "%s %s", commands[c].name, name);
 		}
 		cr_expect_eq(strstr(text, "--memory SIZE") != NULL,
-			     (commands[c].flags & COMMAND_FIELDS) != 0);
+			     (commands[c].flags & (COMMAND_FIELDS | COMMAND_LIMITS)) != 0);
 		free(text);
 	}
 }

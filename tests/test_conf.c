@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "err.h"
+#include "own.h"
+#include "str.h"
 
 static struct err err;
 static char seen[400];
@@ -117,4 +119,30 @@ Test(conf, a_long_line_is_cut_in_the_message_only)
 	text[sizeof(text) - 1] = 0;
 	cr_expect_eq(conf_parse(text, note, seen, &err), -1);
 	cr_expect_lt(strlen(err.msg), 120);
+}
+
+static void put(const char *text, const char *key, bool commented, const char *expected)
+{
+	own_str result = conf_put(xstrdup(text), key, "7", commented);
+
+	cr_expect_str_eq(result, expected);
+}
+
+Test(conf, a_value_is_put_where_its_key_is_and_all_else_stays)
+{
+	put("# a\n\n  b= 1\nbb = 2\n# c", "b", false, "# a\n\nb = 7\nbb = 2\n# c");
+	put("b = 1", "b", false, "b = 7");
+	put("bb = 1\n", "bb", false, "bb = 7\n");
+}
+
+Test(conf, a_new_key_is_put_at_the_end)
+{
+	put("", "b", false, "b = 7\n");
+	put("a = 1", "b", false, "a = 1\nb = 7\n");
+	put("bb = 1\n#b = 2\n", "b", false, "bb = 1\n#b = 2\nb = 7\n");
+}
+
+Test(conf, a_commented_key_is_a_place_where_that_is_wanted)
+{
+	put("# b is this\n#b = 2\n", "b", true, "# b is this\nb = 7\n");
 }

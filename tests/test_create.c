@@ -43,7 +43,7 @@ static int apply(const char *const *words)
 		cli.options[cli.options_count++].value = words[i + 1];
 	}
 	memset(&err, 0, sizeof(err));
-	result = fields_apply(&cli, &vps, &wanted, &err);
+	result = fields_apply(&cli, NULL, &vps, &wanted, &err);
 	cli_free(&cli);
 	return result;
 }

@@ -117,13 +117,14 @@ Test(kinds, a_path_is_absolute)
 	refuses_all(&kind_path, garbage, ARRAY_SIZE(garbage));
 }
 
-Test(kinds, a_weight_lies_between_1_and_10000)
+Test(kinds, a_weight_lies_between_1_and_10000_or_is_not_given)
 {
 	takes(&kind_weight, "1");
 	takes(&kind_weight, "10000");
 	prints(&kind_weight, "k = 10000\n");
-	refuses(&kind_weight, "0");
 	refuses(&kind_weight, "10001");
+	takes(&kind_weight, "0");
+	prints(&kind_weight, "");
 }
 
 Test(kinds, a_weight_that_is_not_set_is_not_printed)

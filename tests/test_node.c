@@ -43,8 +43,11 @@ Test(node, a_subnet_is_all_that_must_be_said)
 	cr_expect_eq(node.ssh_port, 22000);
 	cr_expect_str_eq(node.plan, "small");
 	cr_expect_str_eq(node.image, "debian-12");
-	cr_expect_eq(node.reserve_memory, 512u << 20);
-	cr_expect_eq(node.reserve_disk, 2ull << 30);
+	cr_expect_eq(node.promise.reserve_memory, 512u << 20);
+	cr_expect_eq(node.promise.reserve_disk, 2ull << 30);
+	cr_expect_eq(node.promise.ratio_cpus, 1600);
+	cr_expect_eq(node.promise.ratio_memory, 400);
+	cr_expect_eq(node.promise.traffic, 0);
 }
 
 Test(node, no_descriptor_of_one_that_was_only_parsed_is_open)
@@ -70,7 +73,9 @@ Test(node, every_key_lands_in_its_member)
 			     "subnet6 = fd00::1/64\nids = 100-199\nssh-port = 0\n"
 			     "nameserver = 192.0.2.1\nnameserver = 192.0.2.2\nplan = nano\n"
 			     "image = mini\nreserve-memory = 1G\nreserve-disk = 5G\n"
-			     "reserve-cpus = 0.5\n");
+			     "reserve-cpus = 0.5\nreserve-tasks = 99\nratio-cpus = 8\n"
+			     "ratio-memory = 1.5\nratio-disk = 2\nratio-tasks = 3\n"
+			     "ratio-traffic = 0\ntraffic = 20T\n");
 	cr_expect_str_eq(node.storage, "/srv/vps");
 	cr_expect_str_eq(node.run, "/run/other");
 	cr_expect_str_eq(node.bridge.name, "br7");
@@ -82,9 +87,16 @@ Test(node, every_key_lands_in_its_member)
 	cr_expect_eq(node.nameserver[1].bytes[3], 2);
 	cr_expect_str_eq(node.plan, "nano");
 	cr_expect_str_eq(node.image, "mini");
-	cr_expect_eq(node.reserve_memory, 1u << 30);
-	cr_expect_eq(node.reserve_disk, 5ull << 30);
-	cr_expect_eq(node.reserve_cpus, 50);
+	cr_expect_eq(node.promise.reserve_memory, 1u << 30);
+	cr_expect_eq(node.promise.reserve_disk, 5ull << 30);
+	cr_expect_eq(node.promise.reserve_cpus, 50);
+	cr_expect_eq(node.promise.reserve_tasks, 99);
+	cr_expect_eq(node.promise.ratio_cpus, 800);
+	cr_expect_eq(node.promise.ratio_memory, 150);
+	cr_expect_eq(node.promise.ratio_disk, 200);
+	cr_expect_eq(node.promise.ratio_tasks, 300);
+	cr_expect_eq(node.promise.ratio_traffic, 0);
+	cr_expect_eq(node.promise.traffic, 20ull << 40);
 }
 
 Test(node, an_unknown_key_is_named_with_its_line)
@@ -96,6 +108,8 @@ Test(node, a_bad_value_is_named_with_line_and_key)
 {
 	refused("subnet = ten\n", "line 1: subnet: 'ten' is not an address");
 	refused(SUBNET "storage = srv\n", "line 2: storage: 'srv' is not an absolute path");
+	refused(SUBNET "ratio-cpus = much\n",
+		"line 2: ratio-cpus: 'much' is not a ratio (like 4 or 1.5)");
 	refused(SUBNET "plan = A\n",
 		"line 2: plan: 'A' is not a name (a-z, 0-9, '-' inside, at most 63, not all "
 		"digits)");
@@ -185,66 +199,6 @@ Test(node, the_bridge_has_a_name_that_an_interface_can_have)
 		refused(text, message);
 	}
 	parsed(&node, SUBNET "bridge = 012345678901234\n");
-}
-
-TestSuite(plan, .init = scratch_make, .fini = scratch_remove);
-
-static void plans_in_scratch(struct node *node)
-{
-	parsed(node, SUBNET);
-	str_format(node->plans, sizeof(node->plans), "%s", scratch_path);
-}
-
-Test(plan, is_read_from_the_nodes_directory_and_remembered)
-{
-	own_node node;
-	own_vps vps;
-
-	plans_in_scratch(&node);
-	vps_init(&vps);
-	scratch_put(scratch, "big.conf", "memory = 64G\n");
-	cr_expect_eq(plan_load(&node, "big", &vps, &err), 0, "%s", err.msg);
-	cr_expect_eq(vps.limits.memory, 64ull << 30);
-	cr_expect_str_eq(vps.plan, "big");
-}
-
-Test(plan, that_does_not_exist_is_named)
-{
-	own_node node;
-	own_vps vps;
-	own_str message = xasprintf("there is no plan 'huge' in %s", scratch_path);
-
-	plans_in_scratch(&node);
-	vps_init(&vps);
-	cr_expect_eq(plan_load(&node, "huge", &vps, &err), -1);
-	cr_expect_eq(err.kind, ERR_VALUE);
-	cr_expect_str_eq(err.msg, message);
-	cr_expect_str_eq(vps.plan, "");
-}
-
-Test(plan, name_cannot_lead_out_of_the_directory)
-{
-	own_node node;
-	own_vps vps;
-
-	plans_in_scratch(&node);
-	vps_init(&vps);
-	cr_expect_eq(plan_load(&node, "../../etc/passwd", &vps, &err), -1);
-	cr_expect_str_eq(err.msg, "'../../etc/passwd' is not a plan's name");
-}
-
-Test(plan, with_a_mistake_is_named_with_its_file_and_line)
-{
-	own_node node;
-	own_vps vps;
-	own_str message =
-	    xasprintf("%s/odd.conf: line 2: 'ip' does not belong here", scratch_path);
-
-	plans_in_scratch(&node);
-	vps_init(&vps);
-	scratch_put(scratch, "odd.conf", "cpus = 1\nip = auto\n");
-	cr_expect_eq(plan_load(&node, "odd", &vps, &err), -1);
-	cr_expect_str_eq(err.msg, message);
 }
 
 Test(node, a_key_that_is_no_list_must_not_come_twice)

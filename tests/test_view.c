@@ -158,3 +158,35 @@ Test(view, as_json_gives_numbers_as_numbers)
 	cr_expect(json_is_null(json_object_get(object, "error")));
 	json_decref(object);
 }
+
+Test(view, what_is_promised_and_not_met_is_told_with_the_reason)
+{
+	struct vps vps = example();
+	const struct view view = { .vps = &vps };
+	char text[512] = "";
+
+	shows(&view, "UNENFORCED", "");
+	vps.traffic = 1;
+	shows(&view, "UNENFORCED", "traffic (it is not metered yet)");
+	vps.limits.cpus_guaranteed = 50;
+	vps.limits.weight = 1;
+	column_of("UNENFORCED")->text(&view, text, sizeof(text));
+	cr_expect(strstr(text, "cpu-guaranteed (its weight is worth less)"), "%s", text);
+	vps.limits.weight = 0;
+	shows(&view, "UNENFORCED", "traffic (it is not metered yet)");
+}
+
+Test(view, guarantees_and_what_is_its_own_are_told)
+{
+	struct vps vps = example();
+	const struct view view = { .vps = &vps };
+
+	shows(&view, "GUARANTEES", "");
+	shows(&view, "OVERRIDES", "");
+	vps.limits.memory_guaranteed = 64u << 20;
+	shows(&view, "GUARANTEES", "64M memory");
+	vps.limits.cpus_guaranteed = 5;
+	shows(&view, "GUARANTEES", "0.05 CPU, 64M memory");
+	vps.overrides = field_bit(field_find("memory")) | field_bit(field_find("traffic"));
+	shows(&view, "OVERRIDES", "memory, traffic");
+}

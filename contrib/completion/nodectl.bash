@@ -15,23 +15,29 @@ _nodectl_verbs()
 		_nodectl_words build import list ls show info remove rm
 		;;
 	plan)
-		_nodectl_words list ls show info
+		_nodectl_words create set list ls show info remove rm
 		;;
 	'')
 		_nodectl_words create start stop restart reboot kill freeze pause thaw resume
 		_nodectl_words destroy rm delete list ls show info status usage ps pid log exec enter console
-		_nodectl_words ssh passwd push pull set image plan init boot shutdown
+		_nodectl_words ssh passwd push pull set image plan capacity init boot shutdown
 		_nodectl_words doctor selftest repair help
 		;;
 	esac
 }
 
-# What 'create' and 'set' share: the keys of vps.conf(5) that are options.
-_nodectl_fields()
+# What a plan may give.
+_nodectl_limits()
 {
 	_nodectl_words --cpus --cpu-guaranteed --weight --memory --memory-guaranteed --swap --tasks
 	_nodectl_words --io-read --io-write --io-weight --rate-in --rate-out --traffic
-	_nodectl_words --hostname --nameserver --init
+}
+
+# What 'create' and 'set' share: the keys of vps.conf(5) that are options.
+_nodectl_fields()
+{
+	_nodectl_limits
+	_nodectl_words --plan --hostname --nameserver --init
 	_nodectl_words --stop-signal --stop-timeout --restart --onboot --order --allow-unenforced
 }
 
@@ -46,15 +52,23 @@ _nodectl_options()
 	case $1 in
 	create)
 		_nodectl_fields
-		_nodectl_words --image --plan --disk --inodes --ip --ip6 --publish --ssh-key
-		_nodectl_words --start --wait --password-stdin
+		_nodectl_words --image --disk --inodes --ip --ip6 --publish --ssh-key
+		_nodectl_words --start --wait --password-stdin -f --force
 		;;
 	set)
 		_nodectl_fields
-		_nodectl_words --dry-run
+		_nodectl_words -n --dry-run -f --force
+		;;
+	'plan create')
+		_nodectl_limits
+		_nodectl_words --disk --inodes
+		;;
+	'plan set')
+		_nodectl_limits
+		_nodectl_words --disk --inodes -n --dry-run -f --force
 		;;
 	start)
-		_nodectl_words -a --all --wait
+		_nodectl_words -a --all -f --force --wait
 		;;
 	stop | shutdown)
 		_nodectl_words -a --all -t --timeout -f --force
@@ -86,7 +100,7 @@ _nodectl_options()
 	'image build')
 		_nodectl_words --suite --mirror --include --init --name
 		;;
-	ps | doctor | 'image list' | 'image ls' | 'plan list' | 'plan ls')
+	ps | doctor | capacity | 'image list' | 'image ls' | 'plan list' | 'plan ls')
 		_nodectl_words -H --no-header
 		;;
 	init)
@@ -103,8 +117,9 @@ _nodectl_options()
 
 _nodectl_columns()
 {
-	_nodectl_words ID NAME STATE ERROR PLAN IMAGE DIGEST HOSTNAME IPV4 IPV6 PUBLISH INTERFACE CPUS
-	_nodectl_words WEIGHT MEMORY SWAP TASKS DISK TRAFFIC UPTIME CPU MET PID MONITOR IDS CGROUP RESTART
+	_nodectl_words ID NAME STATE ERROR PLAN OVERRIDES IMAGE DIGEST HOSTNAME IPV4 IPV6 PUBLISH
+	_nodectl_words INTERFACE CPUS WEIGHT GUARANTEES MEMORY SWAP TASKS DISK TRAFFIC UPTIME CPU MET
+	_nodectl_words PID MONITOR IDS CGROUP RESTART
 	_nodectl_words ONBOOT PENDING VIEW UNENFORCED UUID CREATED STARTED
 }
 
@@ -227,8 +242,11 @@ _nodectl_argument()
 	'image remove' | 'image rm')
 		words=$(_nodectl_names image)
 		;;
-	'plan show' | 'plan info')
+	'plan set' | 'plan show' | 'plan info')
 		[ "$2" = 0 ] && words=$(_nodectl_names plan)
+		;;
+	'plan remove' | 'plan rm')
+		words=$(_nodectl_names plan)
 		;;
 	help)
 		[ "$2" = 0 ] && words=$(_nodectl_verbs '')

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "change.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cgroups.h"
+#include "err.h"
+#include "io.h"
+#include "ledger.h"
+#include "node.h"
+#include "own.h"
+#include "plan.h"
+#include "runtime.h"
+#include "str.h"
+
+static int rates_apply(const struct vps *vps, const struct place *place, struct err *err)
+{
+	(void)place;
+	return runtime_shape(vps, err);
+}
+
+/*
+ * What a running VPS takes at once.  apply brings the kernel to what a definition says, from
+ * whatever it is: it is used for going there, for going back, and after a crash.
+ */
+static const struct {
+	const char *name;
+	int (*apply)(const struct vps *vps, const struct place *place, struct err *err);
+} live[] = {
+	{ "limits", runtime_limit },
+	{ "rates", rates_apply },
+};
+
+/* All or nothing: what was changed before the one that was refused is taken back. */
+static int live_change(const struct vps *before, const struct vps *after,
+		       const struct place *place, struct err *err)
+{
+	struct err again;
+
+	for (size_t i = 0; i < ARRAY_SIZE(live); i++) {
+		if (live[i].apply(after, place, err) == 0)
+			continue;
+		for (size_t j = i + 1; j-- > 0;)
+			(void)live[j].apply(before, place, &again);
+		return -1;
+	}
+	return 0;
+}
+
+/* Kernel and ledger as the definition says; then the change is over. */
+static int by_definition(const struct node *node, const struct held *held, struct err *err)
+{
+	own_ledger ledger = ledger_none();
+	own_vps vps = { 0 };
+
+	if (vps_load(node, held->vps.name, &vps, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(live); i++) {
+		if (live[i].apply(&vps, &held->place, err) < 0)
+			return fail_in(err, "%s", live[i].name);
+	}
+	if (ledger_open(&ledger, node, err) < 0 || ledger_begin(&ledger, &vps, err) < 0)
+		return -1;
+	ledger_end(&ledger, &vps, true);
+	(void)unlinkat(held->place.run, "intent", 0);
+	return 0;
+}
+
+void change_settle(const struct node *node, const struct held *held)
+{
+	struct err err;
+
+	if (by_definition(node, held, &err) == 0)
+		vps_log(node, held->vps.name, "settled a change that was cut off");
+	else
+		vps_log(node, held->vps.name, "a change was cut off, and is not settled: %s",
+			err.msg);
+}
+
+/* The definition, and with it the ledger. */
+static int write_down(const struct node *node, const struct vps *after,
+		      const struct wanted *wanted, struct ledger *ledger, struct err *err)
+{
+	own_fd naming = -1;
+
+	if (wanted->plan) {
+		naming = lock_take(node->vps, ".naming", "'nodectl set'\n", 10000, err);
+		if (naming < 0 || plan_is_current(node, after, err) < 0)
+			return -1;
+	}
+	if (ledger_open(ledger, node, err) < 0 ||
+	    ledger_admit(ledger, after, wanted->admission, err) < 0 ||
+	    ledger_begin(ledger, after, err) < 0 || vps_save(node, after, err) < 0)
+		return -1;
+	ledger_end(ledger, after, true);
+	return 0;
+}
+
+static int reserve(const struct node *node, const struct vps *after,
+		   const struct wanted *wanted, struct ledger *ledger, struct err *err)
+{
+	int result = -1;
+
+	if (ledger_open(ledger, node, err) == 0 &&
+	    ledger_admit(ledger, after, wanted->admission, err) == 0)
+		result = ledger_reserve(ledger, after, err);
+	ledger_close(ledger);
+	return result;
+}
+
+/*
+ * The kernel first: what it refuses is not written down.  From the intent on, whoever finds us
+ * gone brings kernel and ledger to what the definition says, the old or the new one.
+ */
+static int change_running(const struct node *node, struct held *held, const struct vps *after,
+			  const struct wanted *wanted, struct ledger *ledger, struct err *err)
+{
+	struct wanted admitted = *wanted;
+	own_ledger own = ledger_none();
+	struct err again;
+
+	admitted.admission = ADMIT_KNOWN;
+	if (file_replace_volatile(held->place.run, "intent", CHANGE_INTENT,
+				  strlen(CHANGE_INTENT), 0600, err) < 0)
+		return -1;
+	if (reserve(node, after, wanted, ledger, err) < 0) {
+		(void)unlinkat(held->place.run, "intent", 0);
+		return -1;
+	}
+	if (live_change(&held->vps, after, &held->place, err) == 0 &&
+	    write_down(node, after, &admitted, &own, err) == 0) {
+		(void)unlinkat(held->place.run, "intent", 0);
+		return 0;
+	}
+	ledger_close(&own);
+	(void)by_definition(node, held, &again);
+	return -1;
+}
+
+int node_change_check(const struct node *node, const struct vps *after,
+		      enum admission admission, struct err *err)
+{
+	own_ledger ledger = ledger_none();
+
+	if (ledger_open(&ledger, node, err) < 0)
+		return -1;
+	return ledger_admit(&ledger, after, admission, err);
+}
+
+struct line {
+	char text[400];
+	size_t used;
+};
+
+static void line_add(const struct field *field, const char *change, void *arg)
+{
+	struct line *line = arg;
+
+	(void)field;
+	if (line->used < sizeof(line->text))
+		line->used +=
+		    (size_t)snprintf(line->text + line->used, sizeof(line->text) - line->used,
+				     "%s%s", line->used ? ", " : "", change);
+}
+
+int node_change(const struct node *node, struct held *held, const struct vps *after,
+		const struct wanted *wanted, struct err *err)
+{
+	own_ledger ledger = ledger_none();
+	struct line line = { 0 };
+	struct status status;
+
+	if (vps_check(node, after, err) < 0)
+		return -1;
+	runtime_status(held->vps.id, held->place.run, &status);
+	if ((status.init ? change_running(node, held, after, wanted, &ledger, err)
+			 : write_down(node, after, wanted, &ledger, err)) < 0)
+		return -1;
+	ledger_close(&ledger);
+	(void)vps_changes(&held->vps, after, line_add, &line);
+	vps_log(node, after->name, "changed: %s", line.text);
+	ledger_log(&ledger, after->name);
+	return 0;
+}
+
+/* "memory = 2G"; what is not printed is none. */
+static char *change_line(const struct field *field, char *text)
+{
+	text[strcspn(text, "\n")] = 0;
+	if (*text)
+		return xstrdup(text);
+	return xasprintf("%s = %s", field->key, field->flags & FIELD_PLAN ? "0" : "none");
+}
+
+unsigned vps_changes(const struct vps *before, const struct vps *after,
+		     void (*each)(const struct field *field, const char *line, void *arg),
+		     void *arg)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < vps_fields_count; i++) {
+		const struct field *field = &vps_fields[i];
+		own_str old = field_text(before, field);
+		own_str new = field_text(after, field);
+		own_str line = NULL;
+		bool turned = (before->overrides ^ after->overrides) & field_bit(field);
+
+		/* which keys are its own is told with each of them */
+		if (field->offset == offsetof(struct vps, overrides))
+			continue;
+		if (strcmp(old, new) != 0)
+			line = change_line(field, new);
+		else if (turned)
+			line =
+			    xasprintf("%s is %s", field->key,
+				      after->overrides & field_bit(field) ? "its own now"
+									  : "the plan's now");
+		if (!line)
+			continue;
+		count++;
+		if (each)
+			each(field, line, arg);
+	}
+	return count;
+}
