@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/major.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "err.h"
@@ -244,12 +245,9 @@ static uint64_t refused_read(int parent, const char *name)
 	struct err ignored;
 
 	str_format(path, sizeof(path), "%s/pids.events.local", name);
-	if (faccessat(parent, path, F_OK, 0) < 0) {
+	if (!text_read(parent, path, text, sizeof(text)))
 		(void)refused_below(parent, name, &refused, &ignored);
-		return refused;
-	}
-	str_format(path, sizeof(path), "%s/pids.events", name);
-	if (text_read(parent, path, text, sizeof(text)))
+	else
 		(void)flat_value(text, "max", &refused);
 	return refused;
 }
@@ -259,12 +257,15 @@ int cgroup_read(struct cgroup_reader *reader, unsigned id, unsigned parts,
 {
 	struct cgroup_usage found;
 	char name[16], path[96], text[TEXT_MAX];
+	struct stat stat;
 
 	/* all bits set: each figure of it is FIGURE_UNKNOWN */
 	memset(&found, 0xff, sizeof(found));
 	str_format(name, sizeof(name), "%u", id);
-	if (faccessat(reader->parent[0], name, F_OK, 0) < 0)
+	if (fstatat(reader->parent[0], name, &stat, 0) < 0)
 		return fail(err, errno, "cannot open the group of %u", id);
+	if (parts & USAGE_STATE)
+		found.group = stat.st_ino;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(sources); i++) {
 		int parent = parts & sources[i].part ? source_parent(reader, &sources[i]) : -1;

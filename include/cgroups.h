@@ -66,8 +66,8 @@ struct cgroup_usage {
 	/* USAGE_CPU; periods are those of a cap, throttled those in which it was held back */
 	uint64_t cpu_usec, user_usec, system_usec;
 	uint64_t periods, throttled, throttled_usec;
-	/* USAGE_STATE: 0 or 1 */
-	uint64_t populated, frozen;
+	/* USAGE_STATE: 0 or 1; and a number that another group of the same VPS will not have */
+	uint64_t populated, frozen, group;
 	/* USAGE_MEMORY, in bytes */
 	uint64_t memory, memory_peak, swap;
 	/* USAGE_STAT: what the memory is; file pages read again after they were reclaimed */
@@ -225,6 +225,53 @@ int cgroup_reader_open(struct cgroup_reader *reader, struct err *err);
 void cgroup_reader_close(struct cgroup_reader *reader);
 int cgroup_read(struct cgroup_reader *reader, unsigned id, unsigned parts,
 		struct cgroup_usage *usage, struct err *err);
+
+/* What tells a monitor that its VPS has met a limit; -1 for what this host has not. */
+enum cgroup_watch_fd {
+	WATCH_MEMORY,	 /* has "oom_kill"; memory.events of cgroup2: POLLPRI */
+	WATCH_OOM,	 /* eventfd for memory.oom_control of v1: POLLIN */
+	WATCH_TASKS,	 /* has "max"; POLLPRI */
+	WATCH_TASKS_NOW, /* where that does not tell of each: to be looked at now and then */
+	WATCH_TASKS_MAX,
+	WATCH_COUNT,
+};
+
+struct cgroup_watch {
+	int fd[WATCH_COUNT]; /* O_CLOEXEC */
+};
+
+void cgroup_watch_open(unsigned id, struct cgroup_watch *watch);
+void cgroup_watch_close(struct cgroup_watch *watch);
+
+/* At which limit was a process killed for want of memory? */
+enum oom_where {
+	OOM_UNKNOWN, /* the kernel has not said, for there were too many */
+	OOM_VPS,
+	OOM_INSIDE, /* one that the tenant set in the VPS */
+	OOM_NODE,   /* the node itself had no memory left */
+};
+
+enum { OOM_STAT = 160 };
+
+/* One such process.  What is the tenant's word is escaped, and has no "'". */
+struct oom_kill {
+	uint64_t seq; /* of its line in the kernel's log */
+	pid_t pid;    /* on the node */
+	pid_t inside; /* in the VPS; 0: it had gone before we could ask */
+	char name[80];
+	uint64_t rss; /* bytes */
+	enum oom_where where;
+	uint64_t limit;	     /* bytes; 0: not known */
+	char stat[OOM_STAT]; /* "anon 60M, file 16K": what the memory was then, or "" */
+};
+
+/*
+ * Ask the kernel's log for kills in VPS @id, whose host ids are @first to @last, behind the
+ * record @after.  Returns how many there are, and the last of them in @kill.  A log that
+ * cannot be read has none.  Nothing that a tenant can bring into the log passes for one.
+ */
+unsigned cgroup_oom_kills(unsigned id, uid_t first, uid_t last, uint64_t after,
+			  struct oom_kill *kill);
 
 /* Freeze or thaw everything inside (cgroup.freeze of the outer group), and wait until it is so.
  */

@@ -364,5 +364,12 @@ int node_repair(const struct node *node, bool dry, void (*found)(const char *wha
 __attribute__((format(printf, 3, 4))) void vps_log(const struct node *node, const char *name,
 						   const char *fmt, ...);
 
+/*
+ * What the monitor executes when the VPS has met a limit: the log gets a line for processes
+ * that were killed for want of memory and one for refused tasks, if there are any that it does
+ * not tell of yet.  No lock; one at a time for each VPS.
+ */
+int vps_limits_met(const struct node *node, const char *name, struct err *err);
+
 /* The directory of a VPS, open. */
 int vps_dir(const struct node *node, const char *name, struct err *err);

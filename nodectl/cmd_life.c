@@ -201,3 +201,12 @@ int cmd_view(struct cli *cli, struct err *err)
 		return -1;
 	return node_view_keep(cli->config, err);
 }
+
+int cmd_event(struct cli *cli, struct err *err)
+{
+	own_node node = node_none();
+
+	if (cli_expect(cli, 1, 1, err) < 0 || node_open(&node, cli->config, err) < 0)
+		return -1;
+	return vps_limits_met(&node, cli->args[0], err);
+}

@@ -164,6 +164,7 @@ int cmd_doctor(struct cli *cli, struct err *err);
 int cmd_ended(struct cli *cli, struct err *err);
 int cmd_view(struct cli *cli, struct err *err);
 int cmd_enter(struct cli *cli, struct err *err);
+int cmd_event(struct cli *cli, struct err *err);
 int cmd_exec(struct cli *cli, struct err *err);
 int cmd_freeze(struct cli *cli, struct err *err);
 int cmd_image_build(struct cli *cli, struct err *err);

@@ -238,6 +238,8 @@ const struct command commands[] = {
 	  COMMAND_HIDDEN, cmd_ended },
 	{ "@view", NULL, NULL, "", "keep lxcfs running while a VPS does; started by nodectl",
 	  NULL, COMMAND_HIDDEN, cmd_view },
+	{ "@event", NULL, NULL, "NAME", "a limit was met; executed by the monitor", NULL,
+	  COMMAND_HIDDEN, cmd_event },
 	{ "@names", NULL, NULL, "vps|image|plan", "for completion", NULL, COMMAND_HIDDEN,
 	  cmd_names },
 };

@@ -61,6 +61,13 @@ int self_path(char *path, size_t size, struct err *err)
 	return 0;
 }
 
+_Static_assert(MONITOR_MEMORY + WATCH_COUNT == MONITOR_FDS, "one number for each");
+_Static_assert(MONITOR_OOM - MONITOR_MEMORY == WATCH_OOM &&
+		   MONITOR_TASKS - MONITOR_MEMORY == WATCH_TASKS &&
+		   MONITOR_TASKS_NOW - MONITOR_MEMORY == WATCH_TASKS_NOW &&
+		   MONITOR_TASKS_MAX - MONITOR_MEMORY == WATCH_TASKS_MAX,
+	       "in the same order");
+
 int handover(int monitor, const struct vps *vps, const struct place *place, int pidfd,
 	     int console, struct err *err)
 {
@@ -69,22 +76,29 @@ int handover(int monitor, const struct vps *vps, const struct place *place, int 
 	const char *const env[] = {
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL
 	};
-	const int from[] = { place->run, pidfd, console };
-	int high[ARRAY_SIZE(from)];
+	struct cgroup_watch watch;
+	int from[MONITOR_FDS - MONITOR_RUN] = { place->run, pidfd, console };
 
 	/* a VPS without its monitor loses its console and its reboots: the node's memory is
 	 * to be found elsewhere */
 	oom_score_set(-800);
 	if (self_path(self, sizeof(self), err) < 0)
 		return -1;
+	cgroup_watch_open(vps->id, &watch);
+	for (size_t i = 0; i < WATCH_COUNT; i++)
+		from[MONITOR_MEMORY - MONITOR_RUN + i] = watch.fd[i];
 
 	/* out of the way first: the numbers may be taken by each other */
-	for (size_t i = 0; i < ARRAY_SIZE(from); i++)
-		high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, MONITOR_FDS + 64);
 	monitor = fcntl(monitor, F_DUPFD_CLOEXEC, MONITOR_FDS + 64);
+	for (size_t i = 0; i < ARRAY_SIZE(from); i++)
+		from[i] = from[i] < 0 ? -1 : fcntl(from[i], F_DUPFD_CLOEXEC, MONITOR_FDS + 64);
 	for (size_t i = 0; i < ARRAY_SIZE(from); i++) {
-		if (high[i] < 0 || dup2(high[i], MONITOR_RUN + (int)i) < 0)
+		int to = MONITOR_RUN + (int)i;
+
+		if (from[i] >= 0 && dup2(from[i], to) < 0)
 			return fail(err, errno, "cannot hand a descriptor to the monitor");
+		if (from[i] < 0)
+			close(to);
 	}
 	if (close_range(MONITOR_FDS, ~0u, CLOSE_RANGE_CLOEXEC) < 0 || chdir("/") < 0)
 		return fail(err, errno, "cannot close descriptors");

@@ -13,7 +13,14 @@ enum {
 	MONITOR_RUN = 3,     /* the run directory */
 	MONITOR_PIDFD = 4,   /* guest init */
 	MONITOR_CONSOLE = 5, /* master of the guest's console */
-	MONITOR_FDS = 6,
+	/* as struct cgroup_watch of cgroups.h has them; those that the host has not are closed
+	 */
+	MONITOR_MEMORY = 6,
+	MONITOR_OOM = 7,
+	MONITOR_TASKS = 8,
+	MONITOR_TASKS_NOW = 9,
+	MONITOR_TASKS_MAX = 10,
+	MONITOR_FDS = 11,
 };
 
 /*
@@ -22,6 +29,12 @@ enum {
  *	NODECTL --config CONFIG @ended NAME reboot|poweroff|crash|unknown
  */
 #define MONITOR_ENDED "@ended"
+
+/*
+ * When a count of those has grown, a child of the monitor executes
+ *	NODECTL --config CONFIG @event NAME
+ */
+#define MONITOR_EVENT "@event"
 
 /*
  * "console.ring" in the run directory: this header, then RING_SIZE bytes.  @total counts all

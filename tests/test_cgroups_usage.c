@@ -155,8 +155,9 @@ static struct cgroup_reader pure(void)
 	    "low 1\nhigh 20\nmax 300\noom 4\noom_kill 2\n"
 	    "oom_group_kill 0\n");
 	put(top, "pids.current", "9\n");
-	put(top, "pids.events", "max 6\n");
-	put(top, "pids.events.local", "max 0\n");
+	/* with what limits of the tenant's own have refused */
+	put(top, "pids.events", "max 60\n");
+	put(top, "pids.events.local", "max 6\n");
 	put(top, "io.stat", io_stat);
 	put(top, "cpu.pressure", psi);
 	return reader;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "../monitor.h"
+#include "limits.h"
 
 /*
  * The monitor: parent of one guest init, keeper of its console.  Static, no
@@ -52,6 +53,7 @@ struct monitor {
 	long long tick;
 	int peer;  /* the console's other end, held so that it is never hung up */
 	bool hung; /* it is, and could not be held: look again later */
+	struct limits limits;
 };
 
 static long long now_ms(void)
@@ -313,9 +315,60 @@ static const char *reap(void)
 	return "unknown";
 }
 
+/* The monitor has one process beside init at most, and none that is not asked for. */
+static void event_tell(struct monitor *monitor)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		/* the standard ones are /dev/null; nothing else is for nodectl */
+		for (int fd = MONITOR_RUN; fd < MONITOR_FDS + CLIENTS + 8; fd++)
+			close(fd);
+		execl(monitor->nodectl, "nodectl", "--config", monitor->config, MONITOR_EVENT,
+		      monitor->name, NULL);
+		_exit(127);
+	}
+	monitor->limits.teller = pid > 0 ? pid : 0;
+}
+
+static void event_reap(struct monitor *monitor)
+{
+	if (monitor->limits.teller && waitpid(monitor->limits.teller, NULL, WNOHANG) != 0)
+		monitor->limits.teller = 0;
+}
+
+/* What init died of is to be told while its group is there; but nothing waits for long. */
+static void event_last(struct monitor *monitor)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+
+	limits_look(&monitor->limits, now_ms(), NULL);
+	for (int i = 0; i < 100; i++) {
+		event_reap(monitor);
+		if (!monitor->limits.teller && !monitor->limits.news)
+			return;
+		if (!monitor->limits.teller) {
+			monitor->limits.news = false;
+			event_tell(monitor);
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* In milliseconds, -1 for ever. */
+static int timeout_of(const struct monitor *monitor, bool quiet)
+{
+	int console = monitor->hung ? 1000 : quiet ? TICK_MS : -1;
+	int limits = limits_timeout(&monitor->limits, now_ms());
+
+	if (console < 0 || limits < 0)
+		return console < 0 ? limits : console;
+	return console < limits ? console : limits;
+}
+
 static void watch(struct monitor *monitor)
 {
-	enum { INIT, CONSOLE, LISTENER, FIRST };
+	enum { INIT, CONSOLE, LISTENER, LIMITS, FIRST = LIMITS + LIMITS_POLL };
 
 	for (;;) {
 		struct pollfd fds[FIRST + CLIENTS];
@@ -331,11 +384,12 @@ static void watch(struct monitor *monitor)
 		fds[CONSOLE] =
 		    (struct pollfd){ .fd = quiet ? -1 : MONITOR_CONSOLE, .events = POLLIN };
 		fds[LISTENER] = (struct pollfd){ .fd = monitor->listener, .events = POLLIN };
+		limits_poll(&monitor->limits, now_ms(), &fds[LIMITS]);
 		for (int i = 0; i < CLIENTS; i++)
 			fds[FIRST + i] =
 			    (struct pollfd){ .fd = monitor->client[i], .events = POLLIN };
 
-		if (poll(fds, FIRST + CLIENTS, monitor->hung ? 1000 : quiet ? TICK_MS : -1) < 0)
+		if (poll(fds, FIRST + CLIENTS, timeout_of(monitor, quiet)) < 0)
 			continue;
 		if (fds[CONSOLE].revents)
 			(void)console_read(monitor);
@@ -347,6 +401,10 @@ static void watch(struct monitor *monitor)
 		}
 		if (fds[INIT].revents)
 			return;
+		event_reap(monitor);
+		limits_look(&monitor->limits, now_ms(), &fds[LIMITS]);
+		if (limits_tell(&monitor->limits, now_ms()))
+			event_tell(monitor);
 	}
 }
 
@@ -381,6 +439,9 @@ int main(int argc, char *argv[])
 	}
 
 	peer_hold(&monitor);
+	/* as a successor we do not know what the monitor before us has told: nodectl does */
+	limits_open(&monitor.limits, now_ms());
+	limits_look(&monitor.limits, now_ms(), NULL);
 	watch(&monitor);
 	while (monitor.budget && console_read(&monitor))
 		;
@@ -389,6 +450,7 @@ int main(int argc, char *argv[])
 	intent = intent_look();
 	if (intent == INTENT_ALIVE)
 		return 0;
+	event_last(&monitor);
 	/* killed by a stop that was itself killed then: it was to stop, and did not crash */
 	if (intent == INTENT_CUT_OFF && strcmp(how, "crash") == 0)
 		how = "poweroff";
