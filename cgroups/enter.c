@@ -16,7 +16,7 @@ _Static_assert(CONTROLLER_COUNT == sizeof((struct cgroup_door *)NULL)->tasks / s
 
 struct cgroup_door cgroup_door_none(void)
 {
-	return (struct cgroup_door){ { -1, -1, -1, -1, -1, -1 } };
+	return (struct cgroup_door){ { -1, -1, -1, -1, -1, -1, -1 } };
 }
 
 static int door_open(const struct hierarchies *hierarchies, unsigned id,

@@ -21,6 +21,7 @@ static const char *const names[][2] = {
 	[CONTROLLER_IO] = { "blkio", "io" },
 	[CONTROLLER_CPUSET] = { "cpuset", "cpuset" },
 	[CONTROLLER_HUGETLB] = { "hugetlb", "hugetlb" },
+	[CONTROLLER_CPUACCT] = { "cpuacct", "cpu" },
 };
 _Static_assert(ARRAY_SIZE(names) == CONTROLLER_COUNT, "one name for each controller");
 

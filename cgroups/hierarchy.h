@@ -6,7 +6,8 @@
 
 struct err;
 
-/* The controllers that carry a limit of ours. */
+/* The controllers that carry a limit of ours; and one that on v1 counts what a VPS uses of each
+ * CPU, which lxcfs shows in /proc/stat. */
 enum controller {
 	CONTROLLER_CPU,
 	CONTROLLER_MEMORY,
@@ -14,6 +15,7 @@ enum controller {
 	CONTROLLER_IO, /* "blkio" on v1 */
 	CONTROLLER_CPUSET,
 	CONTROLLER_HUGETLB,
+	CONTROLLER_CPUACCT, /* part of "cpu" on v2 */
 	CONTROLLER_COUNT,
 };
 

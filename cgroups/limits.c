@@ -41,8 +41,8 @@ struct changes {
  * back if something else were refused.
  */
 static const enum controller order[] = {
-	CONTROLLER_HUGETLB, CONTROLLER_IO,  CONTROLLER_CPUSET,
-	CONTROLLER_PIDS,    CONTROLLER_CPU, CONTROLLER_MEMORY,
+	CONTROLLER_CPUACCT, CONTROLLER_HUGETLB, CONTROLLER_IO,	   CONTROLLER_CPUSET,
+	CONTROLLER_PIDS,    CONTROLLER_CPU,	CONTROLLER_MEMORY,
 };
 _Static_assert(ARRAY_SIZE(order) == CONTROLLER_COUNT, "every controller has its turn");
 

@@ -127,7 +127,7 @@ int cgroup_create(unsigned id, const struct limits *limits, uid_t owner, struct 
  * first stops every fork and exit on the node.
  */
 struct cgroup_door {
-	int tasks[6]; /* -1 where there is none */
+	int tasks[7]; /* -1 where there is none */
 };
 #define own_door __attribute__((cleanup(cgroup_door_close))) struct cgroup_door
 
