@@ -125,6 +125,22 @@ int cgroup_monitors(struct err *err)
 	return dir < 0 ? -1 : dir_make(dir, "monitors", 0755, err);
 }
 
+void cgroup_monitors_leave(void)
+{
+	struct hierarchies hierarchies;
+	struct err ignored;
+
+	if (hierarchies_find(&hierarchies, &ignored) < 0)
+		return;
+	own_fd top = dir_open(AT_FDCWD, hierarchies.unified, &ignored);
+	own_fd made = group_open_parent(hierarchies.unified, &ignored);
+	/* systemd's own stays, and so may we */
+	if (top < 0 || made < 0 || fgetxattr(made, "trusted.delegate", NULL, 0) >= 0)
+		return;
+	(void)file_write(top, "cgroup.procs", "0", &ignored);
+	group_remove_parent(hierarchies.unified);
+}
+
 int group_open_unified(unsigned id, struct err *err)
 {
 	struct hierarchies hierarchies;

@@ -295,6 +295,9 @@ int cgroup_kill(unsigned id, unsigned wait_ms, struct err *err);
  */
 int cgroup_monitors(struct err *err);
 
+/* Leave it, as the last who was in it: it is removed, as far as it was made by us. */
+void cgroup_monitors_leave(void);
+
 /*
  * Let the kernel take @bytes of memory from all VPSs together, as it would when they ran short
  * of it.  What it cannot get is no error; ERR_KERNEL where it cannot be asked (cgroup v1).

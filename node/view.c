@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroups.h"
 #include "io.h"
 #include "own.h"
 #include "runtime.h"
@@ -24,7 +25,7 @@
 #define ENSURE_MS 2000u /* for lxcfs to answer, when a VPS is about to start */
 #define ANSWER_MS 1000u
 #define TICK_MS	  1000u
-#define IDLE	  3u /* ticks without a VPS, and it ends; starts in a row then share one */
+#define IDLE	  2u /* ticks without a VPS, and it ends; starts in a row share one */
 #define DEATHS	  5u /* of lxcfs ... */
 #define SPAN_S	  60 /* ... within so many seconds, and VPSs are better off without */
 
@@ -392,5 +393,6 @@ int node_view_keep(const char *config, struct err *err)
 
 	lxcfs_end(dir, &keeper.kept);
 	(void)tree_remove(node.runs, name, err);
+	cgroup_monitors_leave();
 	return 0;
 }

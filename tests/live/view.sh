@@ -54,6 +54,12 @@ cpus=$(inside v nproc)
 is "as many CPUs in cpuinfo as it may use" "$(inside v grep -c ^processor /proc/cpuinfo)" "$cpus"
 is "in stat" "$(inside v grep -c '^cpu[0-9]' /proc/stat)" "$cpus"
 is "and online" "$(inside v cat /sys/devices/system/cpu/online | tr ',' '\n' | awk -F- '{ n += $NF - $1 + 1 } END { print n }')" "$cpus"
+if grep -q ' cpuacct$\|cpuacct[, ]' <(awk '$3 == "cgroup"' /proc/mounts); then
+	# on cgroup v1 the times are its own; this machine has used more
+	check "CPU times are its own" test "$(inside v awk '$1 == "cpu" { print $2 + $4 }' /proc/stat)" -lt 1000
+	shell v 'i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done'
+	check "and count" test "$(inside v awk '$1 == "cpu" { print $2 + $4 }' /proc/stat)" -gt 5
+fi
 is "the disks of the node are not told of" "$(inside v cat /proc/diskstats)" ""
 nodectl set v --memory 96M --quiet
 is "a change of the limit is seen at once" "$(meminfo v MemTotal)" $((96 * 1024))
@@ -171,6 +177,9 @@ nodectl stop v --force --quiet
 nodectl destroy w --force --yes --quiet
 nobody() { [ ! -e "$RUN/.view" ] && [ -z "$(pgrep -f "^nodectl --config $NODECTL_CONFIG @view")" ]; }
 check "when no VPS runs, lxcfs and its keeper end" eventually 10 nobody
+if [ "$(cat /proc/1/comm)" != systemd ] && ! ls -d "/sys/fs/cgroup/unified/nodectl-vps.service"/[0-9]* >/dev/null 2>&1; then
+	is "with the group that they were in" "$(ls -d /sys/fs/cgroup/unified/nodectl-vps.service 2>/dev/null)" ""
+fi
 # shellcheck disable=SC2086
 check "four starts at once" nodectl start $names
 is "share one lxcfs" "$(for i in $names; do sed -n 's/^lxcfs = //p' "$RUN/$i/view"; done | sort -u | wc -l)" 1
