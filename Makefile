@@ -199,9 +199,9 @@ install: all
 	install -m 644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 contrib/completion/nodectl.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nodectl
-	install -m 644 contrib/systemd/nodectl-vps.service $(DESTDIR)$(PREFIX)/lib/systemd/system/
-	sed 's#@PREFIX@#$(PREFIX)#g' contrib/systemd/nodectl.service.in \
-		>$(DESTDIR)$(PREFIX)/lib/systemd/system/nodectl.service
+	for unit in nodectl-vps nodectl; do \
+		sed 's#@PREFIX@#$(PREFIX)#g' contrib/systemd/$$unit.service.in \
+			>$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service || exit 1; done
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/nodectl $(DESTDIR)$(PREFIX)/share/man/man8/nodectl.8 \

@@ -12,20 +12,23 @@
 #include "err.h"
 #include "io.h"
 #include "own.h"
+#include "pace.h"
 #include "str.h"
 
 #define STOP_SECONDS 90u
-#define PRESSURE     60.0 /* percent of the last ten seconds in which something waited */
+#define BOOTED	     "booted" /* in the storage: the boot of which `boot --once` was the last */
 
-/* The VPSs of the node in the order in which they start. */
+/* VPSs in the order in which they are to start, or to stop. */
 struct queue {
+	struct cli *cli;
 	const struct node *node;
+	bool booting; /* those that belong up and are not; else those that run */
 	struct place_in_queue {
 		char name[64];
 		unsigned order, id;
 	} * vps;
 	size_t count;
-	bool booting; /* only those that belong up and are not; else only those that run */
+	unsigned long long begun, deadline; /* of a shutdown, as now_ms() */
 };
 
 static int queue_add(const struct vps *vps, const struct err *broken, void *arg,
@@ -56,120 +59,222 @@ static int by_order(const void *left, const void *right)
 	return a->id < b->id ? -1 : a->id > b->id;
 }
 
-/* "some avg10=12.34": the part of the last ten seconds in which a task of the node waited. */
-static double pressure_of(const char *path)
+static int by_order_backwards(const void *left, const void *right)
 {
-	char text[256];
-	struct err ignored;
-	double some = 0;
-
-	if (file_read(AT_FDCWD, path, text, sizeof(text), &ignored) > 0)
-		(void)sscanf(text, "some avg10=%lf", &some);
-	return some;
+	return by_order(right, left);
 }
 
-/* May one more start?  The node's own pressure paces a boot, instead of a fixed number. */
-static bool has_room(size_t alive)
+static int queue_fill(struct queue *queue, struct err *err)
 {
-	size_t cpus = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (alive < 2)
-		return true;
-	return alive < 4 * cpus && pressure_of("/proc/pressure/io") < PRESSURE &&
-	       pressure_of("/proc/pressure/memory") < PRESSURE;
+	queue->count = 0;
+	if (vps_each(queue->node, queue_add, queue, err) < 0)
+		return -1;
+	if (queue->count)
+		qsort(queue->vps, queue->count, sizeof(*queue->vps),
+		      queue->booting ? by_order : by_order_backwards);
+	return 0;
 }
 
-static int start_one(const struct cli *cli, const struct node *node, const char *name,
-		     struct err *err)
+static int start_one(const struct queue *queue, const char *name, struct err *err)
 {
 	own_held held = held_none();
 
-	(void)cli;
-	if (vps_hold(node, name, "boot", &held, err) < 0)
+	if (vps_hold(queue->node, name, "boot", &held, err) < 0)
 		return -1;
 	/* it was promised: if the node has become smaller meanwhile, that is noted */
-	return node_start(node, &held, ADMIT_FORCED, err);
+	return node_start(queue->node, &held, ADMIT_FORCED, err);
 }
 
-static int stop_one(const struct cli *cli, const struct node *node, const char *name,
-		    struct err *err)
+static int stop_one(const struct queue *queue, const char *name, struct err *err)
 {
 	struct stopping how = { .shutdown = true };
 	own_held held = held_none();
+	unsigned long long now;
 	bool forced;
 
-	if ((!cli_option(cli, "force") &&
-	     cli_seconds(cli, "timeout", STOP_SECONDS, &how.timeout, err) < 0) ||
-	    vps_hold(node, name, "shutdown", &held, err) < 0)
+	if (vps_hold(queue->node, name, "shutdown", &held, err) < 0)
 		return -1;
+	/* from the deadline on, one that is still there is killed */
+	now = now_ms();
+	if (now < queue->deadline)
+		how.timeout = (unsigned)((queue->deadline - now + 999) / 1000);
 	if (held.vps.stop_timeout < how.timeout)
 		how.timeout = held.vps.stop_timeout;
-	return node_stop(node, &held, &how, &forced, err);
+	return node_stop(queue->node, &held, &how, &forced, err);
 }
 
-/* One process a VPS.  At shutdown all at once: each has its own bound. */
-static int queue_run(const struct cli *cli, const struct queue *queue, struct err *err)
+/* In a process of its own: one VPS that hangs is waited for by nobody but that. */
+static int work_begin(const struct queue *queue, const char *name, struct err *err)
 {
-	const struct timespec pause = { .tv_nsec = 100000000 };
-	size_t next = 0, alive = 0, failed = 0;
+	pid_t pid = fork();
+	int result;
+
+	if (pid < 0)
+		return fail(err, errno, "cannot fork");
+	if (pid > 0)
+		return 0;
+	result = queue->booting ? start_one(queue, name, err) : stop_one(queue, name, err);
+	/* it was faster than we */
+	if (result < 0 && err->kind == (queue->booting ? ERR_RUNNING : ERR_NOT_RUNNING))
+		_exit(0);
+	if (result < 0)
+		fprintf(stderr, "nodectl: %s: %s\n", name, err->msg);
+	else
+		cli_say(queue->cli, "%s: %s", name, queue->booting ? "running" : "stopped");
+	fflush(stdout);
+	_exit(result < 0);
+}
+
+/*
+ * At shutdown those of one order stop together, and those of the next when they have.  One that
+ * takes long does not use up the time of the others: each order gets its turn within the first
+ * half of the time, however many there are.
+ */
+unsigned long long turn_begins(size_t turn, size_t turns, unsigned long long span)
+{
+	return turns ? span / 2 * turn / turns : 0;
+}
+
+static size_t turns_before(const struct queue *queue, size_t end)
+{
+	size_t turns = 0;
+
+	for (size_t i = 1; i < end; i++)
+		turns += queue->vps[i].order != queue->vps[i - 1].order;
+	return turns;
+}
+
+static bool may_begin(const struct queue *queue, struct pace *pace, size_t next, size_t alive)
+{
+	unsigned long long now = now_ms();
+	size_t turn;
+
+	if (queue->booting)
+		return pace_allows(pace, alive, now);
+	if (!alive || queue->vps[next].order == queue->vps[next - 1].order)
+		return true;
+	turn = turns_before(queue, next + 1);
+	return now >= queue->begun + turn_begins(turn, turns_before(queue, queue->count) + 1,
+						 queue->deadline - queue->begun);
+}
+
+/* Returns how many failed. */
+static int queue_run(const struct queue *queue, struct err *err)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	struct pace pace = { .cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) };
+	size_t next = 0, alive = 0;
+	int failed = 0;
 
 	while (next < queue->count || alive) {
-		int status;
-		pid_t pid;
+		int status = 0;
 
-		if (next < queue->count && (!queue->booting || has_room(alive))) {
-			size_t i = queue->booting ? next : queue->count - 1 - next;
-			const char *name = queue->vps[i].name;
-
-			pid = fork();
-			if (pid == 0) {
-				int result = queue->booting
-						 ? start_one(cli, queue->node, name, err)
-						 : stop_one(cli, queue->node, name, err);
-
-				if (result < 0)
-					fprintf(stderr, "nodectl: %s: %s\n", name, err->msg);
-				else
-					cli_say(cli, "%s: %s", name,
-						queue->booting ? "running" : "stopped");
-				_exit(result < 0);
-			}
-			if (pid < 0)
-				return fail(err, errno, "cannot fork");
+		if (next < queue->count && may_begin(queue, &pace, next, alive)) {
+			if (work_begin(queue, queue->vps[next].name, err) < 0)
+				return -1;
+			pace_begun(&pace, now_ms());
 			next++;
 			alive++;
-			continue;
-		}
-		pid = waitpid(-1, &status, next < queue->count ? WNOHANG : 0);
-		if (pid == 0)
+		} else if (!alive ||
+			   waitpid(-1, &status, next < queue->count ? WNOHANG : 0) <= 0) {
 			nanosleep(&pause, NULL);
-		if (pid <= 0)
-			continue;
-		alive--;
-		failed += status != 0;
+		} else {
+			alive--;
+			failed += status != 0;
+		}
 	}
+	return failed;
+}
+
+static int boot_id(char *text, size_t size, struct err *err)
+{
+	return file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", text, size, err) < 0 ? -1
+											   : 0;
+}
+
+/* Has it been done since the node came up?  A VPS that was stopped since is to stay so. */
+static bool boot_is_done(const struct node *node, const char *boot)
+{
+	char last[64];
+	struct err ignored;
+
+	return file_read(node->dir, BOOTED, last, sizeof(last), &ignored) >= 0 &&
+	       strcmp(last, boot) == 0;
+}
+
+static int queue_print(const struct queue *queue, struct err *err)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < queue->count; i++) {
+		cli_say(queue->cli, "%s", queue->vps[i].name);
+		json_array_append_new(names, json_string(queue->vps[i].name));
+	}
+	if (queue->cli->json)
+		return json_print(json_pack("{s:o}", "vps", names), err);
+	json_decref(names);
+	return 0;
+}
+
+static int boot_all(struct cli *cli, struct queue *queue, struct err *err)
+{
+	bool once = cli_option(cli, "once"), dry = cli_option(cli, "dry-run");
+	char boot[64];
+	int failed;
+
+	if (boot_id(boot, sizeof(boot), err) < 0)
+		return -1;
+	if (once && boot_is_done(queue->node, boot))
+		return 0;
+	if (queue_fill(queue, err) < 0)
+		return -1;
+	if (dry)
+		return queue_print(queue, err);
+	failed = queue_run(queue, err);
+	if (failed < 0 ||
+	    (once && file_replace(queue->node->dir, BOOTED, boot, strlen(boot), 0600, err) < 0))
+		return -1;
 	if (failed)
-		return fail_as(err, ERR_SYSTEM, "%zu of %zu failed", failed, queue->count);
+		return fail_as(err, ERR_SYSTEM, "%d of %zu did not start", failed,
+			       queue->count);
+	return 0;
+}
+
+/*
+ * Until none runs: one may have been in somebody's hands just now, or been between init's end
+ * and its next start.
+ */
+static int shutdown_all(struct cli *cli, struct queue *queue, struct err *err)
+{
+	unsigned seconds = STOP_SECONDS, pause = 1;
+	int failed;
+
+	if (cli_seconds(cli, "timeout", STOP_SECONDS, &seconds, err) < 0)
+		return -1;
+	queue->begun = now_ms();
+	queue->deadline = queue->begun + (cli_option(cli, "force") ? 0 : seconds * 1000ull);
+	do {
+		if (queue_fill(queue, err) < 0 || (failed = queue_run(queue, err)) < 0)
+			return -1;
+		if (failed)
+			sleep(pause);
+		pause *= 2;
+	} while (queue->count && now_ms() < queue->deadline);
+	if (failed)
+		return fail_as(err, ERR_NOT_STOPPED, "%d of %zu could not be stopped", failed,
+			       queue->count);
 	return 0;
 }
 
 static int queue_all(struct cli *cli, bool booting, struct err *err)
 {
 	own_node node = node_none();
-	struct queue queue = { .node = &node, .booting = booting };
+	struct queue queue = { .cli = cli, .node = &node, .booting = booting };
 	int result;
 
 	if (cli_expect(cli, 0, 0, err) < 0 || node_open(&node, cli->config, err) < 0)
 		return -1;
-	result = vps_each(&node, queue_add, &queue, err);
-	if (queue.count)
-		qsort(queue.vps, queue.count, sizeof(*queue.vps), by_order);
-	if (result == 0 && cli_option(cli, "dry-run")) {
-		for (size_t i = 0; i < queue.count; i++)
-			cli_say(cli, "%s", queue.vps[i].name);
-	} else if (result == 0) {
-		result = queue_run(cli, &queue, err);
-	}
+	result = (booting ? boot_all : shutdown_all)(cli, &queue, err);
 	free(queue.vps);
 	return result;
 }

@@ -155,6 +155,10 @@ int password_read(const struct cli *cli, char *password, size_t size, struct err
 int password_set(const struct held *held, const char *user, const char *password,
 		 struct err *err);
 
+/* When, after the begin of a shutdown that may take @span, the VPSs of the next order need not
+ * wait for those before any longer.  For tests. */
+unsigned long long turn_begins(size_t turn, size_t turns, unsigned long long span);
+
 int cmd_boot(struct cli *cli, struct err *err);
 int cmd_capacity(struct cli *cli, struct err *err);
 int cmd_console(struct cli *cli, struct err *err);

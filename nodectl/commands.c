@@ -129,6 +129,7 @@ static const struct option_row table_options[] = {
 };
 
 static const struct option_row boot_options[] = {
+	{ "once", 0, NULL, "not again before the node itself has booted again" },
 	{ "dry-run", 'n', NULL, "only say which" },
 	{ 0 },
 };

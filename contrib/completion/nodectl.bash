@@ -109,7 +109,10 @@ _nodectl_options()
 	selftest)
 		_nodectl_words --plan --hold -H --no-header
 		;;
-	boot | repair)
+	boot)
+		_nodectl_words -n --dry-run --once
+		;;
+	repair)
 		_nodectl_words -n --dry-run
 		;;
 	esac

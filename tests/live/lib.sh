@@ -17,7 +17,7 @@ umask 022
 TESTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$TESTS/../.." && pwd)
 BUILD=${BUILD:-$TOP/build}
-LIVE=${LIVE:-$BUILD/live}
+LIVE=$BUILD/live
 STORAGE=$LIVE/storage
 RUN=/run/nodectl-live
 BIN=$LIVE/bin

@@ -8,7 +8,7 @@ do=$(sed -n 's/.*\bnode\.do=\([a-z]*\).*/\1/p' /proc/cmdline)
 here=/srv/nodectl/tests/node
 state=/var/lib/node-in-a-box
 export LC_ALL=C HOME=/root TERM=dumb PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export BUILD=/srv/build LIVE=/srv/build/live
+export BUILD=/srv/build
 
 ip link set lo up
 ip addr add 10.0.2.15/24 dev eth0
@@ -17,12 +17,12 @@ ip route add default via 10.0.2.2
 
 mkdir -p "$state"
 storage=/var/lib/nodectl
-[ "$do" != test ] || storage=$LIVE/storage
+[ "$do" != test ] || storage=$BUILD/live/storage
 mkdir -p "$storage"
 mount /dev/vdc "$storage"
 chmod 700 "$storage"
 
-touch "$LIVE/bin/probe" # it is newer than its source: there is no compiler here
+touch "$BUILD/live/bin/probe" # it is newer than its source: there is no compiler here
 
 # as the package would
 systemctl daemon-reload

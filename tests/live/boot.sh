@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What comes up with the node, in which order, and how all goes down: `boot` and `shutdown`.
+. "$(dirname "$0")/lib.sh"
+begin
+rm -f "$STORAGE/booted"
+
+states() { nodectl list -H -o NAME,STATE -s NAME | awk '{ print $1 ":" $2 }' | xargs; }
+running() { nodectl list -H -o STATE | grep -c '^running$'; }
+# said OUTPUT: the names of its lines, in their order
+said() { printf '%s\n' "$1" | sed -n 's/: \(running\|stopped\)$//p' | xargs; }
+
+nodectl create last --onboot last --order 10 --start --quiet
+nodectl create still --onboot last --order 20 --quiet
+nodectl create always --onboot yes --order 30 --quiet
+nodectl create never --onboot no --order 5 --start --quiet
+nodectl create deaf --onboot last --order 1 --stop-timeout 2 --start --quiet
+shell deaf 'printf "#!/bin/sh\ntrap : USR1 USR2 TERM PWR\necho deaf >/dev/console\nwhile :; do sleep 1; done\n" >/sbin/deaf; chmod 755 /sbin/deaf'
+nodectl set deaf --init /sbin/deaf --quiet
+nodectl restart deaf --force --quiet
+deaf() { nodectl log deaf --console | grep -q deaf; }
+check "four are to run, and one that will not listen" eventually 20 deaf
+is "boot would start what belongs up and is not, by --order" "$(nodectl boot --dry-run)" always
+is "as JSON too" "$(nodectl boot --dry-run -j | jq -c '[.schema, .vps]')" '[1,["always"]]'
+exits 0 "boot starts it" nodectl boot
+is "and nothing else" "$(states)" "always:running deaf:running last:running never:running still:stopped"
+
+# ---- shutdown: each in its turn
+exits 0 "shutdown" nodectl shutdown --yes
+is "stops them in the reverse of their order" "$(said "$OUT")" "always last never deaf"
+is "all of them" "$(states)" "always:stopped deaf:stopped last:stopped never:stopped still:stopped"
+unlike "who was asked and listened was not killed" "$(nodectl log last; nodectl log always)" 'killed'
+like "who did not was, when its time was up" "$(nodectl log deaf | tail -n 1)" 'killed'
+is "boot would start what ran, and what always runs" "$(nodectl boot --dry-run | xargs)" "deaf last always"
+
+# ---- boot --once: what a unit does
+exits 0 "boot --once" nodectl boot --once
+is "starts them" "$(states)" "always:running deaf:running last:running never:stopped still:stopped"
+is "in their order" "$(nodectl list -j | jq -r '[.vps[] | select(.state == "running")] | sort_by(.started) | map(.name) | join(" ")' | wc -w)" 3
+nodectl stop always --force --quiet
+exits 0 "boot --once again" nodectl boot --once
+is "starts nothing that the operator has stopped since" "$(nodectl status always)" "always stopped"
+exits 0 "boot without it" nodectl boot
+is "does" "$(nodectl status always)" "always running"
+
+# ---- within a bound
+nodectl set deaf --stop-timeout 60 --quiet
+eventually 20 deaf
+began=$SECONDS
+exits 0 "shutdown --timeout" nodectl shutdown --yes --timeout 4
+took=$((SECONDS - began))
+[ $took -ge 2 ] && [ $took -le 30 ] && ok "takes as long, whatever a VPS wants ($took s)" || not_ok "takes as long, whatever a VPS wants" "$took s"
+is "and leaves none" "$(running)" 0
+exits 0 "shutdown of nothing" nodectl shutdown --yes
+is "says nothing" "$OUT" ""
+is "a stop by the operator is for good" "$(nodectl start last --quiet; nodectl stop last --force --quiet; nodectl boot --dry-run | xargs)" "deaf always"
+
+# ---- one that is broken does not keep the others down
+mv "$STORAGE/vps/deaf/volume.img" "$STORAGE/vps/deaf/volume.gone"
+nodectl create late --onboot yes --order 5000 --quiet
+exits 3 "boot with one that cannot start" nodectl boot
+like "names it" "$OUT" '^nodectl: deaf: '
+is "and starts the others" "$(states)" "always:running deaf:stopped last:stopped late:running never:stopped still:stopped"
+mv "$STORAGE/vps/deaf/volume.gone" "$STORAGE/vps/deaf/volume.img"
+is "which the next boot tries again" "$(nodectl boot --dry-run)" deaf
+exits 0 "shutdown --force asks nobody" nodectl shutdown --yes --force
+is "and leaves none running" "$(running)" 0
+
+finish
