@@ -10,11 +10,17 @@ mkdir -p "${O:-build}/node" || exit 1
 BOX=$(cd "${O:-build}/node" && pwd)
 QEMU=
 RUN=
+BUILDING=
 
 # box_prepare: build what is missing, and remove what runs that were killed left
 box_prepare() {
 	local old
-	O=${O:-build} bash "$NODE/build.sh" || exit 1
+	box_guard
+	# in the background, for a signal is not heard while a command is waited for
+	O=${O:-build} bash "$NODE/build.sh" &
+	BUILDING=$!
+	wait "$BUILDING" || exit 1
+	BUILDING=
 	for old in "$BOX"/run.*; do
 		[ -e "$old" ] && ! kill -0 "${old##*.}" 2>/dev/null && rm -rf "$old"
 	done
@@ -25,9 +31,7 @@ box_new() {
 	RUN=$BOX/run.$BASHPID
 	rm -rf "$RUN"
 	mkdir "$RUN" || exit 1
-	trap box_leave EXIT
-	trap 'exit 130' INT
-	trap 'exit 143' TERM HUP
+	box_guard
 	cp "$BOX/code.tar" "$RUN/code.tar" || exit 1
 	box_disk base/disk.img root || exit 1
 	box_disk store.img store || exit 1
@@ -47,10 +51,20 @@ box_disk() {
 	qemu-img create -q -f qcow2 -F raw -b "$(realpath "$BOX/$1")" "$RUN/$2.qcow2"
 }
 
+# A second signal does not keep us from it.
 box_leave() {
-	trap - EXIT INT TERM HUP
+	trap - EXIT
+	trap '' INT TERM HUP
+	[ -z "$BUILDING" ] || { kill "$BUILDING" && wait "$BUILDING"; } 2>/dev/null
 	box_kill
 	[ -z "$RUN" ] || rm -rf "$RUN"
+}
+
+# Whatever ends this process: no QEMU stays, no process that builds, and no file of the run.
+box_guard() {
+	trap box_leave EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
 }
 
 # The power goes.  Not a signal that QEMU could handle.
@@ -77,11 +91,13 @@ box_qemu() {
 	# emulating what newer ones have (AVX, SMAP, five levels of pages) costs a third of all time
 	tcg) accel=tcg,thread=multi cpu=Nehalem ;;
 	esac
+	# Addresses that are the same in every process are translated once: everything takes half
+	# the time.
 	# whatever becomes of us, it does not stay
-	exec setpriv --pdeathsig KILL qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -smp 2 -m "${NODE_MEMORY:-2048}" \
+	exec setpriv --pdeathsig KILL qemu-system-x86_64 -accel "$accel" -cpu "$cpu" -smp "${NODE_CPUS:-2}" -m "${NODE_MEMORY:-2048}" \
 		-nodefaults -no-user-config -display none -rtc base=utc -device virtio-rng-pci \
 		-kernel "$BOX/base/vmlinuz" -initrd "$BOX/base/initrd" \
-		-append "console=ttyS0 root=/dev/vda rw panic=-1 quiet loglevel=4 net.ifnames=0 mitigations=off tsc=reliable init_on_alloc=0 systemd.show_status=0 $login node.do=$what" \
+		-append "console=ttyS0 root=/dev/vda rw panic=-1 quiet loglevel=4 norandmaps net.ifnames=0 mitigations=off tsc=reliable init_on_alloc=0 systemd.show_status=0 $login node.do=$what" \
 		-drive "file=$RUN/root.qcow2,if=virtio,cache=$cache" \
 		-drive "file=$RUN/code.tar,if=virtio,format=raw,readonly=on" \
 		-drive "file=$RUN/store.qcow2,if=virtio,cache=$cache" \

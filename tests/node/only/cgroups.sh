@@ -112,26 +112,6 @@ check "stop removes all of them" nodectl stop cg --force
 gone() { [ ! -e "$outer" ]; }
 check "from the node" eventually 10 gone
 
-# ---- below a systemd that is reloaded, executed anew, and restarts our units
-nodectl start cg --quiet --wait 60
-init=$(field cg .pid)
-is "systemd has delegated the groups" "$(systemctl show -P Delegate nodectl-vps.service)$(systemctl is-active nodectl-vps.service)" yesactive
-is "they are where the unit has its own" "/$top" "$(systemctl show -P ControlGroup nodectl-vps.service)"
-like "the monitor is not in the group of whoever started it" "$(cat "/proc/$(field cg .monitor)/cgroup")" "^0::/$top/"
-check "daemon-reload" systemctl daemon-reload
-check "daemon-reexec" systemctl daemon-reexec
-check "a unit with limits beside it" systemd-run --wait -q -p MemoryMax=50M -p CPUQuota=50% -p TasksMax=20 -p IOWeight=50 /bin/true
-check "restart of our unit" systemctl restart nodectl.service
-check "try-restart of the delegated one is refused, or does no harm" sh -c 'systemctl try-restart nodectl-vps.service; true'
-is "the VPS runs on" "$(nodectl status cg)" "cg running"
-is "with the same init" "$(field cg .pid)" "$init"
-is "with its limits" "$(knob memory.max) $(knob pids.max) $(knob memory.swap.max) $(knob cpu.weight)" "$((96 << 20)) 60 $((24 << 20)) 300"
-is "the node's controllers are still handed down" "$(tr ' ' '\n' </sys/fs/cgroup/nodectl-vps.service/cgroup.subtree_control | grep -cE '^(cpu|memory|pids|io|cpuset)$')" 5
-check "a command runs in it" inside cg true
-nodectl stop cg --force --quiet
-# a systemd that was executed anew has loaded its own programs anew
-{ grep -v '^BPF' "$WORK/before"; bpf_left; } | sort >"$WORK/anew" && mv "$WORK/anew" "$WORK/before"
-
 swapoff "$swap"
 rm -f "$swap"
 finish
