@@ -427,6 +427,8 @@ int main(int argc, char *argv[])
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
+	/* before anything is opened, which might get the number of what was not handed over */
+	limits_open(&monitor.limits, now_ms());
 	(void)fcntl(MONITOR_CONSOLE, F_SETFL, O_RDWR | O_NONBLOCK);
 
 	/* without console or ring the VPS is still worth watching */
@@ -440,7 +442,6 @@ int main(int argc, char *argv[])
 
 	peer_hold(&monitor);
 	/* as a successor we do not know what the monitor before us has told: nodectl does */
-	limits_open(&monitor.limits, now_ms());
 	limits_look(&monitor.limits, now_ms(), NULL);
 	watch(&monitor);
 	while (monitor.budget && console_read(&monitor))
