@@ -114,6 +114,10 @@ int cgroup_diff_node(int (*each)(const struct cgroup_knob *knob, void *arg, stru
 			continue;
 		}
 		group_parent_path(mount, path);
+		/* or a change under way would look like a wrong sum */
+		own_fd locked = has_sum ? minimum_lock(parent, err) : -1;
+		if (has_sum && locked < 0)
+			return -1;
 		if (has_sum)
 			knobs[count++] = minimum_knob(parent);
 		if (knobs_compare(&comparison, parent, knobs, count, err) < 0)

@@ -31,7 +31,7 @@ static const char remembered[] = "trusted.nodectl.memory.min";
 /* Nobody holds the lock for longer than a few writes take. */
 enum { LOCK_MS = 10000 };
 
-static int lock(int parent, struct err *err)
+int minimum_lock(int parent, struct err *err)
 {
 	unsigned long long end = now_ms() + LOCK_MS;
 	const struct timespec pause = { .tv_nsec = 1000000 };
@@ -117,7 +117,7 @@ int minimum_move(int parent, const char *name, uint64_t bytes, uint64_t *old, st
 	if (faccessat(parent, path, F_OK, 0) < 0)
 		return fail(err, errno, "cannot find '%s'", minimum);
 
-	own_fd locked = lock(parent, err);
+	own_fd locked = minimum_lock(parent, err);
 	if (locked < 0)
 		return -1;
 	uint64_t before = number_read(parent, path, 0);
@@ -141,7 +141,7 @@ int minimum_move(int parent, const char *name, uint64_t bytes, uint64_t *old, st
 
 int minimum_mend(int parent, struct err *err)
 {
-	own_fd locked = lock(parent, err);
+	own_fd locked = minimum_lock(parent, err);
 
 	return locked < 0 ? -1 : sum_set(parent, minimum_sum(parent), err);
 }

@@ -19,6 +19,9 @@ int minimum_set(const char *mount, unsigned id, uint64_t bytes, uint64_t *old, s
 /* The same where @parent is that parent, open, and @name the outer group in it. */
 int minimum_move(int parent, const char *name, uint64_t bytes, uint64_t *old, struct err *err);
 
+/* The lock: until the descriptor is closed nobody moves any.  The caller's to close. */
+int minimum_lock(int parent, struct err *err);
+
 /* What the parent should have: the sum over its children. */
 uint64_t minimum_sum(int parent);
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "repair.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -384,6 +386,7 @@ int node_repair(const struct node *node, bool dry, void (*report)(const char *wh
 	/* VPSs first: what they own then is known; and of those, the ones that nobody misses */
 	if (selftest_sweep(node, dry, report, arg, err) < 0 ||
 	    vps_each(node, settle_one, &repair, err) < 0 ||
+	    repair_limits(node, dry, report, arg, err) < 0 ||
 	    dir_each(node->vps, staging_one, &repair, err) < 0 ||
 	    dir_each(node->trash, trash_one, &repair, err) < 0 ||
 	    dir_each(node->runs, run_one, &repair, err) < 0 ||

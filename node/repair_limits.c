@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "repair.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cgroups.h"
+#include "err.h"
+#include "io.h"
+#include "node.h"
+#include "own.h"
+#include "runtime.h"
+
+struct repair {
+	const struct node *node;
+	bool dry;
+	void (*found)(const char *what, void *arg);
+	void *arg;
+};
+
+/* The first knob that differs, in words, and how many do. */
+struct drift {
+	unsigned count;
+	char first[320];
+};
+
+static int knob_look(const struct cgroup_knob *knob, void *arg, struct err *err)
+{
+	struct drift *drift = arg;
+
+	(void)err;
+	if (!knob->equal && drift->count++ == 0)
+		snprintf(drift->first, sizeof(drift->first),
+			 "'%.60s' is '%.100s', not '%.100s'", knob->name,
+			 knob->got ? knob->got : "missing", knob->want);
+	return 0;
+}
+
+static void tell(const struct repair *repair, const char *who, const struct drift *drift)
+{
+	char line[480], more[32] = "";
+
+	if (drift->count > 1)
+		snprintf(more, sizeof(more), ", and %u more", drift->count - 1);
+	snprintf(line, sizeof(line), "%s: %s%s", who, drift->first, more);
+	repair->found(line, repair->arg);
+}
+
+/* What cannot be compared or mended is told, and does not keep the others from it. */
+static void give_up(const struct repair *repair, const char *who, const struct err *err)
+{
+	char line[600];
+
+	snprintf(line, sizeof(line), "%s: %s", who, err->msg);
+	repair->found(line, repair->arg);
+}
+
+/* Under the VPS's lock; it may have stopped by now. */
+static int mend(const struct repair *repair, const char *name, struct err *err)
+{
+	own_held held = held_none();
+	struct status status;
+
+	if (vps_hold(repair->node, name, "repair", &held, err) < 0)
+		return -1;
+	runtime_status(held.vps.id, held.place.run, &status);
+	return status.init ? runtime_limit(&held.vps, &held.place, err) : 0;
+}
+
+/* A change that was cut off, or somebody's own hand: the definition counts. */
+static int vps_one(const struct vps *vps, const struct err *broken, void *arg, struct err *err)
+{
+	const struct repair *repair = arg;
+	struct place place = { .run = -1, .image = -1 };
+	struct drift drift = { 0 };
+	struct limits limits;
+	struct status status;
+
+	if (broken)
+		return 0;
+	own_fd dir = dir_open(repair->node->vps, vps->name, err);
+	if (dir < 0 || lock_is_held(dir, "lock"))
+		return 0;
+	vps_status(repair->node, vps, &status);
+	if (!status.init)
+		return 0;
+
+	place.dir = dir;
+	if (runtime_limits(vps, &place, &limits, err) < 0 ||
+	    cgroup_diff(vps->id, &limits, knob_look, &drift, err) < 0) {
+		/* it has been stopped, or is being started anew */
+		if (err->code != ENOENT)
+			give_up(repair, vps->name, err);
+		return 0;
+	}
+	/* what a command has begun meanwhile is under way, not cut off */
+	if (!drift.count || lock_is_held(dir, "lock"))
+		return 0;
+	tell(repair, vps->name, &drift);
+	if (!repair->dry && mend(repair, vps->name, err) < 0)
+		give_up(repair, vps->name, err);
+	return 0;
+}
+
+int repair_limits(const struct node *node, bool dry, void (*found)(const char *what, void *arg),
+		  void *arg, struct err *err)
+{
+	struct repair repair = { node, dry, found, arg };
+	struct drift drift = { 0 };
+
+	if (vps_each(node, vps_one, &repair, err) < 0 ||
+	    cgroup_diff_node(knob_look, &drift, err) < 0)
+		return -1;
+	if (!drift.count)
+		return 0;
+	tell(&repair, "the group of all VPSs", &drift);
+	return dry ? 0 : cgroup_mend_node(err);
+}
