@@ -161,7 +161,7 @@ for path in $(groups); do
 	for path in "$path"/nodectl*/"$id"; do
 		[ -e "$path/io.max" ] && sed 's/ .*/ rbps=max wbps=max riops=max wiops=max/' "$path/io.max" >"$path/io.max"
 		for file in "$path"/blkio.throttle.{read,write}_{bps,iops}_device; do
-			[ -s "$file" ] && sed 's/ .*/ 0/' "$file" >"$file"
+			[ -e "$file" ] && sed 's/ .*/ 0/' "$file" >"$file"
 		done
 		if [ -e "$path/cgroup.controllers" ] && command -v bpftool >/dev/null; then
 			program=$(bpftool cgroup list "$path" -j | jq '.[0].id')
