@@ -47,7 +47,7 @@ generated = $(skeletons) $O/gen/devices.code.h $O/gen/filter.h $O/gen/probe.code
 
 # Static where a library is small and only a start-up cost otherwise; what is shared by
 # the whole system stays shared.  libnftables is opened when first used (netns/nft.c).
-LIBS_CLI    = -Wl,-Bstatic -lcgroup -lcap -lcrypt -lbpf -lelf -lz -ljansson -Wl,-Bdynamic -lmnl \
+LIBS_CLI    = -Wl,-Bstatic -lcgroup -lcap -lcrypt -lbpf -lelf -lz -ljansson -lncursesw -ltinfo -Wl,-Bdynamic -lmnl \
 	      -lsmartcols -ldl
 LIBS_IMPORT = -larchive -lnettle -lseccomp -lcap
 

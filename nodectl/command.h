@@ -203,3 +203,4 @@ int cmd_status(struct cli *cli, struct err *err);
 int cmd_stop(struct cli *cli, struct err *err);
 int cmd_thaw(struct cli *cli, struct err *err);
 int cmd_usage(struct cli *cli, struct err *err);
+int cmd_top(struct cli *cli, struct err *err);

@@ -83,6 +83,14 @@ static const struct option_row list_options[] = {
 	{ 0 },
 };
 
+static const struct option_row top_options[] = {
+	{ "delay", 'd', "SECONDS", "between two looks (2)" },
+	{ "batch", 'b', NULL, "lines of text, look after look" },
+	{ "count", 'n', "N", "only so many looks, as text" },
+	{ "sort", 's', "[-]COL", "sort by a column (CPU)" },
+	{ 0 },
+};
+
 static const struct option_row usage_options[] = {
 	ALL,
 	{ "columns", 'o', "COL,+COL,-COL", "columns to show" },
@@ -179,6 +187,7 @@ const struct command commands[] = {
 	  cmd_status },
 	{ "usage", NULL, "look", "[NAME...]", "what VPSs use of what they may", usage_options,
 	  0, cmd_usage },
+	{ "top", NULL, "look", "", "the same, live", top_options, 0, cmd_top },
 	{ "ps", NULL, "look", "NAME", "processes of a VPS", table_options, 0, cmd_ps },
 	{ "pid", NULL, "look", "PID...", "whose process is it", NULL, 0, cmd_pid },
 	{ "log", NULL, "look", "NAME", "what happened to a VPS", log_options, 0, cmd_log },

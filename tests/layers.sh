@@ -167,6 +167,7 @@ sys/capability.h     runtime images/import nodectl/cmd_node.c
 sqlite3.h            node
 jansson.h            nodectl
 libsmartcols/        nodectl
+curses.h             nodectl
 crypt.h              nodectl/cmd_inside.c
 criterion/           -
 '

@@ -19,7 +19,7 @@ _nodectl_verbs()
 		;;
 	'')
 		_nodectl_words create start stop restart reboot kill freeze pause thaw resume
-		_nodectl_words destroy rm delete list ls show info status usage ps pid log exec enter console
+		_nodectl_words destroy rm delete list ls show info status usage top ps pid log exec enter console
 		_nodectl_words ssh passwd push pull set image plan capacity init boot shutdown
 		_nodectl_words doctor selftest repair help
 		;;
@@ -85,6 +85,9 @@ _nodectl_options()
 	usage)
 		_nodectl_words -a --all -o --columns -s --sort -H --no-header -L --list-columns
 		;;
+	top)
+		_nodectl_words -d --delay -b --batch -n --count -s --sort
+		;;
 	list | ls)
 		_nodectl_words -o --columns -s --sort -H --no-header -L --list-columns
 		;;
@@ -145,11 +148,11 @@ _nodectl_takes_value()
 		--disk | --inodes | --ip | --ip6 | --publish | --hostname | --nameserver | \
 		--ssh-key | --stop-signal | --stop-timeout | --restart | --onboot | --order | \
 		--allow-unenforced | --storage | --run | --bridge | --subnet | --subnet6 | --ids | \
-		--ssh-port)
+		--ssh-port | --delay | -d | --count)
 		[ "$1 $2" != '-t exec' ]
 		;;
 	-n)
-		[ "$2" = log ]
+		[ "$2" = log ] || [ "$2" = top ]
 		;;
 	*)
 		false
@@ -202,6 +205,7 @@ _nodectl_value()
 	--columns | -o | --sort | -s)
 		words=$(_nodectl_columns)
 		[ "$verb" = usage ] && words=$(_nodectl_usage_columns)
+		[ "$verb" = top ] && words='name state cpu cap held wait memory limit read write disk in out tasks uptime'
 		;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

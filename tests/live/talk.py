@@ -40,7 +40,7 @@ def fail(text):
 
 end = time.time() + 40
 # the program says something when it has set its terminal up
-while b"\n" not in everything:
+while b"\n" not in everything and b"\x1b" not in everything:
     if not read(0.1) or time.time() > end:
         fail("it ended at once")
 for expect, send in zip(talk[::2], talk[1::2]):
