@@ -171,8 +171,22 @@ int vps_load(const struct node *node, const char *name, struct vps *vps, struct 
 /* Save the definition, whole and durably. */
 int vps_save(const struct node *node, const struct vps *vps, struct err *err);
 
-/* Call @each for every definition; one that cannot be read is passed with id 0 and the reason.
+/*
+ * What is known of a VPS whose definition cannot be read: the one that it was started with, or
+ * else its id and its network, by its leases.  false: not even its id.  @vps is to be freed.
  */
+bool vps_left(const struct node *node, const char *name, struct vps *vps);
+
+/* Load by name or id, also when the definition cannot be read: *@broken says why then, and @vps
+ * is what vps_left() finds.  ERR_NO_VPS. */
+int vps_look(const struct node *node, const char *name, struct vps *vps, struct err *broken,
+	     struct err *err);
+
+/* What can be done about that, for people, in one line. */
+void vps_way_out(const struct node *node, const char *name, char *text, size_t size);
+
+/* Call @each for every definition; one that cannot be read is passed as what vps_left() finds,
+ * maybe with id 0, and the reason. */
 int vps_each(const struct node *node,
 	     int (*each)(const struct vps *vps, const struct err *broken, void *arg,
 			 struct err *err),
@@ -202,11 +216,16 @@ void vps_status(const struct node *node, const struct vps *vps, struct status *s
 struct held {
 	struct vps vps;
 	struct place place;
+	char broken[504]; /* why the definition cannot be read, see vps_left(); or empty */
 };
 
 struct held held_none(void);
 int vps_hold(const struct node *node, const char *name, const char *what, struct held *held,
 	     struct err *err);
+
+/* The same also when the definition cannot be read: for what ends a VPS. */
+int vps_hold_left(const struct node *node, const char *name, const char *what,
+		  struct held *held, struct err *err);
 void vps_release(struct held *held);
 
 #define own_held __attribute__((cleanup(vps_release))) struct held

@@ -283,3 +283,48 @@ int lease_restore(const struct node *node, const struct vps *vps, bool dry, unsi
 	}
 	return 0;
 }
+
+/* One VPS whose leases are looked for. */
+struct left {
+	struct vps *vps;
+	bool ids; /* of ids, or of addresses and ports */
+};
+
+static int left_one(int dir, const char *key, void *arg, struct err *err)
+{
+	const struct left *left = arg;
+	struct link *link = &left->vps->link;
+	struct address address;
+	unsigned long number;
+	char owner[80];
+
+	if (key[0] == '.')
+		return 0;
+	lease_owner(dir, key, owner, sizeof(owner));
+	if (strcmp(owner, left->vps->name) != 0)
+		return 0;
+	if (left->ids) {
+		if (number_parse(key, 1, VPS_ID_MAX, &number, err) == 0)
+			left->vps->id = (unsigned)number;
+	} else if (strncmp(key, "tcp-", 4) == 0 || strncmp(key, "udp-", 4) == 0) {
+		if (link->publish_count < PUBLISH_MAX &&
+		    number_parse(key + 4, 1, UINT16_MAX, &number, err) == 0)
+			link->publish[link->publish_count++] = (struct publish){
+				.host = (uint16_t)number,
+				.guest = 1,
+				.protocol = key[0] == 't' ? IPPROTO_TCP : IPPROTO_UDP,
+			};
+	} else if (address_parse(key, &address, err) == 0) {
+		*(address.family == AF_INET ? &link->ipv4 : &link->ipv6) = address;
+	}
+	return 0;
+}
+
+int lease_left(const struct node *node, struct vps *vps, struct err *err)
+{
+	struct left ids = { vps, true }, addresses = { vps, false };
+
+	if (dir_each(node->ids, left_one, &ids, err) < 0)
+		return -1;
+	return dir_each(node->addresses, left_one, &addresses, err);
+}

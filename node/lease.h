@@ -42,3 +42,7 @@ int lease_free_all(const struct node *node, const struct vps *vps, struct err *e
 /* Make sure that all that @vps says it has is leased to it; for repair.  @missing counts. */
 int lease_restore(const struct node *node, const struct vps *vps, bool dry, unsigned *missing,
 		  struct err *err);
+
+/* Fill in what @vps, of which only the name is known, has leased: id, addresses, host ports.
+ * Looks at all leases of the node. */
+int lease_left(const struct node *node, struct vps *vps, struct err *err);

@@ -78,11 +78,12 @@ static int definition_one(const struct vps *vps, const struct err *broken, void 
 	struct claim is, counted;
 
 	(void)err;
-	if (broken || verify->seen[vps->id])
+	if (verify->seen[vps->id])
 		return 0;
 	verify->seen[vps->id] = true;
 	counted = ledger_booked(verify->ledger, vps->id);
-	if (is_reserved(verify->ledger, vps->id))
+	/* one whose definition cannot be read has what it was counted with */
+	if (broken || is_reserved(verify->ledger, vps->id))
 		is = counted;
 	else
 		claim_of(vps, &is);

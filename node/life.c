@@ -182,12 +182,24 @@ int node_create(const struct node *node, struct vps *vps, const struct wanted *w
 	return 0;
 }
 
+/* All that its definition says, and when that cannot be read, all that is in its name. */
+static int leases_free(const struct node *node, const struct held *held, struct err *err)
+{
+	own_vps left = { 0 };
+
+	if (!held->broken[0])
+		return lease_free_all(node, &held->vps, err);
+	vps_init(&left);
+	strcpy(left.name, held->vps.name);
+	return lease_left(node, &left, err) < 0 ? -1 : lease_free_all(node, &left, err);
+}
+
 int node_destroy(const struct node *node, struct held *held, struct err *err)
 {
 	const struct vps *vps = &held->vps;
 	struct status status;
 	own_ledger ledger = ledger_none();
-	char grave[128];
+	char grave[128], uuid[37];
 
 	runtime_status(vps->id, held->place.run, &status);
 	if (status.init)
@@ -200,14 +212,15 @@ int node_destroy(const struct node *node, struct held *held, struct err *err)
 	    ledger_begin(&ledger, vps, err) < 0)
 		return -1;
 	/* Commit: from this rename on there is no such VPS. */
-	str_format(grave, sizeof(grave), "%s.%s", vps->name, vps->uuid);
+	uuid_make(uuid, sizeof(uuid));
+	str_format(grave, sizeof(grave), "%s.%s", vps->name, vps->uuid[0] ? vps->uuid : uuid);
 	if (renameat(node->vps, vps->name, node->trash, grave) < 0)
 		return fail(err, errno, "cannot move it to the trash");
 	ledger_end(&ledger, vps, false);
 	ledger_close(&ledger);
 	if (fsync(node->vps) < 0 || fsync(node->trash) < 0)
 		return fail(err, errno, "cannot sync the storage");
-	if (lease_free_all(node, vps, err) < 0 || tree_remove(node->runs, vps->name, err) < 0)
+	if (leases_free(node, held, err) < 0 || tree_remove(node->runs, vps->name, err) < 0)
 		return -1;
 	close(take_fd(&naming));
 	return tree_remove(node->trash, grave, err);
@@ -354,6 +367,11 @@ static int again_allowed(const struct node *node, const struct held *held, const
 
 	if (!is_wanted(held))
 		return -1;
+	/* as it was started it can be started again; by its leases alone it cannot */
+	if (!held->vps.digest[0]) {
+		error_write(held->place.run, held->broken);
+		return -1;
+	}
 	if (strcmp(how, "reboot") == 0 || strcmp(how, "unknown") == 0)
 		return 0;
 	if (strcmp(how, "crash") != 0 || faccessat(held->place.run, "stopped", F_OK, 0) == 0)
@@ -380,7 +398,7 @@ static int hold_patiently(const struct node *node, const char *name, const char 
 	int result;
 
 	do {
-		result = vps_hold(node, name, what, held, err);
+		result = vps_hold_left(node, name, what, held, err);
 	} while (result < 0 && err->kind == ERR_LOCKED && held->place.lock < 0);
 	return result;
 }

@@ -62,6 +62,33 @@ static int load_from(int dir, const char *name, struct vps *vps, struct err *err
 	return 0;
 }
 
+/* All that a VPS has in the kernel goes by its id: with that of another, stopping it would be
+ * stopping the other. */
+static int id_check(const struct node *node, const struct vps *vps, struct err *err)
+{
+	char key[16], owner[80];
+
+	str_format(key, sizeof(key), "%u", vps->id);
+	lease_owner(node->ids, key, owner, sizeof(owner));
+	if (owner[0] && strcmp(owner, vps->name) != 0)
+		return fail_as(err, ERR_VALUE, "%s: vps.conf: id %u is that of '%s'", vps->name,
+			       vps->id, owner);
+	return 0;
+}
+
+/* The definition itself; one that says what cannot be is left alone as one that cannot be read.
+ */
+static int load(const struct node *node, int dir, const char *name, struct vps *vps,
+		struct err *err)
+{
+	if (load_from(dir, name, vps, err) < 0)
+		return -1;
+	if (id_check(node, vps, err) == 0)
+		return 0;
+	vps_free(vps);
+	return -1;
+}
+
 int vps_load(const struct node *node, const char *target, struct vps *vps, struct err *err)
 {
 	char name[80];
@@ -72,7 +99,56 @@ int vps_load(const struct node *node, const char *target, struct vps *vps, struc
 	own_fd dir = vps_dir(node, name, err);
 	if (dir < 0)
 		return -1;
-	return load_from(dir, name, vps, err);
+	return load(node, dir, name, vps, err);
+}
+
+bool vps_left(const struct node *node, const char *name, struct vps *vps)
+{
+	struct err ignored;
+	own_fd run = dir_open(node->runs, name, &ignored);
+
+	vps_init(vps);
+	if (run >= 0 && load(node, run, name, vps, &ignored) == 0)
+		return true;
+	vps_init(vps);
+	(void)str_copy(vps->name, sizeof(vps->name), name, &ignored);
+	return lease_left(node, vps, &ignored) == 0 && vps->id;
+}
+
+void vps_way_out(const struct node *node, const char *name, char *text, size_t size)
+{
+	own_vps started = { 0 };
+	struct err ignored;
+	own_fd run = dir_open(node->runs, name, &ignored);
+
+	if (run >= 0 && load(node, run, name, &started, &ignored) == 0)
+		snprintf(text, size,
+			 "%s: 'nodectl stop', 'kill' and 'destroy' still work; it was started "
+			 "with %s/%s/vps.conf, which can take the place of %s/vps/%s/vps.conf",
+			 name, node->run, name, node->storage, name);
+	else
+		snprintf(text, size,
+			 "%s: 'nodectl stop', 'kill' and 'destroy' still work; for all else "
+			 "mend %s/vps/%s/vps.conf",
+			 name, node->storage, name);
+}
+
+int vps_look(const struct node *node, const char *target, struct vps *vps, struct err *broken,
+	     struct err *err)
+{
+	char name[80];
+
+	*broken = (struct err){ 0 };
+	if (name_of(node, target, name, sizeof(name), err) < 0)
+		return -1;
+	own_fd dir = vps_dir(node, name, err);
+	if (dir < 0)
+		return -1;
+	if (load(node, dir, name, vps, broken) == 0)
+		*broken = (struct err){ 0 };
+	else
+		(void)vps_left(node, name, vps);
+	return 0;
 }
 
 int vps_save_at(int dir, const struct vps *vps, struct err *err)
@@ -90,6 +166,7 @@ int vps_save(const struct node *node, const struct vps *vps, struct err *err)
 }
 
 struct each {
+	const struct node *node;
 	int (*each)(const struct vps *vps, const struct err *broken, void *arg,
 		    struct err *err);
 	void *arg;
@@ -105,13 +182,12 @@ static int each_entry(int dir, const char *name, void *arg, struct err *err)
 	if (name[0] == '.')
 		return 0;
 	own_fd entry = dir_open(dir, name, &broken);
-	if (entry >= 0 && load_from(entry, name, &vps, &broken) == 0)
+	if (entry >= 0 && load(each->node, entry, name, &vps, &broken) == 0)
 		return each->each(&vps, NULL, each->arg, err);
 	/* destroyed while we look */
 	if (broken.code == ENOENT && faccessat(dir, name, F_OK, 0) < 0)
 		return 0;
-	vps.id = 0;
-	(void)str_copy(vps.name, sizeof(vps.name), name, err);
+	vps_left(each->node, name, &vps);
 	return each->each(&vps, &broken, each->arg, err);
 }
 
@@ -120,7 +196,7 @@ int vps_each(const struct node *node,
 			 struct err *err),
 	     void *arg, struct err *err)
 {
-	struct each call = { each, arg };
+	struct each call = { node, each, arg };
 
 	return dir_each(node->vps, each_entry, &call, err);
 }
@@ -276,27 +352,26 @@ static int settle(const struct node *node, struct held *held, struct err *err)
 	return 0;
 }
 
-/* All that a VPS has in the kernel goes by its id: with that of another, stopping it would be
- * stopping the other. */
-static int id_check(const struct node *node, const struct vps *vps, struct err *err)
-{
-	char key[16], owner[80];
-
-	str_format(key, sizeof(key), "%u", vps->id);
-	lease_owner(node->ids, key, owner, sizeof(owner));
-	if (owner[0] && strcmp(owner, vps->name) != 0)
-		return fail_as(err, ERR_VALUE, "%s: vps.conf: id %u is that of '%s'", vps->name,
-			       vps->id, owner);
-	return 0;
-}
-
 struct held held_none(void)
 {
 	return (struct held){ .place = { .dir = -1, .run = -1, .image = -1, .lock = -1 } };
 }
 
-int vps_hold(const struct node *node, const char *target, const char *what, struct held *held,
-	     struct err *err)
+/* The definition, or what is left of it when @left allows that. */
+static int definition_take(const struct node *node, const char *name, bool left,
+			   struct held *held, struct err *err)
+{
+	if (load(node, held->place.dir, name, &held->vps, err) == 0)
+		return 0;
+	str_format(held->broken, sizeof(held->broken), "%s", err->msg);
+	if (left && vps_left(node, name, &held->vps))
+		return 0;
+	/* looking for what is left has told nothing that matters more */
+	return fail_as(err, ERR_VALUE, "%s; see 'nodectl status %s'", held->broken, name);
+}
+
+static int hold(const struct node *node, const char *target, const char *what, bool left,
+		struct held *held, struct err *err)
 {
 	char name[80];
 
@@ -309,8 +384,7 @@ int vps_hold(const struct node *node, const char *target, const char *what, stru
 	held->place.lock = lock_entry(node, name, what, &held->place.dir, err);
 	if (held->place.lock < 0)
 		return -1;
-	if (load_from(held->place.dir, name, &held->vps, err) < 0 ||
-	    id_check(node, &held->vps, err) < 0)
+	if (definition_take(node, name, left, held, err) < 0)
 		return -1;
 	held->place.run = dir_make(node->runs, name, 0700, err);
 	if (held->place.run < 0)
@@ -318,6 +392,18 @@ int vps_hold(const struct node *node, const char *target, const char *what, stru
 	/* without its image a VPS cannot start, but be stopped and destroyed it can */
 	held->place.image = image_open(node->images, held->vps.digest, err);
 	return settle(node, held, err);
+}
+
+int vps_hold(const struct node *node, const char *target, const char *what, struct held *held,
+	     struct err *err)
+{
+	return hold(node, target, what, false, held, err);
+}
+
+int vps_hold_left(const struct node *node, const char *target, const char *what,
+		  struct held *held, struct err *err)
+{
+	return hold(node, target, what, true, held, err);
 }
 
 void vps_release(struct held *held)

@@ -639,5 +639,5 @@ void adopt_quietly(const struct node *node, const char *name, const struct statu
 
 	/* taking hold of it settles it; whoever holds it does so already */
 	if (status->lost || (status->init && !status->monitor))
-		(void)vps_hold(node, name, "adopt", &held, &ignored);
+		(void)vps_hold_left(node, name, "adopt", &held, &ignored);
 }

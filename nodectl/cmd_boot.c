@@ -37,10 +37,11 @@ static int queue_add(const struct vps *vps, const struct err *broken, void *arg,
 	struct queue *queue = arg;
 	struct status status;
 
-	if (broken) {
+	/* one that runs is stopped all the same */
+	if (broken)
 		error_print(broken);
+	if (broken && queue->booting)
 		return 0;
-	}
 	vps_status(queue->node, vps, &status);
 	if (queue->booting ? status.init || !vps_wants_boot(queue->node, vps) : !status.init)
 		return 0;
@@ -92,7 +93,7 @@ static int stop_one(const struct queue *queue, const char *name, struct err *err
 	unsigned long long now;
 	bool forced;
 
-	if (vps_hold(queue->node, name, "shutdown", &held, err) < 0)
+	if (vps_hold_left(queue->node, name, "shutdown", &held, err) < 0)
 		return -1;
 	/* from the deadline on, one that is still there is killed */
 	now = now_ms();

@@ -21,6 +21,22 @@ static int done(const struct cli *cli, const struct vps *vps, const char *state,
 	return 0;
 }
 
+/* What ends a VPS needs no more than what is left of it. */
+static int hold_left(const struct node *node, const char *name, const char *what,
+		     struct held *held, struct err *err)
+{
+	struct err warning;
+
+	if (vps_hold_left(node, name, what, held, err) < 0)
+		return -1;
+	if (held->broken[0]) {
+		(void)fail_as(&warning, ERR_VALUE, "going on without the definition: %s",
+			      held->broken);
+		error_print(&warning);
+	}
+	return 0;
+}
+
 static int start_as(struct cli *cli, const struct node *node, const char *name,
 		    enum admission admission, struct err *err)
 {
@@ -59,7 +75,7 @@ static int stop_one(struct cli *cli, const struct node *node, const char *name, 
 	own_held held = held_none();
 	bool forced;
 
-	if (vps_hold(node, name, "stop", &held, err) < 0 ||
+	if (hold_left(node, name, "stop", &held, err) < 0 ||
 	    stop_held(cli, node, &held, &forced, err) < 0)
 		return -1;
 	if (forced && !cli_option(cli, "force"))
@@ -105,7 +121,7 @@ static int kill_one(struct cli *cli, const struct node *node, const char *name, 
 	own_held held = held_none();
 	bool forced;
 
-	if (vps_hold(node, name, "kill", &held, err) < 0 ||
+	if (hold_left(node, name, "kill", &held, err) < 0 ||
 	    node_stop(node, &held, &now, &forced, err) < 0)
 		return -1;
 	return done(cli, &held.vps, "stopped", err);
@@ -162,7 +178,7 @@ static int destroy_one(struct cli *cli, const struct node *node, const char *nam
 	struct status status;
 	bool forced;
 
-	if (vps_hold(node, name, "destroy", &held, err) < 0)
+	if (hold_left(node, name, "destroy", &held, err) < 0)
 		return -1;
 	runtime_status(held.vps.id, held.place.run, &status);
 	if (status.init && cli_option(cli, "force") &&

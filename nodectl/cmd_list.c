@@ -19,6 +19,22 @@ struct listing {
 	unsigned lacks;
 };
 
+/* A definition that cannot be read is what its VPS's state is, whether it runs or not; for
+ * people with the way out. */
+static void broken_show(const struct cli *cli, const struct node *node,
+			const struct err *broken, const char *name, struct status *status)
+{
+	struct err way_out = *broken;
+
+	status->state = STATE_ERROR;
+	str_escape(broken->msg, status->error, sizeof(status->error));
+	if (cli->json || cli->quiet)
+		return;
+	error_print(broken);
+	vps_way_out(node, name, way_out.msg, sizeof(way_out.msg));
+	error_print(&way_out);
+}
+
 static int list_one(const struct vps *vps, const struct err *broken, void *arg, struct err *err)
 {
 	struct listing *list = arg;
@@ -29,11 +45,9 @@ static int list_one(const struct vps *vps, const struct err *broken, void *arg, 
 			     .reader = list->reader };
 
 	vps_status(list->node, vps, &view.status);
-	if (broken) {
-		view.status.state = STATE_ERROR;
-		str_escape(broken->msg, view.status.error, sizeof(view.status.error));
-	}
 	adopt_quietly(list->node, vps->name, &view.status);
+	if (broken)
+		broken_show(list->cli, list->node, broken, vps->name, &view.status);
 	view_fill(&view, list->json ? NEED_ALL : list->table->needs);
 	if (!list->json)
 		return table_add(list->table, &view, err);
@@ -45,9 +59,10 @@ static int list_named(struct listing *list, struct err *err)
 {
 	for (int i = 0; i < list->cli->args_count; i++) {
 		own_vps vps = { 0 };
+		struct err broken;
 
-		if (vps_load(list->node, list->cli->args[i], &vps, err) < 0 ||
-		    list_one(&vps, NULL, list, err) < 0)
+		if (vps_look(list->node, list->cli->args[i], &vps, &broken, err) < 0 ||
+		    list_one(&vps, broken.kind ? &broken : NULL, list, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -87,14 +102,20 @@ int cmd_show(struct cli *cli, struct err *err)
 {
 	own_node node = node_none();
 	own_vps vps = { 0 };
+	struct err broken;
 
 	if (cli_expect(cli, 1, 1, err) < 0 || node_open(&node, cli->config, err) < 0 ||
-	    vps_load(&node, cli->args[0], &vps, err) < 0)
+	    vps_look(&node, cli->args[0], &vps, &broken, err) < 0)
 		return -1;
 
-	struct view view = { .node = &node, .vps = &vps, .lacks = node_lacks(&node) };
+	struct view view = { .node = &node,
+			     .vps = &vps,
+			     .broken = broken.kind ? &broken : NULL,
+			     .lacks = node_lacks(&node) };
 	vps_status(&node, &vps, &view.status);
 	adopt_quietly(&node, vps.name, &view.status);
+	if (broken.kind)
+		broken_show(cli, &node, &broken, vps.name, &view.status);
 	view_fill(&view, NEED_ALL);
 	if (cli->json)
 		return json_print(view_json(&view), err);
@@ -116,19 +137,28 @@ static int status_one(struct cli *cli, const struct node *node, const char *name
 {
 	own_vps vps = { 0 };
 	struct status status;
+	struct err broken;
 
-	if (vps_load(node, name, &vps, err) < 0)
+	if (vps_look(node, name, &vps, &broken, err) < 0)
 		return -1;
 	vps_status(node, &vps, &status);
 	adopt_quietly(node, vps.name, &status);
+	if (broken.kind)
+		broken_show(cli, node, &broken, vps.name, &status);
 	if (cli->json)
 		return json_print(
 		    json_pack("{s:s,s:s}", "name", vps.name, "state", state_name(status.state)),
 		    err);
-	if (status.state == STATE_ERROR)
-		printf("%s error: %s\n", vps.name, status.error);
-	else
+	if (status.state == STATE_ERROR) {
+		/* its name need not be said twice */
+		size_t len = strlen(vps.name);
+		bool named = strncmp(status.error, vps.name, len) == 0 &&
+			     strncmp(status.error + len, ": ", 2) == 0;
+
+		printf("%s error: %s\n", vps.name, status.error + (named ? len + 2 : 0));
+	} else {
 		printf("%s %s\n", vps.name, state_name(status.state));
+	}
 	return 0;
 }
 

@@ -124,8 +124,9 @@ static int by_id(const struct vps *vps, const struct err *broken, void *arg, str
 {
 	struct wanted_id *wanted = arg;
 
+	(void)broken;
 	(void)err;
-	if (!broken && vps->id == wanted->id)
+	if (vps->id == wanted->id)
 		strcpy(wanted->name, vps->name);
 	return 0;
 }

@@ -461,3 +461,31 @@ Test(lease, that_somebody_else_got_is_a_conflict_and_not_taken_back)
 	cr_expect_str_eq(err.msg, "'web1' has 10.77.0.2, which is leased to 'web9'");
 	cr_expect(owns(node.addresses, "web9", "10.77.0.2"));
 }
+
+Test(lease, tells_what_a_vps_has_whose_definition_is_lost)
+{
+	struct vps has = everything(), left = named("web1");
+	bool taken;
+
+	cr_assert_eq(lease_take(node.addresses, "tcp-9", "beta", &taken, &err), 0);
+	cr_assert(take("3", "beta"));
+	cr_expect_eq(lease_left(&node, &left, &err), 0, "%s", err.msg);
+	cr_expect_eq(left.id, has.id);
+	cr_expect(memcmp(left.link.ipv4.bytes, has.link.ipv4.bytes, 4) == 0);
+	cr_expect(memcmp(left.link.ipv6.bytes, has.link.ipv6.bytes, 16) == 0);
+	cr_expect_eq(left.link.publish_count, 1);
+	cr_expect_eq(left.link.publish[0].host, 8080);
+	cr_expect_eq(lease_free_all(&node, &left, &err), 0);
+	cr_expect_eq(scratch_count(node.addresses), 1, "that of another stays");
+	cr_expect_eq(scratch_count(node.ids), 2, "that of another and the hint stay");
+}
+
+Test(lease, tells_nothing_of_a_vps_that_has_none)
+{
+	struct vps left = named("alpha");
+
+	cr_assert(take("3", "beta"));
+	cr_expect_eq(lease_left(&node, &left, &err), 0);
+	cr_expect_eq(left.id, 0);
+	cr_expect_eq(left.link.publish_count, 0);
+}
