@@ -104,7 +104,7 @@ int probe_files(char *argv[])
 }
 
 /* The file that is written and read, again and again. */
-#define TRANSFER (4ull << 20)
+#define TRANSFER (1ull << 20)
 
 static int file_make(void)
 {
@@ -119,14 +119,15 @@ static int file_make(void)
 	int plain = stat.st_size ? -1 : open("/transfer", O_WRONLY | O_CLOEXEC);
 	for (off_t at = 0; plain >= 0 && at < (off_t)TRANSFER; at += PAGE_BLOCK)
 		(void)!pwrite(plain, block, sizeof(block), at);
-	if (plain >= 0)
+	/* nothing of that may be on its way while it is measured */
+	if (plain >= 0 && fsync(plain) == 0)
 		close(plain);
 	return fd;
 }
 
 static int transfer(char *argv[], int writes)
 {
-	uint64_t end, began, size = number(argv[1]), bytes = 0;
+	uint64_t first, began, now, ms = number(argv[0]), size = number(argv[1]), bytes = 0;
 	void *block = NULL;
 	int code = 0, fd;
 
@@ -139,20 +140,25 @@ static int transfer(char *argv[], int writes)
 		return 0;
 	}
 	stay();
-	began = now_ns();
-	end = began + number(argv[0]) * 1000000u;
-	while (now_ns() < end) {
-		off_t at = (off_t)(bytes % TRANSFER);
-		ssize_t len = writes ? pwrite(fd, block, size, at) : pread(fd, block, size, at);
+	first = began = now = now_ns();
+	for (uint64_t at = 0; now - first < (ms + PROBE_PILED_MS) * 1000000u; at += size) {
+		off_t where = (off_t)(at % TRANSFER);
+		ssize_t len =
+		    writes ? pwrite(fd, block, size, where) : pread(fd, block, size, where);
 
 		if (len != (ssize_t)size) {
 			code = len < 0 ? errno : ENODATA;
 			break;
 		}
+		now = now_ns();
 		bytes += size;
+		if (now - first < PROBE_PILED_MS * 1000000u) {
+			began = now;
+			bytes = 0;
+		}
 	}
 	say("bytes", bytes);
-	say("usec", (now_ns() - began) / 1000);
+	say("usec", (now - began) / 1000);
 	say("errno", (unsigned)code);
 	close(fd);
 	free(block);
