@@ -202,11 +202,11 @@ static int redirect_make(int fd, const struct shape *shape, struct err *err)
 	if (shape->to == shape->wait.index)
 		return 0;
 	netlink_start(&batch);
-	if (shape->to)
-		tc_put_redirect_delete(netlink_next(&batch, "remove the filter", ENOENT),
-				       shape->near.index);
 	tc_put_ingress(netlink_next(&batch, "make room for filters", EEXIST),
 		       shape->near.index);
+	/* also one that leads to an interface that is gone: it names none, and drops all */
+	tc_put_redirect_delete(netlink_next(&batch, "remove the filter", ENOENT),
+			       shape->near.index);
 	tc_put_redirect(netlink_next(&batch, "make the filter", EEXIST), shape->near.index,
 			shape->wait.index);
 	return netlink_run(fd, &batch, NULL, NULL, err);
