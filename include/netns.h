@@ -121,6 +121,15 @@ int link_diff(unsigned id, const struct link *link,
 	      int (*each)(const struct link_knob *knob, void *arg, struct err *err), void *arg,
 	      struct err *err);
 
+/*
+ * The same for the near end as a port: is it up, and on @bridge, with the flags and the MAC
+ * address that hold the VPS to its own?  link_port_mend() mends.
+ */
+int link_port_diff(unsigned id, const struct bridge *bridge,
+		   int (*each)(const struct link_knob *knob, void *arg, struct err *err),
+		   void *arg, struct err *err);
+int link_port_mend(unsigned id, const struct bridge *bridge, struct err *err);
+
 /* Remove the near end, with it the pair, and "ni<id>"; absent ones are fine.  Waits some 20 ms
  * for the kernel. */
 int link_remove(unsigned id, struct err *err);

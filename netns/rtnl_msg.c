@@ -120,11 +120,23 @@ void rtnl_put_ifb(struct nlmsghdr *nlh, const char *name, const char *alias, uin
 static const struct {
 	uint16_t flag;
 	uint8_t value;
+	const char *name;
 } port_flags[] = {
-	{ IFLA_BRPORT_ISOLATED, 1 }, { IFLA_BRPORT_LOCKED, 1 },
-	{ IFLA_BRPORT_LEARNING, 0 }, { IFLA_BRPORT_UNICAST_FLOOD, 0 },
-	{ IFLA_BRPORT_GUARD, 1 },    { IFLA_BRPORT_PROTECT, 1 },
+	{ IFLA_BRPORT_ISOLATED, 1, "isolated" }, { IFLA_BRPORT_LOCKED, 1, "locked" },
+	{ IFLA_BRPORT_LEARNING, 0, "learning" }, { IFLA_BRPORT_UNICAST_FLOOD, 0, "flood" },
+	{ IFLA_BRPORT_GUARD, 1, "guard" },	 { IFLA_BRPORT_PROTECT, 1, "root_block" },
 };
+_Static_assert(sizeof(port_flags) / sizeof(port_flags[0]) == RTNL_PORT_FLAGS, "as promised");
+
+const char *rtnl_port_flag_name(unsigned i)
+{
+	return port_flags[i].name;
+}
+
+bool rtnl_port_flag_wanted(unsigned i)
+{
+	return port_flags[i].value;
+}
 
 void rtnl_put_port(struct nlmsghdr *nlh, const char *name, const char *alias)
 {
@@ -156,6 +168,17 @@ static void link_is_up(struct ifinfomsg *info)
 void rtnl_put_link_up(struct nlmsghdr *nlh, const char *name)
 {
 	link_is_up(put_link(nlh, RTM_NEWLINK, 0, name));
+}
+
+void rtnl_put_link_down(struct nlmsghdr *nlh, const char *name)
+{
+	put_link(nlh, RTM_NEWLINK, 0, name)->ifi_change = IFF_UP;
+}
+
+void rtnl_put_link_master(struct nlmsghdr *nlh, const char *name, uint32_t master)
+{
+	put_link(nlh, RTM_NEWLINK, 0, name);
+	mnl_attr_put_u32(nlh, IFLA_MASTER, master);
 }
 
 void rtnl_put_index_up(struct nlmsghdr *nlh, uint32_t index)
@@ -204,6 +227,16 @@ void rtnl_put_fdb(struct nlmsghdr *nlh, uint32_t index, const struct mac *mac)
 	ndm->ndm_family = AF_BRIDGE;
 	ndm->ndm_ifindex = (int)index;
 	ndm->ndm_state = NUD_NOARP;
+	ndm->ndm_flags = NTF_MASTER;
+	put_mac(nlh, NDA_LLADDR, mac);
+}
+
+void rtnl_put_fdb_get(struct nlmsghdr *nlh, uint32_t index, const struct mac *mac)
+{
+	struct ndmsg *ndm = put_header(nlh, RTM_GETNEIGH, 0, sizeof(*ndm));
+
+	ndm->ndm_family = AF_BRIDGE;
+	ndm->ndm_ifindex = (int)index;
 	ndm->ndm_flags = NTF_MASTER;
 	put_mac(nlh, NDA_LLADDR, mac);
 }
@@ -269,6 +302,18 @@ static void name_read(const struct nlattr *attr, char *name, size_t size)
 	name[len] = '\0';
 }
 
+/* One that this kernel does not know is not told, and not wrong. */
+static void port_flag_read(const struct nlattr *attr, struct rtnl_link *link)
+{
+	for (unsigned i = 0; i < RTNL_PORT_FLAGS; i++) {
+		if (mnl_attr_get_type(attr) == port_flags[i].flag &&
+		    mnl_attr_get_u8(attr) != port_flags[i].value)
+			link->wrong |= 1u << i;
+	}
+	if (mnl_attr_get_type(attr) == IFLA_BRPORT_ISOLATED)
+		link->isolated = mnl_attr_get_u8(attr);
+}
+
 static void info_read(const struct nlattr *info, struct rtnl_link *link)
 {
 	const struct nlattr *attr, *flag;
@@ -279,11 +324,7 @@ static void info_read(const struct nlattr *info, struct rtnl_link *link)
 			name_read(attr, link->kind, sizeof(link->kind));
 		if (mnl_attr_get_type(attr) != IFLA_INFO_SLAVE_DATA)
 			continue;
-		mnl_attr_for_each_nested(flag, attr)
-		{
-			if (mnl_attr_get_type(flag) == IFLA_BRPORT_ISOLATED)
-				link->isolated = mnl_attr_get_u8(flag);
-		}
+		mnl_attr_for_each_nested(flag, attr) port_flag_read(flag, link);
 	}
 }
 
@@ -316,6 +357,8 @@ void rtnl_link_read(const struct nlmsghdr *nlh, struct rtnl_link *link)
 			name_read(attr, link->name, sizeof(link->name));
 		else if (mnl_attr_get_type(attr) == IFLA_MTU)
 			link->mtu = mnl_attr_get_u32(attr);
+		else if (mnl_attr_get_type(attr) == IFLA_MASTER)
+			link->master = mnl_attr_get_u32(attr);
 		else if (mnl_attr_get_type(attr) == IFLA_LINKINFO)
 			info_read(attr, link);
 		else if (mnl_attr_get_type(attr) == IFLA_STATS64)

@@ -40,6 +40,8 @@ void rtnl_put_ifb(struct nlmsghdr *nlh, const char *name, const char *alias, uin
 void rtnl_put_port(struct nlmsghdr *nlh, const char *name, const char *alias);
 void rtnl_put_link_mtu(struct nlmsghdr *nlh, const char *name, uint32_t mtu);
 void rtnl_put_link_up(struct nlmsghdr *nlh, const char *name);
+void rtnl_put_link_down(struct nlmsghdr *nlh, const char *name);
+void rtnl_put_link_master(struct nlmsghdr *nlh, const char *name, uint32_t master);
 void rtnl_put_link_get(struct nlmsghdr *nlh, const char *name);
 void rtnl_put_link_delete(struct nlmsghdr *nlh, const char *name);
 
@@ -53,6 +55,9 @@ void rtnl_put_index_up(struct nlmsghdr *nlh, uint32_t index);
 /* The bridge sends frames for @mac to this port and learns nothing. */
 void rtnl_put_fdb(struct nlmsghdr *nlh, uint32_t index, const struct mac *mac);
 
+/* Is there such an entry? */
+void rtnl_put_fdb_get(struct nlmsghdr *nlh, uint32_t index, const struct mac *mac);
+
 void rtnl_put_address(struct nlmsghdr *nlh, uint32_t index, const struct address *address);
 void rtnl_put_address_dump(struct nlmsghdr *nlh, uint32_t index);
 void rtnl_put_route(struct nlmsghdr *nlh, const struct route *route);
@@ -62,11 +67,17 @@ void rtnl_put_route_get(struct nlmsghdr *nlh, const struct address *to);
 
 /* What we want to know of a link. */
 struct rtnl_link {
-	uint32_t index, flags, mtu;
+	uint32_t index, flags, mtu, master;
 	char name[16], kind[16];
-	bool isolated;		 /* its bridge port flag */
+	bool isolated;	/* its bridge port flag */
+	unsigned wrong; /* a bit for each flag that is not as rtnl_put_port() sets it */
 	struct link_usage usage; /* as its peer sees it */
 };
+
+/* The flags of rtnl_put_port(), as bridge(8) calls them. */
+#define RTNL_PORT_FLAGS 6u
+const char *rtnl_port_flag_name(unsigned i);
+bool rtnl_port_flag_wanted(unsigned i);
 
 void rtnl_link_read(const struct nlmsghdr *nlh, struct rtnl_link *link);
 void rtnl_address_read(const struct nlmsghdr *nlh, uint32_t *index, struct address *address);

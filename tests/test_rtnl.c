@@ -287,6 +287,53 @@ Test(rtnl, usage_is_seen_from_the_vps)
 	cr_expect_eq(link.usage.tx_bytes, 3);
 }
 
+/* What rtnl_put_port() asks for, as the kernel answers it, but for one flag. */
+static struct rtnl_link port_with(uint16_t flag, uint8_t value)
+{
+	struct nlmsghdr *nlh = fresh();
+	struct nlattr *info, *data;
+	struct rtnl_link link;
+
+	rtnl_put_link_get(nlh, "nv7");
+	mnl_attr_put_u32(nlh, IFLA_MASTER, 3);
+	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	data = mnl_attr_nest_start(nlh, IFLA_INFO_SLAVE_DATA);
+	mnl_attr_put_u8(nlh, IFLA_BRPORT_ISOLATED, 1);
+	mnl_attr_put_u8(nlh, IFLA_BRPORT_LEARNING, 0);
+	if (flag)
+		mnl_attr_put_u8(nlh, flag, value);
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, info);
+	rtnl_link_read(nlh, &link);
+	return link;
+}
+
+static const char *wrong_flag(const struct rtnl_link *link)
+{
+	for (unsigned i = 0; i < RTNL_PORT_FLAGS; i++) {
+		if (link->wrong == 1u << i)
+			return rtnl_port_flag_name(i);
+	}
+	return link->wrong ? "several" : "none";
+}
+
+Test(rtnl, a_port_as_it_was_set_is_right)
+{
+	struct rtnl_link link = port_with(0, 0);
+
+	cr_expect_str_eq(wrong_flag(&link), "none");
+	cr_expect_eq(link.master, 3);
+}
+
+Test(rtnl, a_flag_of_a_port_that_is_otherwise_is_named)
+{
+	struct rtnl_link link = port_with(IFLA_BRPORT_LOCKED, 0);
+
+	cr_expect_str_eq(wrong_flag(&link), "locked");
+	link = port_with(IFLA_BRPORT_UNICAST_FLOOD, 1);
+	cr_expect_str_eq(wrong_flag(&link), "flood");
+}
+
 Test(rtnl, counters_of_an_older_kernel_are_fewer)
 {
 	uint64_t stats[4] = { 1, 2, 3, 4 };
