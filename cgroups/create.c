@@ -6,17 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "devices.h"
 #include "err.h"
 #include "group.h"
 #include "io.h"
 #include "limits.h"
 #include "own.h"
 #include "parent.h"
+#include "policy.h"
 #include "str.h"
-
-/* The tenant's own groups: how many, and how deep (group_remove() can go deeper). */
-static const char most_groups[] = "1024", most_depth[] = "16";
 
 /* As far as this cgroup2 has them; those of the guest are handed down to it. */
 static const struct {
@@ -138,10 +135,8 @@ int cgroup_create(unsigned id, const struct limits *limits, uid_t owner, struct 
 	own_fd outer = outer_make_all(&hierarchies, id, err);
 	if (outer < 0)
 		return -1;
-	if (file_write(outer, "cgroup.max.descendants", most_groups, err) < 0 ||
-	    file_write(outer, "cgroup.max.depth", most_depth, err) < 0 ||
-	    parent_prepare(&hierarchies, err) < 0 ||
-	    limits_write(&hierarchies, id, limits, err) < 0 || devices_attach(outer, err) < 0)
+	if (parent_prepare(&hierarchies, err) < 0 ||
+	    limits_write(&hierarchies, id, limits, err) < 0 || policy_apply(outer, err) < 0)
 		return -1;
 
 	own_fd guest = guest_make(outer, owner, err);

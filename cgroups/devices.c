@@ -32,13 +32,23 @@ static int program_load(struct err *err)
 	return fd;
 }
 
-int devices_attach(int dir, struct err *err)
+int devices_attached(int dir, bool *attached, struct err *err)
 {
 	uint32_t flags, count = 0;
 
 	if (bpf_prog_query(dir, BPF_CGROUP_DEVICE, 0, &flags, NULL, &count) < 0)
 		return fail(err, errno, "cannot look for a device policy");
-	if (count)
+	*attached = count > 0;
+	return 0;
+}
+
+int devices_attach(int dir, struct err *err)
+{
+	bool attached;
+
+	if (devices_attached(dir, &attached, err) < 0)
+		return -1;
+	if (attached)
 		return 0;
 
 	own_fd program = program_load(err);

@@ -191,6 +191,13 @@ int cgroup_diff(unsigned id, const struct limits *limits,
 		int (*each)(const struct cgroup_knob *knob, void *arg, struct err *err),
 		void *arg, struct err *err);
 
+/* The same for what every VPS has, whatever its limits: the groups that it may make, and the
+ * devices; cgroup_mend_policy() mends. */
+int cgroup_diff_policy(unsigned id,
+		       int (*each)(const struct cgroup_knob *knob, void *arg, struct err *err),
+		       void *arg, struct err *err);
+int cgroup_mend_policy(unsigned id, struct err *err);
+
 /*
  * The same for the group that all VPSs lie in: its weight, and the sum of what its VPSs are
  * guaranteed, which it has to be guaranteed itself.  No group yet: nothing to compare.
