@@ -394,3 +394,15 @@ int volume_is_settled(int dir, const struct volume *wanted, struct err *err)
 	return super_fills(&super, wanted->size) ||
 	       (nodes >= 0 && super.blocks > super_blocks(&super, wanted->size));
 }
+
+int volume_size(int dir, uint64_t *bytes, struct err *err)
+{
+	own_fd nodes = -1, device = -1;
+	struct super super;
+	own_fd file = file_open(dir, err);
+
+	if (file < 0 || state_read(file, &super, &nodes, &device, err) < 0)
+		return -1;
+	*bytes = super.blocks * BLOCK;
+	return 0;
+}

@@ -149,6 +149,9 @@ int volume_is_settled(int dir, const struct volume *wanted, struct err *err);
 /* Bytes that it takes on the node's disk. */
 int volume_usage(int dir, uint64_t *bytes, struct err *err);
 
+/* The size of its file system, with its tables; see volume_is_settled(). */
+int volume_size(int dir, uint64_t *bytes, struct err *err);
+
 /* What a volume holds.  @size, @used and @available are what df(1) says inside. */
 struct volume_figures {
 	uint64_t size, used, available; /* bytes; the tables of the file system are not in it */

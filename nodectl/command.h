@@ -164,6 +164,7 @@ int cmd_capacity(struct cli *cli, struct err *err);
 int cmd_console(struct cli *cli, struct err *err);
 int cmd_create(struct cli *cli, struct err *err);
 int cmd_destroy(struct cli *cli, struct err *err);
+int cmd_diff(struct cli *cli, struct err *err);
 int cmd_doctor(struct cli *cli, struct err *err);
 int cmd_ended(struct cli *cli, struct err *err);
 int cmd_view(struct cli *cli, struct err *err);

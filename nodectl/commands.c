@@ -161,6 +161,12 @@ static const struct option_row selftest_options[] = {
 	{ 0 },
 };
 
+static const struct option_row diff_options[] = {
+	ALL,
+	{ "fix", 0, NULL, "bring what can be to the definition" },
+	{ 0 },
+};
+
 static const struct option_row repair_options[] = {
 	{ "dry-run", 'n', NULL, "only say what is wrong" },
 	{ 0 },
@@ -207,6 +213,9 @@ const struct command commands[] = {
 	  cmd_pull },
 
 	{ "set", NULL, "change", "NAME", "change a VPS", set_options, COMMAND_FIELDS, cmd_set },
+
+	{ "diff", NULL, "change", "[NAME...]", "what is otherwise than defined", diff_options,
+	  0, cmd_diff },
 
 	{ "image build", NULL, "image", "debian-12|debian-13|mini", "build an image",
 	  build_options, 0, cmd_image_build },

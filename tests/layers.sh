@@ -24,7 +24,7 @@ check()
 base='err.h io.h libexec.h own.h program.h str.h'
 facilities='cgroups.h netns.h images.h'
 runtime='lxcfs.h runtime.h vps.h'
-node='node.h selftest.h'
+node='node.h selftest.h diff.h'
 
 # What each folder may include besides the headers that lie in it.  The three facilities know
 # the base and themselves, never each other.  A folder below a folder is a program of its own:
@@ -62,6 +62,7 @@ vps.h            $facilities
 runtime.h
 node.h           netns.h runtime.h vps.h
 selftest.h
+diff.h
 "
 
 # FILE:"HEADER" for each quoted include of these files.

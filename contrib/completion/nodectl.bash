@@ -19,8 +19,13 @@ _nodectl_verbs()
 		;;
 	'')
 		_nodectl_words create start stop restart reboot kill freeze pause thaw resume
+<<<<<<< HEAD
 		_nodectl_words destroy rm delete list ls show info status usage top ps pid log exec enter console
 		_nodectl_words ssh passwd push pull set image plan capacity init boot shutdown
+=======
+		_nodectl_words destroy rm delete list ls show info status usage ps pid log exec enter console
+		_nodectl_words ssh passwd push pull set diff image plan capacity init boot shutdown
+>>>>>>> b914727 (diff: tell what is otherwise than defined)
 		_nodectl_words doctor selftest repair help
 		;;
 	esac
@@ -66,6 +71,9 @@ _nodectl_options()
 	'plan set')
 		_nodectl_limits
 		_nodectl_words --disk --inodes -n --dry-run -f --force
+		;;
+	diff)
+		_nodectl_words -a --all --fix
 		;;
 	start)
 		_nodectl_words -a --all -f --force --wait

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "diff.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cgroups.h"
+#include "err.h"
+#include "images.h"
+#include "io.h"
+#include "netns.h"
+#include "node.h"
+#include "own.h"
+#include "runtime.h"
+#include "str.h"
+
+#define LOCK_MS	  5000u
+#define VOLUME_MS 15000u
+
+/* One look at a VPS. */
+struct look {
+	const struct node *node;
+	const struct vps *vps;	   /* its definition */
+	const struct vps *started; /* the one that it runs with, or NULL when it does not run */
+	struct place place;	   /* what looking needs of it */
+	void (*each)(const struct difference *difference, void *arg);
+	void *arg;
+	unsigned count;
+};
+
+const char *remedy_name(enum remedy remedy)
+{
+	switch (remedy) {
+	case REMEDY_MEND:
+		return "";
+	case REMEDY_START:
+		return "at the next start";
+	case REMEDY_PLAN:
+		return "'nodectl plan set' applies it";
+	}
+	return "";
+}
+
+static void tell(struct look *look, const struct difference *difference)
+{
+	struct difference told = *difference;
+
+	told.vps = look->vps->name;
+	look->count++;
+	look->each(&told, look->arg);
+}
+
+static int knob_look(const struct cgroup_knob *knob, void *arg, struct err *err)
+{
+	const struct difference difference = {
+		.what = knob->name, .where = knob->path, .wants = knob->want, .has = knob->got
+	};
+
+	(void)err;
+	if (!knob->equal)
+		tell(arg, &difference);
+	return 0;
+}
+
+static int link_look(const struct link_knob *knob, void *arg, struct err *err)
+{
+	const struct difference difference = {
+		.what = knob->name, .where = knob->device, .wants = knob->want, .has = knob->got
+	};
+
+	(void)err;
+	if (!knob->equal)
+		tell(arg, &difference);
+	return 0;
+}
+
+/* A VPS that runs without what only a start makes. */
+static int missing(struct look *look, const char *what, struct err *err)
+{
+	const struct difference difference = {
+		.what = what, .where = "", .wants = "there", .remedy = REMEDY_START
+	};
+
+	if (err->code != ENOENT && err->code != ENODEV)
+		return -1;
+	tell(look, &difference);
+	return 0;
+}
+
+static int limits_look(struct look *look, struct err *err)
+{
+	struct limits limits;
+
+	if (runtime_limits(look->vps, &look->place, &limits, err) < 0)
+		return -1;
+	if (cgroup_diff(look->vps->id, &limits, knob_look, look, err) < 0 ||
+	    cgroup_diff_policy(look->vps->id, knob_look, look, err) < 0)
+		return missing(look, "control group", err);
+	return 0;
+}
+
+static int limits_mend(const struct held *held, struct err *err)
+{
+	if (cgroup_mend_policy(held->vps.id, err) < 0)
+		return -1;
+	return runtime_limit(&held->vps, &held->place, err);
+}
+
+static bool has_link(const struct vps *vps)
+{
+	return vps->link.ipv4.family || vps->link.ipv6.family;
+}
+
+static int network_look(struct look *look, struct err *err)
+{
+	unsigned id = look->vps->id;
+
+	if (!has_link(look->started))
+		return 0;
+	if (link_port_diff(id, &look->node->bridge, link_look, look, err) < 0 ||
+	    runtime_shape_diff(look->vps, link_look, look, err) < 0)
+		return missing(look, "interface", err);
+	return 0;
+}
+
+static int network_mend(const struct held *held, struct err *err)
+{
+	if (!has_link(&held->vps) || !link_exists(held->vps.id))
+		return 0;
+	if (link_port_mend(held->vps.id, held->place.bridge, err) < 0)
+		return -1;
+	return runtime_shape(&held->vps, err);
+}
+
+/* The forwards of one VPS in the kernel, against those of a definition. */
+struct forwards {
+	struct look *look; /* who is told; NULL: what is too much is removed */
+	const struct link *link;
+	unsigned id;
+	bool there[PUBLISH_MAX][2]; /* for IPv4 and IPv6 */
+};
+
+static bool is_same_publish(const struct publish *a, const struct publish *b)
+{
+	return a->host == b->host && a->guest == b->guest && a->protocol == b->protocol;
+}
+
+/* Is it one of ours, as it should be?  Then it is noted. */
+static bool forward_note(struct forwards *forwards, const struct nat_entry *entry)
+{
+	const struct address *to[] = { &forwards->link->ipv4, &forwards->link->ipv6 };
+
+	for (unsigned i = 0; i < forwards->link->publish_count; i++) {
+		for (unsigned f = 0; f < ARRAY_SIZE(to); f++) {
+			if (to[f]->family != entry->to.family ||
+			    memcmp(to[f]->bytes, entry->to.bytes, sizeof(entry->to.bytes)) !=
+				0 ||
+			    !is_same_publish(&forwards->link->publish[i], &entry->publish))
+				continue;
+			forwards->there[i][f] = true;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void forward_tell(struct look *look, const struct publish *publish,
+			 const struct address *to, bool there)
+{
+	char what[64] = "forward ", address[ADDRESS_TEXT];
+	struct difference difference = { .what = what, .where = "inet nodectl" };
+
+	publish_print(publish, what + strlen(what), sizeof(what) - strlen(what));
+	address_print(to, false, address, sizeof(address));
+	difference.wants = there ? "none" : address;
+	difference.has = there ? address : NULL;
+	tell(look, &difference);
+}
+
+static int forward_seen(const struct nat_entry *entry, void *arg, struct err *err)
+{
+	struct forwards *forwards = arg;
+
+	if (entry->id != forwards->id || forward_note(forwards, entry))
+		return 0;
+	if (!forwards->look)
+		return nat_entry_remove(entry, err);
+	forward_tell(forwards->look, &entry->publish, &entry->to, true);
+	return 0;
+}
+
+/* To the addresses that it has now: others come with its next start. */
+static struct link forwards_link(const struct vps *vps, const struct vps *started)
+{
+	struct link link = vps->link;
+
+	link.ipv4 = started->link.ipv4;
+	link.ipv6 = started->link.ipv6;
+	return link;
+}
+
+static int forwards_look(struct look *look, struct err *err)
+{
+	struct link link = forwards_link(look->vps, look->started);
+	struct forwards forwards = { .look = look, .link = &link, .id = look->vps->id };
+	const struct address *to[] = { &link.ipv4, &link.ipv6 };
+
+	if (nat_each(forward_seen, &forwards, err) < 0)
+		return -1;
+	for (unsigned i = 0; i < link.publish_count * ARRAY_SIZE(to); i++) {
+		unsigned n = i / ARRAY_SIZE(to), f = i % ARRAY_SIZE(to);
+
+		if (to[f]->family && !forwards.there[n][f])
+			forward_tell(look, &link.publish[n], to[f], false);
+	}
+	return 0;
+}
+
+/* The definition that a running VPS was started with; none that can be read is no failure. */
+static int started_load(const struct node *node, const char *name, struct vps *vps)
+{
+	struct err ignored;
+	own_fd run = dir_open(node->runs, name, &ignored);
+	own_str text = run < 0 ? NULL : file_slurp(run, "vps.conf", 65536, &ignored);
+
+	return text ? vps_parse(vps, text, &ignored) : -1;
+}
+
+static int forwards_mend(const struct held *held, const struct node *node, struct err *err)
+{
+	own_vps started = { 0 };
+	bool known = started_load(node, held->vps.name, &started) == 0;
+	struct link link = forwards_link(&held->vps, known ? &started : &held->vps);
+	struct forwards forwards = { .link = &link, .id = held->vps.id };
+
+	/* the table may be what is missing */
+	if (bridge_ensure(held->place.bridge, err) < 0 ||
+	    nat_each(forward_seen, &forwards, err) < 0)
+		return -1;
+	return nat_add(held->vps.id, &link, err);
+}
+
+/* A field's value in words: "1G". */
+static char *value_text(const struct vps *vps, const struct field *field)
+{
+	char *text = field_text(vps, field), *value = strstr(text, " = ");
+
+	text[strcspn(text, "\n")] = 0;
+	if (value)
+		memmove(text, value + 3, strlen(value + 3) + 1);
+	return text;
+}
+
+/* A field of two definitions: is it otherwise in what is wanted? */
+static void field_compare(struct look *look, const struct field *field,
+			  const struct vps *wanted, const struct vps *has,
+			  struct difference *difference)
+{
+	own_str want = value_text(wanted, field);
+	own_str got = value_text(has, field);
+
+	if (strcmp(want, got) == 0)
+		return;
+	difference->where = "";
+	difference->wants = *want ? want : "none";
+	difference->has = *got ? got : NULL;
+	tell(look, difference);
+}
+
+/* What only a start brings, beside what is marked so: the kernel has it from then on. */
+static bool is_for_the_start(const struct field *field)
+{
+	return field->flags & FIELD_RESTART || strcmp(field->key, "ip") == 0 ||
+	       strcmp(field->key, "ip6") == 0 || strcmp(field->key, "digest") == 0;
+}
+
+static int started_look(struct look *look, struct err *err)
+{
+	(void)err;
+	for (size_t i = 0; i < vps_fields_count; i++) {
+		struct difference difference = { .what = vps_fields[i].key,
+						 .remedy = REMEDY_START };
+
+		if (is_for_the_start(&vps_fields[i]))
+			field_compare(look, &vps_fields[i], look->vps, look->started,
+				      &difference);
+	}
+	return 0;
+}
+
+/* A plan that was edited changes nothing until it is applied. */
+static int plan_look(struct look *look, struct err *err)
+{
+	struct vps plan, planned = *look->vps;
+
+	vps_init(&plan);
+	if (!look->vps->plan[0])
+		return 0;
+	/* the kernel is looked at also when a plan is gone */
+	if (plan_load(look->node, look->vps->plan, &plan, err) < 0) {
+		const struct difference unreadable = { .what = "plan",
+						       .where = "",
+						       .wants = look->vps->plan,
+						       .has = err->msg,
+						       .remedy = REMEDY_PLAN };
+
+		tell(look, &unreadable);
+		return 0;
+	}
+	plan_adopt(&plan, &planned);
+	for (size_t i = 0; i < vps_fields_count; i++) {
+		const struct field *field = &vps_fields[i];
+		char what[160];
+		struct difference difference = { .what = what, .remedy = REMEDY_PLAN };
+
+		if (!(field->flags & FIELD_PLAN))
+			continue;
+		str_format(what, sizeof(what), "plan %s: %s", look->vps->plan, field->key);
+		field_compare(look, field, &planned, look->vps, &difference);
+	}
+	return 0;
+}
+
+static int disk_look(struct look *look, struct err *err)
+{
+	int settled = volume_is_settled(look->place.dir, &look->vps->volume, err);
+	char want[24], got[24];
+	bool later = look->started && !volume_grows_live();
+	const struct difference difference = { .what = "disk",
+					       .where = "",
+					       .wants = want,
+					       .has = got,
+					       .remedy = later ? REMEDY_START : REMEDY_MEND };
+	uint64_t size;
+
+	if (settled != 0)
+		return settled < 0 ? -1 : 0;
+	if (volume_size(look->place.dir, &size, err) < 0)
+		return -1;
+	size_print(look->vps->volume.size, want, sizeof(want));
+	size_print(size, got, sizeof(got));
+	tell(look, &difference);
+	return 0;
+}
+
+static int disk_mend(const struct held *held, bool runs, struct err *err)
+{
+	int settled = volume_is_settled(held->place.dir, &held->vps.volume, err);
+
+	if (settled != 0)
+		return settled < 0 ? -1 : 0;
+	if (!runs)
+		return volume_settle(held->place.dir, &held->vps.volume, VOLUME_MS, err);
+	return volume_grows_live() ? volume_grow(held->place.dir, &held->vps.volume, err) : 0;
+}
+
+static const struct {
+	int (*look)(struct look *look, struct err *err);
+	bool running; /* there is something to look at only while it runs */
+} parts[] = {
+	{ plan_look, false },  { started_look, true }, { disk_look, false },
+	{ limits_look, true }, { network_look, true }, { forwards_look, true },
+};
+
+static int look_once(struct look *look, const char *name, struct err *err)
+{
+	own_vps vps = { 0 }, started = { 0 };
+	struct status status;
+
+	if (vps_load(look->node, name, &vps, err) < 0)
+		return -1;
+	own_fd dir = vps_dir(look->node, vps.name, err);
+	if (dir < 0)
+		return -1;
+	vps_status(look->node, &vps, &status);
+	look->vps = &vps;
+	look->started = NULL;
+	look->count = 0;
+	look->place = (struct place){ .dir = dir, .run = -1, .image = -1, .lock = -1 };
+	if (status.init)
+		look->started =
+		    started_load(look->node, vps.name, &started) == 0 ? &started : &vps;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (parts[i].running && !look->started)
+			continue;
+		if (parts[i].look(look, err) < 0)
+			return fail_in(err, "%s", vps.name);
+	}
+	return 0;
+}
+
+static void not_told(const struct difference *difference, void *arg)
+{
+	(void)difference;
+	(void)arg;
+}
+
+/* Wait until nobody works on it; what a command is about to change is no drift. */
+static bool was_busy(const struct node *node, const char *name)
+{
+	unsigned long long end = now_ms() + LOCK_MS;
+	struct err ignored;
+	own_fd dir = vps_dir(node, name, &ignored);
+	bool busy = false;
+
+	while (dir >= 0 && lock_is_held(dir, "lock") && now_ms() < end) {
+		busy = true;
+		usleep(10000);
+	}
+	return busy;
+}
+
+int diff_vps(const struct node *node, const char *name,
+	     void (*each)(const struct difference *difference, void *arg), void *arg,
+	     struct err *err)
+{
+	struct look look = { .node = node, .each = not_told };
+	own_vps vps = { 0 };
+	int result;
+
+	/* first without a word: an id may have been given, and a lock is by name */
+	if (vps_load(node, name, &vps, err) < 0)
+		return -1;
+	do {
+		result = look_once(&look, vps.name, err);
+	} while ((result < 0 || look.count) && was_busy(node, vps.name));
+	if (result < 0 || !look.count)
+		return result;
+	look.each = each;
+	look.arg = arg;
+	return look_once(&look, vps.name, err);
+}
+
+int diff_mend(const struct node *node, const char *name, struct err *err)
+{
+	own_held held = held_none();
+	struct status status;
+
+	if (vps_hold(node, name, "diff", &held, err) < 0)
+		return -1;
+	runtime_status(held.vps.id, held.place.run, &status);
+	if (disk_mend(&held, status.init != 0, err) < 0)
+		return fail_in(err, "%s", held.vps.name);
+	if (!status.init)
+		return 0;
+	if (limits_mend(&held, err) < 0 || network_mend(&held, err) < 0 ||
+	    (has_link(&held.vps) && forwards_mend(&held, node, err) < 0))
+		return fail_in(err, "%s", held.vps.name);
+	vps_log(node, held.vps.name, "brought back to its definition");
+	return 0;
+}
+
+struct node_look {
+	void (*each)(const struct difference *difference, void *arg);
+	void *arg;
+};
+
+static int node_knob_look(const struct cgroup_knob *knob, void *arg, struct err *err)
+{
+	const struct node_look *look = arg;
+	const struct difference difference = { .vps = "node",
+					       .what = knob->name,
+					       .where = knob->path,
+					       .wants = knob->want,
+					       .has = knob->got };
+
+	(void)err;
+	if (!knob->equal)
+		look->each(&difference, look->arg);
+	return 0;
+}
+
+int diff_node(const struct node *node,
+	      void (*each)(const struct difference *difference, void *arg), void *arg,
+	      struct err *err)
+{
+	struct node_look look = { each, arg };
+
+	(void)node;
+	return cgroup_diff_node(node_knob_look, &look, err);
+}
+
+int diff_mend_node(const struct node *node, struct err *err)
+{
+	(void)node;
+	return cgroup_mend_node(err);
+}
