@@ -155,13 +155,15 @@ int session_reset(struct err *err)
 	return 0;
 }
 
-void oom_score_set(int score)
+void oom_score_set(pid_t pid, int score)
 {
-	char text[16];
+	char path[48] = "/proc/self/oom_score_adj", text[16];
 	struct err ignored;
 
+	if (pid)
+		str_format(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
 	str_format(text, sizeof(text), "%d", score);
-	(void)file_write(AT_FDCWD, "/proc/self/oom_score_adj", text, &ignored);
+	(void)file_write(AT_FDCWD, path, text, &ignored);
 }
 
 int filter_load(struct err *err)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct err;
 
@@ -30,9 +31,17 @@ int descriptors_close(const int *keep, size_t count, struct err *err);
 /* Default signal dispositions and mask, a keyring of its own, umask 022, personality 0. */
 int session_reset(struct err *err);
 
-/* Our own oom_score_adj (proc(5)); needs the node's proc.  Lowering it needs CAP_SYS_RESOURCE,
- * and without that it stays as it is. */
-void oom_score_set(int score);
+/*
+ * What every process of a VPS begins with, where the node's own have 0: so much of all memory
+ * is added to what it uses when the OOM killer compares.  Children inherit it, so that the one
+ * process that shall go last cannot be lowered (what it then starts could not be killed
+ * either), but the others are raised, and it is set to 0 again when they have been started.
+ */
+enum { OOM_SCORE_VPS = 500 };
+
+/* The oom_score_adj (proc(5)) of @pid, 0 being our own; needs the node's proc.  Lowering it
+ * needs CAP_SYS_RESOURCE, and without that it stays as it is. */
+void oom_score_set(pid_t pid, int score);
 
 /* Load the system call filter (runtime/filter). */
 int filter_load(struct err *err);

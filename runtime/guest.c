@@ -28,8 +28,6 @@ static int enter_apply(struct start *start, struct err *err)
 		return fail(err, errno, "cannot protect the guest side");
 	if (setsid() < 0)
 		return fail(err, errno, "cannot make a session");
-	/* the monitor that starts us again after a reboot is spared; we are not */
-	oom_score_set(0);
 	if (cgroup_enter(&start->door, err) < 0)
 		return -1;
 	cgroup_door_close(&start->door);

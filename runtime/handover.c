@@ -81,7 +81,7 @@ int handover(int monitor, const struct vps *vps, const struct place *place, int 
 
 	/* a VPS without its monitor loses its console and its reboots: the node's memory is
 	 * to be found elsewhere */
-	oom_score_set(-800);
+	oom_score_set(0, -800);
 	if (self_path(self, sizeof(self), err) < 0)
 		return -1;
 	cgroup_watch_open(vps->id, &watch);

@@ -103,7 +103,7 @@ static __attribute__((noreturn)) void enter_main(int pidfd, const struct cgroup_
 		(void)tell(channel, &err, 0);
 		_exit(1);
 	}
-	oom_score_set(0);
+	oom_score_set(0, OOM_SCORE_VPS);
 	if (setns(pidfd, ALL_NAMESPACES) < 0) {
 		fail(&err, errno, "cannot enter the namespaces");
 		(void)tell(channel, &err, 0);

@@ -149,7 +149,7 @@ static __attribute__((noreturn)) void server_exec(const char *path, int fuse, in
 	const char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
 
 	(void)setsid();
-	oom_score_set(0);
+	oom_score_set(0, 0);
 	if (null < 0 || device < 0 || pid < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
 	    dup2(out, 2) < 0 || chdir("/") < 0 || session_reset(&err) < 0 ||
 	    server_limits() < 0)
@@ -424,7 +424,7 @@ static __attribute__((noreturn)) void keeper_exec(const char *self, const char *
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	(void)setsid();
-	oom_score_set(-800);
+	oom_score_set(0, -800);
 	if (null < 0 || dup2(null, 0) < 0 || dup2(said, 1) < 0 || dup2(said, 2) < 0 ||
 	    close_range(3, ~0u, 0) < 0 || chdir("/") < 0)
 		_exit(1);

@@ -104,6 +104,28 @@ static void authorized_put(const struct start *start)
 }
 
 /*
+ * What systemd starts inherits its own oom_score_adj, unless it is told otherwise: it is
+ * lowered soon (see OOM_SCORE_VPS), and restarts services later.
+ */
+static void systemd_tell(void)
+{
+	struct err err;
+
+	if (access("/lib/systemd/systemd", X_OK) < 0 &&
+	    access("/usr/lib/systemd/systemd", X_OK) < 0)
+		return;
+	own_fd run = open("/run", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	own_fd systemd = run < 0 ? -1 : dir_make(run, "systemd", 0755, &err);
+	own_fd conf = systemd < 0 ? -1 : dir_make(systemd, "system.conf.d", 0755, &err);
+	if (conf < 0)
+		return;
+	own_str text = xasprintf("# written by nodectl: the OOM killer takes init last\n"
+				 "[Manager]\nDefaultOOMScoreAdjust=%d\n",
+				 OOM_SCORE_VPS);
+	file_put(conf, "50-nodectl.conf", text, 0644);
+}
+
+/*
  * A full disk or a broken /etc must not keep a VPS from starting: what cannot
  * be written is said on its console, which the operator sees as well.
  */
@@ -119,6 +141,7 @@ int names_write(struct start *start, struct err *err)
 	own_fd console = open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC);
 	if (console >= 0)
 		(void)dup2(console, STDERR_FILENO);
+	systemd_tell();
 	own_fd etc = open("/etc", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (etc < 0) {
 		dprintf(STDERR_FILENO, "nodectl: cannot write into /etc\r\n");

@@ -188,6 +188,9 @@ static int idmap_apply(struct start *start, struct err *err)
 {
 	uid_t base = vps_base(start->vps->id);
 
+	/* not by itself: it is not dumpable, and its proc files are the node's root's.  The
+	 * monitor that starts it again after a reboot is spared, and it is not. */
+	oom_score_set(start->pid, OOM_SCORE_VPS);
 	if (map_write(start->pid, "gid_map", base, err) < 0)
 		return -1;
 	return map_write(start->pid, "uid_map", base, err);

@@ -34,6 +34,7 @@
 #define CLIENTS 8
 #define FLOOD	(256 * 1024) /* bytes a second that a console may print */
 #define TICK_MS 50
+#define BOOT_MS 10000 /* init has started by then what it starts at boot */
 
 /* <linux/pidfd.h> of Linux 6.15; Debian 12 has older headers. */
 struct pidfd_info_615 {
@@ -54,6 +55,7 @@ struct monitor {
 	int peer;  /* the console's other end, held so that it is never hung up */
 	bool hung; /* it is, and could not be held: look again later */
 	struct limits limits;
+	long long spare; /* when init_spare() is due; 0: done */
 };
 
 static long long now_ms(void)
@@ -267,17 +269,45 @@ static size_t small_read(const char *path, char *text, size_t size)
 	return len > 0 ? (size_t)len : 0;
 }
 
+/* Init's process number, or 0. */
+static int init_pid(void)
+{
+	char path[64], text[1024], *at;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", MONITOR_PIDFD);
+	if (!small_read(path, text, sizeof(text)) || !(at = strstr(text, "\nPid:")))
+		return 0;
+	return atoi(at + 5);
+}
+
+/*
+ * What init has started by now has inherited an oom_score_adj that is higher than the node's
+ * own processes have (OOM_SCORE_VPS, runtime/creds.h).  Init alone gets theirs, so that of the
+ * VPS it is killed last.  Not lower: what it starts from now on inherits it too, and nothing of
+ * a tenant's may be safer than the node.
+ */
+static void init_spare(void)
+{
+	struct pollfd init = { .fd = MONITOR_PIDFD, .events = POLLIN };
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", init_pid());
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	/* it is still alive, so that this was its number when we opened it */
+	if (fd >= 0 && poll(&init, 1, 0) == 0)
+		(void)!write(fd, "0", 1);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* The exit status of a process that has ended and is not yet reaped: the last field but
  * none of proc_pid_stat(5), the 52nd. */
 static bool zombie_status(int *status)
 {
 	char path[64], text[1024], *at;
-	int pid;
+	int pid = init_pid();
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", MONITOR_PIDFD);
-	if (!small_read(path, text, sizeof(text)) || !(at = strstr(text, "\nPid:")))
-		return false;
-	pid = atoi(at + 5);
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	if (pid <= 0 || !small_read(path, text, sizeof(text)) || !(at = strrchr(text, ')')) ||
 	    at[1] != ' ' || at[2] != 'Z')
@@ -356,14 +386,20 @@ static void event_last(struct monitor *monitor)
 }
 
 /* In milliseconds, -1 for ever. */
+static int sooner(int one, int other)
+{
+	if (one < 0 || other < 0)
+		return one < 0 ? other : one;
+	return one < other ? one : other;
+}
+
 static int timeout_of(const struct monitor *monitor, bool quiet)
 {
 	int console = monitor->hung ? 1000 : quiet ? TICK_MS : -1;
-	int limits = limits_timeout(&monitor->limits, now_ms());
+	long long left = monitor->spare - now_ms();
+	int spare = !monitor->spare ? -1 : left > 0 ? (int)left : 0;
 
-	if (console < 0 || limits < 0)
-		return console < 0 ? limits : console;
-	return console < limits ? console : limits;
+	return sooner(sooner(console, spare), limits_timeout(&monitor->limits, now_ms()));
 }
 
 static void watch(struct monitor *monitor)
@@ -391,6 +427,10 @@ static void watch(struct monitor *monitor)
 
 		if (poll(fds, FIRST + CLIENTS, timeout_of(monitor, quiet)) < 0)
 			continue;
+		if (monitor->spare && now_ms() >= monitor->spare) {
+			init_spare();
+			monitor->spare = 0;
+		}
 		if (fds[CONSOLE].revents)
 			(void)console_read(monitor);
 		if (fds[LISTENER].revents)
@@ -410,7 +450,9 @@ static void watch(struct monitor *monitor)
 
 int main(int argc, char *argv[])
 {
-	struct monitor monitor = { .tick = LLONG_MIN / 2, .peer = -1 };
+	struct monitor monitor = { .tick = LLONG_MIN / 2,
+				   .peer = -1,
+				   .spare = now_ms() + BOOT_MS };
 	enum intent intent;
 	const char *how;
 
