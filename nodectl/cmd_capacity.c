@@ -63,6 +63,14 @@ static uint64_t has_of(const struct capacity *capacity, enum resource r)
 	return capacity->has[r] ? capacity->has[r] : UINT64_MAX;
 }
 
+/* One without limit on a node that has none may have any amount. */
+static uint64_t max_of(const struct report *report, enum resource r)
+{
+	if (!report->capacity->has[r] && report->promised->whole[r])
+		return UINT64_MAX;
+	return claim_max(report->promised, report->capacity, r);
+}
+
 static double ratio_of(const struct report *report, enum resource r)
 {
 	uint64_t has = report->capacity->has[r];
@@ -73,15 +81,13 @@ static double ratio_of(const struct report *report, enum resource r)
 static json_t *resource_json(const struct report *report, enum resource r)
 {
 	const struct capacity *capacity = report->capacity;
-	uint64_t max = claim_max(report->promised, capacity, r);
-
 	return json_pack(
 	    "{s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:f,s:o}", "name", resource_name(r), "capacity",
 	    amount_json(r, has_of(capacity, r)), "reserve",
 	    amount_json(r, capacity->reserve[r]), "guaranteed",
 	    amount_json(r, report->promised->guaranteed[r]), "guaranteed_allowed",
 	    amount_json(r, capacity->has[r] ? capacity_guaranteed(capacity, r) : UINT64_MAX),
-	    "max", amount_json(r, max), "max_allowed",
+	    "max", amount_json(r, max_of(report, r)), "max_allowed",
 	    amount_json(r, capacity_max(capacity, r)), "ratio", ratio_of(report, r),
 	    "ratio_allowed",
 	    capacity->ratio[r] ? json_real(capacity->ratio[r] / 100.0) : json_null());
@@ -97,7 +103,7 @@ static int resource_row(struct report *report, enum resource r, struct err *err)
 	amount_text(r, has_of(capacity, r), has, sizeof(has));
 	amount_text(r, capacity->reserve[r], reserve, sizeof(reserve));
 	amount_text(r, report->promised->guaranteed[r], guaranteed, sizeof(guaranteed));
-	amount_text(r, claim_max(report->promised, capacity, r), max, sizeof(max));
+	amount_text(r, max_of(report, r), max, sizeof(max));
 	if (capacity->has[r])
 		str_format(ratio, sizeof(ratio), "%.2f", ratio_of(report, r));
 	if (capacity->has[r] && capacity->ratio[r])

@@ -387,14 +387,14 @@ int cmd_plan_set(struct cli *cli, struct err *err)
 	result = plan_set(&spread, &values, cli->args[0], &plan, err);
 	if (result < 0)
 		fail_in(err, "plan %s", cli->args[0]);
-	else if (spread.failed)
-		result = fail_as(err, (enum err_kind)spread.worst,
-				 "plan %s: %u of %u VPSs did not follow", cli->args[0],
-				 spread.failed, spread.done);
 	else if (cli->json && users_find(&node, &users, err) == 0)
 		result = json_print(json_pack("{s:o,s:O,s:b}", "plan", plan_json(&plan, &users),
 					      "vps", spread.json, "dry_run", spread.dry),
 				    err);
+	if (result == 0 && spread.failed)
+		result = fail_as(err, (enum err_kind)spread.worst,
+				 "plan %s: %u of %u VPSs did not follow", cli->args[0],
+				 spread.failed, spread.done);
 	json_decref(spread.json);
 	return result;
 }
