@@ -4,15 +4,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "err.h"
 #include "io.h"
 #include "own.h"
 
-static int program_exec(const struct program *program)
+static int program_exec(const struct program *program, pid_t parent)
 {
 	sigset_t none;
+
+	/* from the fork on: until the exec it has a copy of all we hold, locks too */
+	if (program->bound && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+		_exit(127);
 	int null = program->in < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : program->in;
 
 	sigemptyset(&none);
@@ -28,7 +33,7 @@ static int program_exec(const struct program *program)
 pid_t program_start(const struct program *program, struct err *err)
 {
 	int pipe[2], code = 0;
-	pid_t pid;
+	pid_t parent = getpid(), pid;
 
 	/* the child's errno comes back through a pipe that a successful exec closes */
 	if (pipe2(pipe, O_CLOEXEC) < 0)
@@ -36,7 +41,7 @@ pid_t program_start(const struct program *program, struct err *err)
 
 	pid = fork();
 	if (pid == 0) {
-		(void)program_exec(program);
+		(void)program_exec(program, parent);
 		code = errno;
 		(void)write_all(pipe[1], &code, sizeof(code));
 		_exit(127);

@@ -40,7 +40,14 @@ int e2fs_run(const char *const argv[], const char *what, char *said, size_t size
 	     struct err *err)
 {
 	own_fd out = memfd_create("said", MFD_CLOEXEC);
-	struct program program = { .argv = argv, .in = -1, .out = out, .err = out, .dir = -1 };
+	struct program program = {
+		.argv = argv,
+		.in = -1,
+		.out = out,
+		.err = out,
+		.dir = -1,
+		.bound = true,
+	};
 	char text[1024];
 
 	if (out < 0)

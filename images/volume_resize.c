@@ -128,7 +128,7 @@ static int shrink_check(int file, const struct super *super, const struct volume
 
 	if (mounted)
 		return fail_as(err, ERR_RUNNING,
-			       "disk: it can shrink only while the VPS is stopped");
+			       "disk: it shrinks only while the VPS is stopped; stop it first");
 	if (super->dirty)
 		return 0;
 	e2fs_path(file, path, sizeof(path));

@@ -95,10 +95,14 @@ enum {
 	FIELD_LIST = 1 << 2,	/* may appear more than once */
 	FIELD_RESTART = 1 << 3, /* a running VPS takes it at its next start */
 	FIELD_FIXED = 1 << 4,	/* only create takes it */
+	FIELD_GROWS = 1 << 5,	/* a running VPS takes it at once where volume_grows_live() */
 };
 
 extern const struct field vps_fields[];
 extern const size_t vps_fields_count;
+
+/* Does a running VPS take it at its next start only, on this node? */
+bool field_waits(const struct field *field);
 
 /* Set one field from its text, appending to a list.  An unknown key or bad value is ERR_VALUE
  * naming it. */
@@ -337,6 +341,11 @@ int node_destroy(const struct node *node, struct held *held, struct err *err);
  */
 int node_change(const struct node *node, struct held *held, const struct vps *after,
 		const struct wanted *wanted, struct err *err);
+
+/* Can its disk become what @after says?  ERR_LEDGER first; then ERR_VALUE with the numbers,
+ * ERR_RUNNING for one that would shrink while it is used, ERR_NO_SPACE. */
+int node_disk_check(const struct node *node, const struct held *held, const struct vps *after,
+		    enum admission admission, struct err *err);
 
 /* Would it be admitted? */
 int node_change_check(const struct node *node, const struct vps *after,

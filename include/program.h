@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct err;
@@ -11,10 +12,11 @@ struct err;
  */
 struct program {
 	const char *const *argv;
-	int in;	 /* -1: /dev/null */
-	int out; /* -1: ours */
-	int err; /* -1: ours */
-	int dir; /* working directory, -1: ours */
+	int in;	    /* -1: /dev/null */
+	int out;    /* -1: ours */
+	int err;    /* -1: ours */
+	int dir;    /* working directory, -1: ours */
+	bool bound; /* killed when we are: it works on what is ours alone */
 };
 
 /* Start it; returns its pid, to be waited for with program_wait(). */

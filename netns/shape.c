@@ -294,7 +294,7 @@ int link_shape(unsigned id, const struct link *link, struct err *err)
 static int rate_check(const char *name, uint64_t bits, struct err *err)
 {
 	if (bits && (bits < RATE_MIN || bits > RATE_MAX))
-		return fail_as(err, ERR_VALUE, "%s: a rate is from 64K to 1T, or 0 for none",
+		return fail_as(err, ERR_VALUE, "%s: a rate is from 64k to 1T, or 0 for none",
 			       name);
 	return 0;
 }

@@ -15,6 +15,8 @@
 #include "runtime.h"
 #include "str.h"
 
+#define VOLUME_MS 15000u /* for the last mount of the volume to be gone */
+
 static int rates_apply(const struct vps *vps, const struct place *place, struct err *err)
 {
 	(void)place;
@@ -32,6 +34,22 @@ static const struct {
 	{ "limits", runtime_limit },
 	{ "rates", rates_apply },
 };
+
+/*
+ * The disk is not among them: it grows when that is written down, as it cannot be taken back.
+ * Where it cannot grow while it is in use, it does at the next start.
+ */
+static int disk_grow(const struct vps *vps, const struct place *place, struct err *err)
+{
+	int settled;
+
+	if (!volume_grows_live())
+		return 0;
+	settled = volume_is_settled(place->dir, &vps->volume, err);
+	if (settled < 0)
+		return -1;
+	return settled ? 0 : volume_grow(place->dir, &vps->volume, err);
+}
 
 /* All or nothing: what was changed before the one that was refused is taken back. */
 static int live_change(const struct vps *before, const struct vps *after,
@@ -61,6 +79,8 @@ static int by_definition(const struct node *node, const struct held *held, struc
 		if (live[i].apply(&vps, &held->place, err) < 0)
 			return fail_in(err, "%s", live[i].name);
 	}
+	if (disk_grow(&vps, &held->place, err) < 0)
+		return -1;
 	if (ledger_open(&ledger, node, err) < 0 || ledger_begin(&ledger, &vps, err) < 0)
 		return -1;
 	ledger_end(&ledger, &vps, true);
@@ -110,6 +130,16 @@ static int reserve(const struct node *node, const struct vps *after,
 	return result;
 }
 
+/* The definition as it was. */
+static int write_back(const struct node *node, const struct held *held)
+{
+	const struct wanted known = { .admission = ADMIT_KNOWN };
+	own_ledger ledger = ledger_none();
+	struct err ignored;
+
+	return write_down(node, &held->vps, &known, &ledger, &ignored);
+}
+
 /*
  * The kernel first: what it refuses is not written down.  From the intent on, whoever finds us
  * gone brings kernel and ledger to what the definition says, the old or the new one.
@@ -131,8 +161,12 @@ static int change_running(const struct node *node, struct held *held, const stru
 	}
 	if (live_change(&held->vps, after, &held->place, err) == 0 &&
 	    write_down(node, after, &admitted, &own, err) == 0) {
-		(void)unlinkat(held->place.run, "intent", 0);
-		return 0;
+		ledger_close(&own);
+		if (disk_grow(after, &held->place, err) == 0) {
+			(void)unlinkat(held->place.run, "intent", 0);
+			return 0;
+		}
+		(void)write_back(node, held);
 	}
 	ledger_close(&own);
 	(void)by_definition(node, held, &again);
@@ -147,6 +181,43 @@ int node_change_check(const struct node *node, const struct vps *after,
 	if (ledger_open(&ledger, node, err) < 0)
 		return -1;
 	return ledger_admit(&ledger, after, admission, err);
+}
+
+/*
+ * What grows is written down first, what shrinks last: cut off between, the definition has the
+ * larger size, and the next start gives it to the disk.
+ */
+static int change_stopped(const struct node *node, struct held *held, const struct vps *after,
+			  const struct wanted *wanted, struct ledger *ledger, struct err *err)
+{
+	const struct volume *was = &held->vps.volume, *is = &after->volume;
+	int dir = held->place.dir;
+	struct err again;
+
+	if (is->size < was->size && volume_resize(dir, is, VOLUME_MS, err) < 0)
+		return -1;
+	if (write_down(node, after, wanted, ledger, err) < 0) {
+		if (is->size < was->size)
+			(void)volume_resize(dir, was, VOLUME_MS, &again);
+		return -1;
+	}
+	ledger_close(ledger);
+	if (is->size <= was->size || volume_resize(dir, is, VOLUME_MS, err) == 0)
+		return 0;
+	(void)write_back(node, held);
+	return -1;
+}
+
+int node_disk_check(const struct node *node, const struct held *held, const struct vps *after,
+		    enum admission admission, struct err *err)
+{
+	const struct volume *was = &held->vps.volume, *is = &after->volume;
+
+	if (was->size == is->size && was->inodes == is->inodes)
+		return 0;
+	if (node_change_check(node, after, admission, err) < 0)
+		return -1;
+	return volume_check(held->place.dir, is, err);
 }
 
 struct line {
@@ -172,11 +243,12 @@ int node_change(const struct node *node, struct held *held, const struct vps *af
 	struct line line = { 0 };
 	struct status status;
 
-	if (vps_check(node, after, err) < 0)
+	if (vps_check(node, after, err) < 0 ||
+	    node_disk_check(node, held, after, wanted->admission, err) < 0)
 		return -1;
 	runtime_status(held->vps.id, held->place.run, &status);
 	if ((status.init ? change_running(node, held, after, wanted, &ledger, err)
-			 : write_down(node, after, wanted, &ledger, err)) < 0)
+			 : change_stopped(node, held, after, wanted, &ledger, err)) < 0)
 		return -1;
 	ledger_close(&ledger);
 	(void)vps_changes(&held->vps, after, line_add, &line);

@@ -43,9 +43,9 @@ const struct field vps_fields[] = {
 	      "memory that is never taken for others"),
 	FIELD("swap", kind_bytes, limits.swap, PLAN, "SIZE", "swap beside memory"),
 	FIELD("tasks", kind_count, limits.tasks, PLAN, "N", "processes and threads"),
-	FIELD("disk", kind_bytes, volume.size, PLAN | FIXED, "SIZE",
+	FIELD("disk", kind_bytes, volume.size, PLAN | FIELD_GROWS, "SIZE",
 	      "size of the root file system"),
-	FIELD("inodes", kind_count, volume.inodes, PLAN | FIXED, "N",
+	FIELD("inodes", kind_count, volume.inodes, PLAN, "N",
 	      "files of the root file system; 0: in proportion to its size"),
 	FIELD("io-read", kind_io, limits.io_read, PLAN, "SPEED",
 	      "reads from the disk, like 50M/s or 500iops or 50M/s,500iops; 0 is no limit"),
@@ -104,6 +104,12 @@ unsigned vps_lacks(const struct vps *vps, unsigned lacking)
 	asked &= asked ? link_rates_lacking() : 0;
 	return lacks | (asked & LINK_RATE_IN ? LIMIT_RATE_IN : 0) |
 	       (asked & LINK_RATE_OUT ? LIMIT_RATE_OUT : 0);
+}
+
+bool field_waits(const struct field *field)
+{
+	return field->flags & FIELD_RESTART ||
+	       (field->flags & FIELD_GROWS && !volume_grows_live());
 }
 
 const struct field *field_find(const char *key)

@@ -107,8 +107,7 @@ void plan_adopt(const struct vps *plan, struct vps *vps)
 	for (size_t i = 0; i < vps_fields_count; i++) {
 		const struct field *field = &vps_fields[i];
 
-		if (field->flags & FIELD_PLAN && !(field->flags & FIELD_FIXED) &&
-		    !(vps->overrides & field_bit(field)))
+		if (field->flags & FIELD_PLAN && !(vps->overrides & field_bit(field)))
 			plan_give(plan, field, vps);
 	}
 	memcpy(vps->plan, plan->plan, sizeof(vps->plan));

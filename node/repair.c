@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cgroups.h"
@@ -27,7 +28,9 @@
 #include "str.h"
 #include "view.h"
 
-#define VOLUME_MS 15000u /* for the last mount of a volume to be gone */
+#define VOLUME_MS   15000u /* for the last mount of a volume to be gone */
+#define PATIENCE_MS 500	   /* for all together that are at work */
+#define PAUSE_MS    5
 
 /*
  * Everything that nodectl makes carries a VPS's id or name.  So repair goes
@@ -39,6 +42,7 @@ struct repair {
 	bool dry;
 	void (*found)(const char *what, void *arg);
 	void *arg;
+	unsigned patience; /* ms left for who may just be dying */
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -147,11 +151,56 @@ static void volume_one(const struct repair *repair, const struct vps *vps, bool 
 		found(repair, "%s: %s", vps->name, err.msg);
 }
 
+struct records {
+	const struct repair *repair;
+	const char *vps;
+};
+
+/* ".NAME.PID" is a record being written (file_replace()); its writer lives or it is left. */
+static int record_one(int dir, const char *entry, void *arg, struct err *err)
+{
+	const struct records *records = arg;
+	const char *pid = strrchr(entry, '.');
+
+	if (entry[0] != '.' || pid == entry || !pid[1] ||
+	    pid[1 + strspn(pid + 1, "0123456789")] || kill(atoi(pid + 1), 0) == 0)
+		return 0;
+	found(records->repair, "%s: '%s' was never written whole", records->vps, entry);
+	if (!records->repair->dry && unlinkat(dir, entry, 0) < 0 && errno != ENOENT)
+		return fail(err, errno, "cannot remove '%s'", entry);
+	return 0;
+}
+
+static void records_sweep(const struct repair *repair, const struct vps *vps)
+{
+	struct records records = { repair, vps->name };
+	struct err err;
+	own_fd dir = vps_dir(repair->node, vps->name, &err);
+	own_fd run = dir_open(repair->node->runs, vps->name, &err);
+
+	if ((dir >= 0 && dir_each(dir, record_one, &records, &err) < 0) ||
+	    (run >= 0 && dir_each(run, record_one, &records, &err) < 0))
+		found(repair, "%s: %s", vps->name, err.msg);
+}
+
+/* Who was killed a moment ago holds its locks until what it asked of the disk is done. */
+static bool is_at_work(struct repair *repair, const char *name)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000 };
+
+	for (; is_busy(repair, name); repair->patience -= PAUSE_MS) {
+		if (repair->patience < PAUSE_MS)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
 /* An operation that was cut off: taking hold of the VPS settles it. */
 static int settle_one(const struct vps *vps, const struct err *broken, void *arg,
 		      struct err *err)
 {
-	const struct repair *repair = arg;
+	struct repair *repair = arg;
 	own_held held = held_none();
 	struct status status;
 	unsigned missing = 0;
@@ -161,7 +210,7 @@ static int settle_one(const struct vps *vps, const struct err *broken, void *arg
 		found(repair, "%s", broken->msg);
 		return 0;
 	}
-	if (is_busy(repair, vps->name))
+	if (is_at_work(repair, vps->name))
 		return 0;
 	vps_status(repair->node, vps, &status);
 	if (status.crashed)
@@ -186,6 +235,7 @@ static int settle_one(const struct vps *vps, const struct err *broken, void *arg
 	vps_release(&held);
 	held = held_none();
 	volume_one(repair, vps, status.init || status.lost);
+	records_sweep(repair, vps);
 	return 0;
 }
 
@@ -381,7 +431,7 @@ static int processes(struct repair *repair, struct err *err)
 int node_repair(const struct node *node, bool dry, void (*report)(const char *what, void *arg),
 		void *arg, struct err *err)
 {
-	struct repair repair = { node, dry, report, arg };
+	struct repair repair = { node, dry, report, arg, PATIENCE_MS };
 
 	/* VPSs first: what they own then is known; and of those, the ones that nobody misses */
 	if (selftest_sweep(node, dry, report, arg, err) < 0 ||

@@ -234,7 +234,7 @@ int vps_pending(const struct node *node, const struct vps *vps,
 		own_str now = field_text(&started, &vps_fields[i]);
 		own_str then = field_text(vps, &vps_fields[i]);
 
-		if (vps_fields[i].flags & FIELD_RESTART && strcmp(now, then) != 0)
+		if (field_waits(&vps_fields[i]) && strcmp(now, then) != 0)
 			each(&vps_fields[i], now, then, arg);
 	}
 	return 0;

@@ -299,8 +299,10 @@ static int spread_held(struct spread *spread, struct held *held, json_t *changes
 		cli_say(spread->cli, "%s: nothing to change", after.name);
 		return 0;
 	}
-	if (spread->dry ? vps_check(spread->node, &after, err) < 0
-			: node_change(spread->node, held, &after, &wanted, err) < 0)
+	if (spread->dry
+		? vps_check(spread->node, &after, err) < 0 ||
+		      node_disk_check(spread->node, held, &after, wanted.admission, err) < 0
+		: node_change(spread->node, held, &after, &wanted, err) < 0)
 		return -1;
 	(void)changes_tell(&changing, &held->vps);
 	return 0;

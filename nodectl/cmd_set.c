@@ -22,7 +22,7 @@ static int refuse_fixed(const struct cli *cli, struct err *err)
 static void change_tell(const struct field *field, const char *line, void *arg)
 {
 	struct changing *changing = arg;
-	bool later = changing->running && field->flags & FIELD_RESTART;
+	bool later = changing->running && field_waits(field);
 
 	cli_say(changing->cli, "%s: %s%s", changing->vps->name, line,
 		later ? " (at the next start)" : "");
@@ -84,6 +84,23 @@ static int writes_tell(struct changing *writes, const struct place *place, struc
 	return runtime_shape_diff(writes->vps, rate_tell, writes, err);
 }
 
+static void disk_tell(const struct node *node, struct changing *writes,
+		      const struct vps *before)
+{
+	const struct vps *after = writes->vps;
+	char want[24], got[24];
+
+	if (after->volume.size == before->volume.size)
+		return;
+	size_print(after->volume.size, want, sizeof(want));
+	size_print(before->volume.size, got, sizeof(got));
+	own_str path = xasprintf("%s/vps/%s/volume.img", node->storage, after->name);
+	cli_say(writes->cli, "%s: would make %s %s (now %s)", after->name, path, want, got);
+	if (writes->json)
+		json_array_append_new(writes->json, json_pack("{s:s,s:s,s:s}", "path", path,
+							      "want", want, "got", got));
+}
+
 static int changes_try(const struct node *node, struct changing *changing,
 		       const struct held *held, json_t *knobs, enum admission admission,
 		       struct err *err)
@@ -92,29 +109,14 @@ static int changes_try(const struct node *node, struct changing *changing,
 
 	writes.json = knobs;
 	if (vps_check(node, changing->vps, err) < 0 ||
+	    node_disk_check(node, held, changing->vps, admission, err) < 0 ||
 	    node_change_check(node, changing->vps, admission, err) < 0)
 		return -1;
 	(void)changes_tell(changing, &held->vps);
 	cli_say(changing->cli, "%s: would write %s/vps/%s/vps.conf", changing->vps->name,
 		node->storage, changing->vps->name);
+	disk_tell(node, &writes, &held->vps);
 	return changing->running ? writes_tell(&writes, &held->place, err) : 0;
-}
-
-/* A field that only create takes stays, though the plan has another. */
-static void fixed_tell(const struct cli *cli, const struct vps *plan, const struct vps *vps)
-{
-	for (size_t i = 0; i < vps_fields_count; i++) {
-		const struct field *field = &vps_fields[i];
-		own_str is = field_text(vps, field);
-		own_str would = field_text(plan, field);
-
-		if (!(field->flags & FIELD_PLAN) || !(field->flags & FIELD_FIXED) ||
-		    vps->overrides & field_bit(field) || strcmp(is, would) == 0)
-			continue;
-		is[strcspn(is, "\n")] = 0;
-		cli_say(cli, "%s: %s stays: it cannot be changed after create yet", vps->name,
-			is);
-	}
 }
 
 /* What the options make of it. */
@@ -131,11 +133,7 @@ static int change_make(const struct cli *cli, const struct node *node, struct vp
 		return -1;
 	if (name)
 		plan_adopt(&plan, vps);
-	if (fields_apply(cli, wanted->plan ? &plan : NULL, vps, wanted, err) < 0)
-		return -1;
-	if (name)
-		fixed_tell(cli, &plan, vps);
-	return 0;
+	return fields_apply(cli, wanted->plan ? &plan : NULL, vps, wanted, err);
 }
 
 static int set_print(const struct vps *vps, json_t *changes, json_t *knobs, bool dry,

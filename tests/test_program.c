@@ -53,7 +53,7 @@ Test(program, that_was_killed_is_named_with_the_signal)
 Test(program, that_is_missing_is_told_by_errno)
 {
 	const char *const argv[] = { "no-such-program", NULL };
-	const struct program program = { argv, -1, -1, -1, -1 };
+	const struct program program = { argv, -1, -1, -1, -1, false };
 
 	cr_expect_eq(program_run(&program, &err), -1);
 	cr_expect_eq(err.code, ENOENT);
@@ -63,7 +63,7 @@ Test(program, that_is_missing_is_told_by_errno)
 Test(program, that_may_not_be_executed_is_told_by_errno)
 {
 	const char *const argv[] = { "/dev/null", NULL };
-	const struct program program = { argv, -1, -1, -1, -1 };
+	const struct program program = { argv, -1, -1, -1, -1, false };
 
 	cr_expect_eq(program_run(&program, &err), -1);
 	cr_expect_eq(err.code, EACCES);
@@ -72,7 +72,7 @@ Test(program, that_may_not_be_executed_is_told_by_errno)
 Test(program, that_could_not_start_leaves_no_child)
 {
 	const char *const argv[] = { "no-such-program", NULL };
-	const struct program program = { argv, -1, -1, -1, -1 };
+	const struct program program = { argv, -1, -1, -1, -1, false };
 
 	cr_expect_eq(program_start(&program, &err), -1);
 	cr_expect_eq(waitpid(-1, NULL, WNOHANG), -1);
@@ -83,7 +83,7 @@ Test(program, gets_its_arguments_as_they_are)
 {
 	const char *const argv[] = { "printf", "%s|", "$HOME", "a b", "*", "", NULL };
 	own_fd out = openat(scratch, "out", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	const struct program program = { argv, -1, out, -1, -1 };
+	const struct program program = { argv, -1, out, -1, -1, false };
 
 	cr_expect_eq(program_run(&program, &err), 0, "%s", err.msg);
 	cr_expect(scratch_holds(scratch, "out", "$HOME|a b|*||"));
@@ -121,7 +121,7 @@ Test(program, starts_with_no_signal_blocked)
 	/* not by sh, which unblocks them itself */
 	const char *const argv[] = { "grep", "-q", "^SigBlk:[[:space:]]*0*$",
 				     "/proc/self/status", NULL };
-	const struct program program = { argv, -1, -1, -1, -1 };
+	const struct program program = { argv, -1, -1, -1, -1, false };
 	sigset_t all;
 
 	sigfillset(&all);
@@ -143,4 +143,29 @@ Test(program, inherits_no_descriptor_that_is_ours_alone)
 
 	cr_assert_geq(ours, 3);
 	cr_expect_eq(sh(line, -1), 0, "%s", err.msg);
+}
+
+/* What ends with us works on what is ours alone; what it holds must not outlive us. */
+Test(program, that_is_bound_ends_with_who_started_it)
+{
+	const char *const argv[] = { "sleep", "60", NULL };
+	const struct program program = { argv, -1, -1, -1, -1, true };
+	int pair[2];
+	pid_t parent, child = -1;
+	char end;
+
+	cr_assert_eq(pipe(pair), 0);
+	parent = fork();
+	if (parent == 0) {
+		child = program_start(&program, &err);
+		(void)write_all(pair[1], &child, sizeof(child));
+		pause();
+	}
+	cr_assert_eq(read_all(pair[0], &child, sizeof(child)), 0);
+	cr_assert_gt(child, 0);
+	/* the pipe was closed in neither: it ends when both are gone */
+	close(pair[1]);
+	kill(parent, SIGKILL);
+	cr_assert_eq(waitpid(parent, NULL, 0), parent);
+	cr_assert_eq(read(pair[0], &end, 1), 0);
 }

@@ -60,7 +60,8 @@ static const struct init_kind *kind_of(const char *name, bool removed)
 	own_str path = xasprintf("%s/%s", scratch_path, name);
 	const char *const copy[] = { "cp", "/bin/sleep", path, NULL };
 	const char *const sleep[] = { path, "60", NULL };
-	const struct program make = { copy, -1, -1, -1, -1 }, run = { sleep, -1, -1, -1, -1 };
+	const struct program make = { copy, -1, -1, -1, -1, false },
+			     run = { sleep, -1, -1, -1, -1, false };
 	const struct init_kind *kind;
 	pid_t pid;
 

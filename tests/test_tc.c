@@ -209,7 +209,7 @@ Test(shape, rates_that_no_link_has_are_refused_by_value)
 	cr_expect_eq(link_rates_check(&(struct link){ .rate_in = 64000 }, &err), 0);
 	cr_expect_eq(link_rates_check(&(struct link){ .rate_in = 63999 }, &err), -1);
 	cr_expect_eq(err.kind, ERR_VALUE);
-	cr_expect_str_eq(err.msg, "rate-in: a rate is from 64K to 1T, or 0 for none");
+	cr_expect_str_eq(err.msg, "rate-in: a rate is from 64k to 1T, or 0 for none");
 	cr_expect_eq(link_rates_check(&(struct link){ .rate_out = 1000000000001 }, &err), -1);
 }
 

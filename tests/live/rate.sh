@@ -39,7 +39,7 @@ class() {
 	tc class show dev "$1" 2>/dev/null | sed -n 's/.* rate \([^ ]*\) .*/\1/p'
 }
 
-exits 21 "a rate that is none is refused" nodectl create rate --rate-in 1K
+exits 21 "a rate that is none is refused" nodectl create rate --rate-in 1k
 exits 21 "so is one that no link has" nodectl create rate --rate-out 2T
 check "create with rates" nodectl create rate --rate-in 20M --rate-out 10M --start --wait 30
 id=$(field rate .id)
