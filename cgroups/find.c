@@ -103,3 +103,20 @@ int cgroup_each(int (*each)(unsigned id, void *arg, struct err *err), void *arg,
 	free(found.ids);
 	return result < 0 ? -1 : 0;
 }
+
+bool cgroup_exists(unsigned id)
+{
+	struct hierarchies hierarchies;
+	struct err ignored;
+
+	if (hierarchies_find(&hierarchies, &ignored) < 0)
+		return false;
+	for (unsigned i = 0; i <= CONTROLLER_COUNT; i++) {
+		const char *mount = hierarchy_at(&hierarchies, i);
+		own_fd group = mount ? group_open(mount, id, &ignored) : -1;
+
+		if (group >= 0)
+			return true;
+	}
+	return false;
+}

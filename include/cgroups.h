@@ -322,6 +322,9 @@ int cgroup_pids(unsigned id, int (*each)(pid_t pid, void *arg, struct err *err),
 int cgroup_each(int (*each)(unsigned id, void *arg, struct err *err), void *arg,
 		struct err *err);
 
+/* Has @id a group in any hierarchy? */
+bool cgroup_exists(unsigned id);
+
 /* The id of the VPS that @pid is in, from /proc/PID/cgroup; 0 when in none. */
 unsigned cgroup_of(pid_t pid);
 

@@ -173,6 +173,9 @@ struct nat_entry {
 int nat_each(int (*each)(const struct nat_entry *entry, void *arg, struct err *err), void *arg,
 	     struct err *err);
 
+/* Is it still there? */
+bool nat_entry_exists(const struct nat_entry *entry);
+
 /* Remove one element that belongs to no VPS. */
 int nat_entry_remove(const struct nat_entry *entry, struct err *err);
 

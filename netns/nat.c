@@ -251,6 +251,16 @@ int network_remove(unsigned id, const struct link *link, struct err *err)
 	return failed;
 }
 
+bool nat_entry_exists(const struct nat_entry *entry)
+{
+	struct nat_entry found;
+	struct err ignored;
+	own_fd fd = netlink_open(NETLINK_NETFILTER, &ignored);
+
+	return fd >= 0 && entry_find(fd, entry, &found) &&
+	       memcmp(found.to.bytes, entry->to.bytes, sizeof(found.to.bytes)) == 0;
+}
+
 int nat_entry_remove(const struct nat_entry *entry, struct err *err)
 {
 	own_fd fd = netlink_open(NETLINK_NETFILTER, err);

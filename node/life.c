@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -211,6 +212,8 @@ int node_destroy(const struct node *node, struct held *held, struct err *err)
 	if (naming < 0 || ledger_open(&ledger, node, err) < 0 ||
 	    ledger_begin(&ledger, vps, err) < 0)
 		return -1;
+	/* repair sees that somebody is at it, until the last of it is gone */
+	(void)flock(held->place.dir, LOCK_EX | LOCK_NB);
 	/* Commit: from this rename on there is no such VPS. */
 	uuid_make(uuid, sizeof(uuid));
 	str_format(grave, sizeof(grave), "%s.%s", vps->name, vps->uuid[0] ? vps->uuid : uuid);

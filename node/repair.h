@@ -2,14 +2,47 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct err;
 struct node;
 
 /*
- * Part of node_repair(): bring the kernel's limits of VPSs that run, and what the group of all
- * of them carries, to what the definitions say.  @found is called for each that differs; with
- * @dry nothing is mended.
+ * Everything that nodectl makes carries a VPS's id or name.  So repair goes
+ * through each place where such things can be, asks who owns each, and removes
+ * what nobody does.
+ *
+ * Others work meanwhile.  What is named is looked at under the lock of whoever may change it:
+ * a VPS's own; where there is no VPS, ".naming", without which none comes into being or goes.
+ * A lock that somebody has is passed by, as he is at it.
  */
-int repair_limits(const struct node *node, bool dry, void (*found)(const char *what, void *arg),
-		  void *arg, struct err *err);
+struct repair {
+	const struct node *node;
+	bool dry;
+	void (*found)(const char *what, void *arg);
+	void *arg;
+	unsigned failed;   /* what could not be mended */
+	unsigned patience; /* ms left for who may just be dying */
+};
+
+void __attribute__((format(printf, 2, 3)))
+repair_found(const struct repair *repair, const char *fmt, ...);
+
+/* It is named and counted, and the rest is gone on with.  Returns 0. */
+int repair_failed(struct repair *repair, const struct err *err);
+
+/* Is a VPS, or the making of one, at work? */
+bool repair_is_busy(const struct repair *repair, const char *name);
+
+/* The lock of the VPS @name, which is there and which nobody works on; or -1. */
+int repair_lock(const struct repair *repair, const char *name);
+
+/* That of all names: none comes into being or goes meanwhile. */
+int repair_naming(const struct repair *repair, struct err *err);
+
+/* Processes, control groups, interfaces and forwards. */
+void repair_kernel(struct repair *repair);
+
+/* The kernel's limits of VPSs that run, and what the group of all of them carries, against the
+ * definitions. */
+void repair_limits(struct repair *repair);

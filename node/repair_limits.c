@@ -12,13 +12,6 @@
 #include "own.h"
 #include "runtime.h"
 
-struct repair {
-	const struct node *node;
-	bool dry;
-	void (*found)(const char *what, void *arg);
-	void *arg;
-};
-
 /* The first knob that differs, in words, and how many do. */
 struct drift {
 	unsigned count;
@@ -39,21 +32,18 @@ static int knob_look(const struct cgroup_knob *knob, void *arg, struct err *err)
 
 static void tell(const struct repair *repair, const char *who, const struct drift *drift)
 {
-	char line[480], more[32] = "";
+	char more[32] = "";
 
 	if (drift->count > 1)
 		snprintf(more, sizeof(more), ", and %u more", drift->count - 1);
-	snprintf(line, sizeof(line), "%s: %s%s", who, drift->first, more);
-	repair->found(line, repair->arg);
+	repair_found(repair, "%s: %s%s", who, drift->first, more);
 }
 
 /* What cannot be compared or mended is told, and does not keep the others from it. */
-static void give_up(const struct repair *repair, const char *who, const struct err *err)
+static int give_up(struct repair *repair, const char *who, struct err *err)
 {
-	char line[600];
-
-	snprintf(line, sizeof(line), "%s: %s", who, err->msg);
-	repair->found(line, repair->arg);
+	(void)fail_in(err, "%s", who);
+	return repair_failed(repair, err);
 }
 
 /* Under the VPS's lock; it may have stopped by now. */
@@ -71,7 +61,7 @@ static int mend(const struct repair *repair, const char *name, struct err *err)
 /* A change that was cut off, or somebody's own hand: the definition counts. */
 static int vps_one(const struct vps *vps, const struct err *broken, void *arg, struct err *err)
 {
-	const struct repair *repair = arg;
+	struct repair *repair = arg;
 	struct place place = { .run = -1, .image = -1 };
 	struct drift drift = { 0 };
 	struct limits limits;
@@ -88,32 +78,32 @@ static int vps_one(const struct vps *vps, const struct err *broken, void *arg, s
 
 	place.dir = dir;
 	if (runtime_limits(vps, &place, &limits, err) < 0 ||
-	    cgroup_diff(vps->id, &limits, knob_look, &drift, err) < 0) {
+	    cgroup_diff(vps->id, &limits, knob_look, &drift, err) < 0)
 		/* it has been stopped, or is being started anew */
-		if (err->code != ENOENT)
-			give_up(repair, vps->name, err);
-		return 0;
-	}
+		return err->code == ENOENT ? 0 : give_up(repair, vps->name, err);
 	/* what a command has begun meanwhile is under way, not cut off */
 	if (!drift.count || lock_is_held(dir, "lock"))
 		return 0;
 	tell(repair, vps->name, &drift);
 	if (!repair->dry && mend(repair, vps->name, err) < 0)
-		give_up(repair, vps->name, err);
+		return give_up(repair, vps->name, err);
 	return 0;
 }
 
-int repair_limits(const struct node *node, bool dry, void (*found)(const char *what, void *arg),
-		  void *arg, struct err *err)
+void repair_limits(struct repair *repair)
 {
-	struct repair repair = { node, dry, found, arg };
 	struct drift drift = { 0 };
+	struct err err;
 
-	if (vps_each(node, vps_one, &repair, err) < 0 ||
-	    cgroup_diff_node(knob_look, &drift, err) < 0)
-		return -1;
+	if (vps_each(repair->node, vps_one, repair, &err) < 0)
+		(void)repair_failed(repair, &err);
+	if (cgroup_diff_node(knob_look, &drift, &err) < 0) {
+		(void)repair_failed(repair, &err);
+		return;
+	}
 	if (!drift.count)
-		return 0;
-	tell(&repair, "the group of all VPSs", &drift);
-	return dry ? 0 : cgroup_mend_node(err);
+		return;
+	tell(repair, "the group of all VPSs", &drift);
+	if (!repair->dry && cgroup_mend_node(&err) < 0)
+		(void)repair_failed(repair, &err);
 }

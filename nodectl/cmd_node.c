@@ -196,10 +196,13 @@ int cmd_repair(struct cli *cli, struct err *err)
 	if (cli_expect(cli, 0, 0, err) < 0 || node_open(&node, cli->config, err) < 0)
 		return -1;
 	findings.json = json_array();
+	struct err unmended;
 	int result =
-	    node_repair(&node, cli_option(cli, "dry-run") != NULL, found, &findings, err);
-	if (result == 0 && cli->json)
-		return json_print(json_pack("{s:o}", "found", findings.json), err);
+	    node_repair(&node, cli_option(cli, "dry-run") != NULL, found, &findings, &unmended);
+	if (cli->json && json_print(json_pack("{s:O}", "found", findings.json), err) < 0)
+		result = -1;
+	else if (result < 0)
+		*err = unmended;
 	json_decref(findings.json);
 	return result;
 }

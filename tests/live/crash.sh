@@ -277,6 +277,14 @@ cp "$conf" "$WORK/conf"
 sed -i "s/^id = .*/id = $(field bystander .id)/" "$conf"
 exits 21 "a VPS with the id of another is not started" nodectl start victim
 like "repair tells" "$(nodectl repair --dry-run 2>&1)" "victim: vps.conf: id .* is that of 'bystander'"
+mkdir "$RUN/nobody"
+exits 3 "repair that could not mend one" nodectl repair
+like "names it" "$OUT" "victim: vps.conf: id .* is that of 'bystander'"
+like "says so at the end" "$OUT" '^nodectl: 1 of these could not be mended$'
+like "and goes on with the rest" "$OUT" "^$RUN/nobody: there is no such VPS$"
+[ ! -e "$RUN/nobody" ] && ok "which is mended" || not_ok "which is mended"
+OUT=$(nodectl repair -j 2>/dev/null)
+is "in JSON, too" "$(jq -r '(.found // empty | length), (.error.code // empty)' <<<"$OUT" | tr '\n' ' ')" "1 3 "
 cp "$WORK/conf" "$conf"
 is "then all is well" "$(nodectl repair)" ""
 nodectl start victim --quiet
@@ -345,6 +353,22 @@ is "and all others" "$(nodectl list -H -o STATE bystander)" stopped
 nodectl destroy victim --yes --quiet 2>/dev/null
 nodectl start bystander --quiet
 standing=$(field bystander .pid)
+
+# ---- repair while others work
+churn() {
+	local i
+	for i in $(seq 6); do
+		nodectl create "churn$1$i" --start --quiet
+		nodectl stop "churn$1$i" --force --quiet
+		nodectl destroy "churn$1$i" --yes --quiet
+	done
+}
+churn a &
+one=$!
+churn b &
+while kill -0 $one 2>/dev/null; do nodectl repair --dry-run; done >"$WORK/named" 2>&1
+wait
+is "repair names nothing of what they do" "$(cat "$WORK/named")" ""
 
 is "the bystander was never disturbed" "$(field bystander .pid)" "$standing"
 

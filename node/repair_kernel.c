@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cgroups.h"
+#include "err.h"
+#include "io.h"
+#include "lease.h"
+#include "netns.h"
+#include "node.h"
+#include "own.h"
+#include "repair.h"
+#include "runtime.h"
+#include "str.h"
+
+static bool id_is_ours(const struct repair *repair, unsigned id)
+{
+	return id >= repair->node->first_id && id <= repair->node->last_id;
+}
+
+/* The VPS that has @id; empty when it is nobody's. */
+static void id_owner(const struct repair *repair, unsigned id, char *name, size_t size)
+{
+	char key[16];
+
+	str_format(key, sizeof(key), "%u", id);
+	lease_owner(repair->node->ids, key, name, size);
+	if (*name && faccessat(repair->node->vps, name, F_OK, 0) < 0)
+		*name = 0;
+}
+
+static bool id_runs(const struct repair *repair, unsigned id, const char *name)
+{
+	struct status status;
+	struct err ignored;
+	own_fd run = dir_open(repair->node->runs, name, &ignored);
+
+	runtime_status(id, run, &status);
+	return status.init || status.lost;
+}
+
+/*
+ * Is what carries @id garbage?  *@lock becomes the lock under which that stays so: none with
+ * that id is started, or is just between stop and start, while it is removed.
+ */
+static bool id_is_dead(const struct repair *repair, unsigned id, int *lock)
+{
+	char name[80], again[80];
+	struct err ignored;
+
+	id_owner(repair, id, name, sizeof(name));
+	if (name[0] && id_runs(repair, id, name))
+		return false;
+	*lock = name[0] ? repair_lock(repair, name) : repair_naming(repair, &ignored);
+	if (*lock < 0)
+		return false;
+	id_owner(repair, id, again, sizeof(again));
+	return strcmp(name, again) == 0 && (!name[0] || !id_runs(repair, id, name));
+}
+
+static int group_one(unsigned id, void *arg, struct err *err)
+{
+	struct repair *repair = arg;
+	own_fd lock = -1;
+
+	if (!id_is_ours(repair, id) || !id_is_dead(repair, id, &lock) || !cgroup_exists(id))
+		return 0;
+	repair_found(repair, "control group of id %u: no VPS with it runs", id);
+	if (!repair->dry && (cgroup_kill(id, 10000, err) < 0 || cgroup_remove(id, err) < 0))
+		return repair_failed(repair, err);
+	return 0;
+}
+
+static int link_one(unsigned id, void *arg, struct err *err)
+{
+	struct repair *repair = arg;
+	own_fd lock = -1;
+
+	if (!id_is_ours(repair, id) || !id_is_dead(repair, id, &lock) || !link_exists(id))
+		return 0;
+	repair_found(repair, "interface of id %u: no VPS with it runs", id);
+	if (!repair->dry && link_remove(id, err) < 0)
+		return repair_failed(repair, err);
+	return 0;
+}
+
+static int nat_one(const struct nat_entry *entry, void *arg, struct err *err)
+{
+	struct repair *repair = arg;
+	char address[ADDRESS_TEXT], publish[40];
+	own_fd lock = -1;
+
+	if (!id_is_ours(repair, entry->id) || !id_is_dead(repair, entry->id, &lock) ||
+	    !nat_entry_exists(entry))
+		return 0;
+	address_print(&entry->to, false, address, sizeof(address));
+	publish_print(&entry->publish, publish, sizeof(publish));
+	repair_found(repair, "forward %s to %s: no VPS with it runs", publish, address);
+	if (!repair->dry && nat_entry_remove(entry, err) < 0)
+		return repair_failed(repair, err);
+	return 0;
+}
+
+/* One that has ended and waits for its parent is no process any more. */
+static bool is_zombie(int proc, const char *entry)
+{
+	char path[32], line[1024];
+	const char *state;
+	struct err ignored;
+
+	str_format(path, sizeof(path), "%.16s/stat", entry);
+	if (file_read(proc, path, line, sizeof(line), &ignored) < 0)
+		return true;
+	state = strrchr(line, ')');
+	return state && (state[2] == 'Z' || state[2] == 'X');
+}
+
+/* The id whose host ids a process has; 0 when it has none of ours, or has ended. */
+static unsigned id_of_process(const struct repair *repair, int proc, const char *entry)
+{
+	struct stat stat;
+	unsigned id;
+
+	if (fstatat(proc, entry, &stat, 0) < 0 || stat.st_uid < VPS_UID_MIN + VPS_ID_SIZE)
+		return 0;
+	id = (stat.st_uid - VPS_UID_MIN) / VPS_ID_SIZE;
+	if (id > VPS_ID_MAX || !id_is_ours(repair, id) || is_zombie(proc, entry))
+		return 0;
+	return id;
+}
+
+/* Whoever runs with host ids of a VPS that does not run got out of its control groups. */
+static int process_one(int proc, const char *entry, void *arg, struct err *err)
+{
+	struct repair *repair = arg;
+	pid_t pid = (pid_t)strtol(entry, NULL, 10);
+	unsigned id = pid > 0 ? id_of_process(repair, proc, entry) : 0;
+	own_fd lock = -1;
+
+	if (!id || !id_is_dead(repair, id, &lock))
+		return 0;
+
+	/* what we hold is no other any more */
+	own_fd pidfd = pidfd_open(pid, 0);
+	if (pidfd < 0 || id_of_process(repair, proc, entry) != id)
+		return 0;
+	repair_found(repair, "process %d with the ids of id %u: no VPS with it runs", pid, id);
+	if (repair->dry || pidfd_send_signal(pidfd, SIGKILL, NULL, 0) == 0 || errno == ESRCH)
+		return 0;
+	fail(err, errno, "cannot kill process %d", pid);
+	return repair_failed(repair, err);
+}
+
+static int processes(struct repair *repair, struct err *err)
+{
+	own_fd proc = dir_open(AT_FDCWD, "/proc", err);
+
+	return proc < 0 ? -1 : dir_each(proc, process_one, repair, err);
+}
+
+void repair_kernel(struct repair *repair)
+{
+	struct err err;
+
+	if (processes(repair, &err) < 0)
+		(void)repair_failed(repair, &err);
+	if (cgroup_each(group_one, repair, &err) < 0)
+		(void)repair_failed(repair, &err);
+	if (link_each(link_one, repair, &err) < 0)
+		(void)repair_failed(repair, &err);
+	if (nat_each(nat_one, repair, &err) < 0)
+		(void)repair_failed(repair, &err);
+}
