@@ -107,8 +107,12 @@ void plan_adopt(const struct vps *plan, struct vps *vps)
 	for (size_t i = 0; i < vps_fields_count; i++) {
 		const struct field *field = &vps_fields[i];
 
-		if (field->flags & FIELD_PLAN && !(vps->overrides & field_bit(field)))
-			plan_give(plan, field, vps);
+		if (!(field->flags & FIELD_PLAN) || vps->overrides & field_bit(field))
+			continue;
+		/* a disk has a size: where the plan gives none it is the VPS's own */
+		if (field->offset == offsetof(struct vps, volume.size) && !plan->volume.size)
+			continue;
+		plan_give(plan, field, vps);
 	}
 	memcpy(vps->plan, plan->plan, sizeof(vps->plan));
 }

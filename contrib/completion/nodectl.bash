@@ -19,13 +19,8 @@ _nodectl_verbs()
 		;;
 	'')
 		_nodectl_words create start stop restart reboot kill freeze pause thaw resume
-<<<<<<< HEAD
 		_nodectl_words destroy rm delete list ls show info status usage top ps pid log exec enter console
-		_nodectl_words ssh passwd push pull set image plan capacity init boot shutdown
-=======
-		_nodectl_words destroy rm delete list ls show info status usage ps pid log exec enter console
 		_nodectl_words ssh passwd push pull set diff image plan capacity init boot shutdown
->>>>>>> b914727 (diff: tell what is otherwise than defined)
 		_nodectl_words doctor selftest repair help
 		;;
 	esac
@@ -35,6 +30,7 @@ _nodectl_verbs()
 _nodectl_limits()
 {
 	_nodectl_words --cpus --cpu-guaranteed --weight --memory --memory-guaranteed --swap --tasks
+	_nodectl_words --disk --inodes
 	_nodectl_words --io-read --io-write --io-weight --rate-in --rate-out --traffic
 }
 
@@ -57,7 +53,7 @@ _nodectl_options()
 	case $1 in
 	create)
 		_nodectl_fields
-		_nodectl_words --image --disk --inodes --ip --ip6 --publish --ssh-key
+		_nodectl_words --image --ip --ip6 --publish --ssh-key
 		_nodectl_words --start --wait --password-stdin -f --force
 		;;
 	set)
@@ -66,11 +62,10 @@ _nodectl_options()
 		;;
 	'plan create')
 		_nodectl_limits
-		_nodectl_words --disk --inodes
 		;;
 	'plan set')
 		_nodectl_limits
-		_nodectl_words --disk --inodes -n --dry-run -f --force
+		_nodectl_words -n --dry-run -f --force
 		;;
 	diff)
 		_nodectl_words -a --all --fix
