@@ -43,7 +43,8 @@ static int queue_add(const struct vps *vps, const struct err *broken, void *arg,
 	if (broken && queue->booting)
 		return 0;
 	vps_status(queue->node, vps, &status);
-	if (queue->booting ? status.init || !vps_wants_boot(queue->node, vps) : !status.init)
+	if (queue->booting ? status.init || !vps_wants_boot(queue->node, vps)
+			   : !status.init && !status.lost)
 		return 0;
 	queue->vps = xrealloc(queue->vps, (queue->count + 1) * sizeof(*queue->vps));
 	queue->vps[queue->count] =
