@@ -322,7 +322,8 @@ static int run_one(int dir, const char *name, void *arg, struct err *err)
 		return repair_failed(repair, err);
 	if (!is_nobodys(repair, name) || faccessat(dir, name, F_OK, 0) < 0)
 		return 0;
-	repair_found(repair, "%s/%s: there is no such VPS", repair->node->run, name);
+	repair_found(repair, "%s/%s: %s", repair->node->run, name,
+		     name[0] == '.' ? "its keeper is gone" : "there is no such VPS");
 	return entry_remove(repair, dir, name, err);
 }
 

@@ -163,6 +163,22 @@ int view_mend(const struct node *node, struct held *held, struct err *err)
 	return 0;
 }
 
+void node_view_mend(const struct node *node, const struct vps *vps)
+{
+	own_held held = held_none();
+	struct view_state state;
+	struct err ignored;
+	own_fd run = dir_open(node->runs, vps->name, &ignored), dir = -1;
+
+	view_state_read(run, &state);
+	if (!state.has || view_is_alive(&state))
+		return;
+	/* a keeper is about to do it */
+	dir = keeper_dir(node);
+	if (!keeper_lives(dir) && vps_hold(node, vps->name, "view", &held, &ignored) == 0)
+		(void)view_mend(node, &held, &ignored);
+}
+
 bool view_is_left(const struct node *node)
 {
 	own_fd dir = keeper_dir(node);
@@ -281,8 +297,11 @@ static int renew(struct keeper *keeper, enum lxcfs_health health, time_t deaths[
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	memmove(deaths + 1, deaths, (DEATHS - 1) * sizeof(*deaths));
-	deaths[0] = now.tv_sec;
+	/* what a tenant can bring about as often as he likes is none: all would lose by it */
+	if (health != LXCFS_FAT) {
+		memmove(deaths + 1, deaths, (DEATHS - 1) * sizeof(*deaths));
+		deaths[0] = now.tv_sec;
+	}
 	str_format(keeper->reason, sizeof(keeper->reason), "%s", health_print(health));
 	lxcfs_end(keeper->dir, &keeper->kept);
 	if (deaths[DEATHS - 1] && now.tv_sec - deaths[DEATHS - 1] < SPAN_S)

@@ -616,6 +616,7 @@ int running_load(const struct node *node, const char *target, struct vps *vps, p
 		vps_status(node, vps, &status);
 	if (!status.init)
 		return fail_as(err, ERR_NOT_RUNNING, "%s: it is not running", vps->name);
+	node_view_mend(node, vps);
 	*init = status.init;
 	return 0;
 }

@@ -115,7 +115,11 @@ static int fuse_mount(int fuse, struct err *err)
 			  err);
 }
 
-/* Nothing of the session that a VPS happened to be started from. */
+/*
+ * Nothing of the session that a VPS happened to be started from.  What lxcfs does for a tenant
+ * counts against no limit of his, and one who reads without end makes it busy: it gets what the
+ * others leave.  On cgroup2 that is so by the weight of the monitors' group.
+ */
 static int server_limits(void)
 {
 	struct rlimit files;
@@ -125,8 +129,8 @@ static int server_limits(void)
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return -1;
 	files.rlim_cur = files.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_STACK, &stack) < 0 ||
-	    setrlimit(RLIMIT_CORE, &core) < 0)
+	if (setpriority(PRIO_PROCESS, 0, 10) < 0 || setrlimit(RLIMIT_NOFILE, &files) < 0 ||
+	    setrlimit(RLIMIT_STACK, &stack) < 0 || setrlimit(RLIMIT_CORE, &core) < 0)
 		return -1;
 	return 0;
 }

@@ -29,6 +29,16 @@ check "ping of the gateway" inside deb ping -c 1 -W 2 "$(gateway4)"
 check "ping as another user" inside deb su -s /bin/sh nobody -c "ping -c 1 -W 2 $(gateway4)"
 like "df shows the disk of the plan" "$(inside deb df -m --output=size / | tail -n 1)" '^ *(3[6-9]|40)[0-9]{2}$'
 
+# ---- what it sees of itself
+is "free shows the memory of the plan" "$(inside deb free -m | awk '/^Mem:/ { print $2 }')" 1024
+like "top as well" "$(inside deb env COLUMNS=120 top -bn1)" '^MiB Mem : +1024\.0 total'
+like "uptime is since its start" "$(inside deb uptime -p)" '^up [0-9]+ minutes?$'
+check "vmstat" inside deb vmstat
+is "nproc is that of the plan" "$(inside deb nproc)" 1
+is "getconf" "$(inside deb getconf _NPROCESSORS_ONLN)" 1
+is "lscpu" "$(inside deb lscpu -p=cpu | grep -vc '^#')" 1
+is "w" "$(inside deb w -h | wc -l)" 0
+
 # ---- an administrator's day
 check "useradd" inside deb useradd -m -s /bin/bash alice
 is "su" "$(inside deb su - alice -c 'id -un; pwd' | tr '\n' ' ')" "alice /home/alice "

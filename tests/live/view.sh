@@ -103,12 +103,17 @@ is "repair finds nothing more" "$(nodectl repair --dry-run)" ""
 check "the old lxcfs, which nobody uses, ended" eventually 10 gone "$old"
 kill -9 "$(keeper)"
 kill -9 "$(served lxcfs)"
-refuse "without both a file cannot be read" inside v cat /proc/meminfo
+refuse "without both a file cannot be read" cat "/proc/$init/root/proc/meminfo"
 is "show tells why" "$(view v)" "none (lxcfs has ended; 'nodectl repair' starts a new one)"
 is "as JSON too" "$(field v .view)" none
-check "the next start" nodectl create x --memory 32M --start --wait 30
-is "has a view" "$(meminfo x MemTotal)" $((32 * 1024))
-check "and so have all others again" eventually 10 has_again v $((128 * 1024))
+like "repair finds it" "$(nodectl repair --dry-run)" '^v: it has no view of itself in /proc$'
+is "whoever enters finds all in order" "$(meminfo v MemTotal)" $((128 * 1024))
+check "and so do all others" eventually 10 has_again w $((64 * 1024))
+kill -9 "$(keeper)"
+kill -9 "$(served lxcfs)"
+check "the next start" nodectl create x --memory 64M --start --wait 30
+is "has a view" "$(meminfo x MemTotal)" $((64 * 1024))
+check "and gives all others theirs" eventually 10 has_again v $((128 * 1024))
 check "all of them" eventually 10 has_again w $((64 * 1024))
 nodectl destroy x --force --yes --quiet
 
@@ -116,13 +121,13 @@ nodectl destroy x --force --yes --quiet
 old=$(served lxcfs)
 kill -STOP "$old"
 began=$SECONDS
-check "a start while lxcfs hangs" nodectl create y --memory 32M --start
+check "a start while lxcfs hangs" nodectl create y --memory 64M --start
 check "takes no longer than a few seconds" test $((SECONDS - began)) -le 8
 check "it runs, and its /proc can be read" eventually 1 whole y
 like "the event log says why" "$(nodectl log y)" 'its /proc tells of the node: lxcfs does not answer'
 check "the one that hangs is replaced" eventually 20 gone "$old"
 check "VPSs have their view again" eventually 10 has_again v $((128 * 1024))
-check "and the new one gets it" eventually 10 has_again y $((32 * 1024))
+check "and the new one gets it" eventually 10 has_again y $((64 * 1024))
 nodectl destroy y --force --yes --quiet
 
 # ---- a frozen VPS
@@ -171,7 +176,7 @@ check "tries again" eventually 10 has_again v $((128 * 1024))
 names=
 for i in 1 2 3 4; do
 	names="$names p$i"
-	nodectl create "p$i" --memory 32M --quiet
+	nodectl create "p$i" --memory 64M --quiet
 done
 nodectl stop v --force --quiet
 nodectl destroy w --force --yes --quiet
@@ -185,7 +190,7 @@ check "four starts at once" nodectl start $names
 is "share one lxcfs" "$(for i in $names; do sed -n 's/^lxcfs = //p' "$RUN/$i/view"; done | sort -u | wc -l)" 1
 is "of one keeper" "$(pgrep -c -f "^nodectl --config $NODECTL_CONFIG @view")" 2
 for i in $names; do
-	is "$i has its view" "$(meminfo "$i" MemTotal)" $((32 * 1024))
+	is "$i has its view" "$(meminfo "$i" MemTotal)" $((64 * 1024))
 done
 # shellcheck disable=SC2086
 nodectl destroy $names --force --yes --quiet
