@@ -41,20 +41,21 @@ static unsigned nodes_find(cpu_set_t *nodes)
 
 /*
  * As many CPUs as the cap needs, so that what counts them inside (nproc, the runtimes of Java
- * and Go, web servers) sees its plan.  @all is what there is: "" stands for it where that
- * is how the kernel says it.  A machine that a list does not describe shows all it has.
+ * and Go, web servers) sees its plan.  A machine that a list does not describe shows all it
+ * has.
  */
-static void cpus_of(unsigned id, const char *all, const struct limits *limits, char *text)
+static void cpus_of(unsigned id, struct basis *basis)
 {
-	unsigned want = (limits->cpus + 99) / 100;
+	unsigned want = (basis->limits->cpus + 99) / 100;
 	cpu_set_t available, chosen, nodes[NODES_MAX];
 
-	if (!want || !cpus_parse_list(all, &available) ||
+	str_format(basis->cpus, sizeof(basis->cpus), "%s", basis->all_cpus);
+	if (!want || !cpus_parse_list(basis->all_cpus, &available) ||
 	    want >= (unsigned)CPU_COUNT(&available))
 		return;
 	cpus_choose(id, want, &available, nodes, nodes_find(nodes), &chosen);
-	if (!cpus_print_list(&chosen, text, KNOB_TEXT))
-		text[0] = 0;
+	if (!cpus_print_list(&chosen, basis->cpus, KNOB_TEXT))
+		str_format(basis->cpus, sizeof(basis->cpus), "%s", basis->all_cpus);
 }
 
 static int word_read(int dir, const char *name, char *text, struct err *err)
@@ -65,36 +66,27 @@ static int word_read(int dir, const char *name, char *text, struct err *err)
 	return 0;
 }
 
-/* cgroup2 knows by itself what a group without CPUs of its own may use. */
-static int cpus_v2(const char *mount, unsigned id, struct basis *basis, struct err *err)
+/* What our parent has: an operator may have kept some for the node (AllowedCPUs=). */
+static int cpus_v2(const char *mount, struct basis *basis, struct err *err)
 {
-	char all[KNOB_TEXT];
-
-	if (!basis->limits->cpus)
-		return 0;
 	own_fd parent = group_open_parent(mount, err);
 	if (parent < 0)
 		return -1;
-	if (word_read(parent, "cpuset.cpus.effective", all, err) < 0)
-		return err->code == ENOENT || err->code == EFBIG ? 0 : -1;
-	cpus_of(id, all, basis->limits, basis->cpus);
-	return 0;
+	if (word_read(parent, "cpuset.cpus.effective", basis->all_cpus, err) == 0)
+		return 0;
+	basis->all_cpus[0] = 0;
+	return err->code == ENOENT || err->code == EFBIG ? 0 : -1;
 }
 
 /* A group of v1 has no CPU and no memory until it is told, and nobody can enter it. */
-static int cpus_v1(const char *mount, unsigned id, struct basis *basis, struct err *err)
+static int cpus_v1(const char *mount, struct basis *basis, struct err *err)
 {
-	char all[KNOB_TEXT];
-
 	own_fd top = dir_open(AT_FDCWD, mount, err);
-	if (top < 0 || word_read(top, "cpuset.cpus", all, err) < 0 ||
-	    word_read(top, "cpuset.mems", basis->mems, err) < 0)
-		return -1;
-	str_format(basis->cpus, sizeof(basis->cpus), "%s", all);
-	cpus_of(id, all, basis->limits, basis->cpus);
-	if (!basis->cpus[0])
-		str_format(basis->cpus, sizeof(basis->cpus), "%s", all);
-	return 0;
+
+	return top < 0 || word_read(top, "cpuset.cpus", basis->all_cpus, err) < 0 ||
+		       word_read(top, "cpuset.mems", basis->mems, err) < 0
+		   ? -1
+		   : 0;
 }
 
 int basis_make(const struct hierarchies *hierarchies, unsigned id, const struct limits *limits,
@@ -107,9 +99,10 @@ int basis_make(const struct hierarchies *hierarchies, unsigned id, const struct 
 		.weight_of_cpu = cgroup_weight_of_cpu(),
 		.disk = disk_abilities(hierarchies, limits->device),
 	};
-	if (v1[0])
-		return cpus_v1(v1, id, basis, err);
-	return hierarchies->on_v2[CONTROLLER_CPUSET]
-		   ? cpus_v2(hierarchies->unified, id, basis, err)
-		   : 0;
+	if (v1[0] ? cpus_v1(v1, basis, err) < 0
+		  : hierarchies->on_v2[CONTROLLER_CPUSET] &&
+			cpus_v2(hierarchies->unified, basis, err) < 0)
+		return -1;
+	cpus_of(id, basis);
+	return 0;
 }

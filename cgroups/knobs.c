@@ -307,7 +307,7 @@ static const struct row {
 	{ CONTROLLER_MEMORY, 2, KNOB_PLAIN, 0, 0, "memory.oom.group", zero },
 	{ CONTROLLER_CPU, 2, KNOB_PLAIN, 0, LIMIT_CPU, "cpu.max", v2_cpu },
 	{ CONTROLLER_CPU, 2, KNOB_PLAIN, 0, CPU_SHARE, "cpu.weight", v2_weight },
-	{ CONTROLLER_CPUSET, 2, KNOB_PLAIN, 0, 0, "cpuset.cpus", cpus },
+	{ CONTROLLER_CPUSET, 2, KNOB_CPUS, 0, 0, "cpuset.cpus", cpus },
 	{ CONTROLLER_PIDS, 2, KNOB_PLAIN, 0, LIMIT_TASKS, "pids.max", tasks },
 	{ CONTROLLER_IO, 2, KNOB_DEVICE, DISK_KNOWN, IO_SPEED, "io.max", v2_io },
 	{ CONTROLLER_IO, 2, KNOB_DEFAULT, DISK_IOCOST, LIMIT_IO_WEIGHT, "io.weight",
@@ -377,6 +377,9 @@ unsigned knobs_plan(const struct basis *basis, enum controller controller, unsig
 		knob->limits = row->limits;
 		knob->controller = controller;
 		knob->kind = row->kind;
+		/* a part of them has to be said */
+		if (knob->kind == KNOB_CPUS && strcmp(basis->cpus, basis->all_cpus) != 0)
+			knob->kind = KNOB_PLAIN;
 		knob->name = row->name;
 		row->value(basis, knob->value);
 		count++;
@@ -459,6 +462,8 @@ bool knob_matches(const struct knob *knob, const char *got)
 	/* v1 shows "no limit" as the highest number of pages it can count */
 	if (knob->kind == KNOB_BYTES && strcmp(knob->value, "-1") == 0 &&
 	    knob_bytes(got) >= UINT64_C(1) << 62)
+		return true;
+	if (knob->kind == KNOB_CPUS && !*got)
 		return true;
 	return strcmp(knob->value, got) == 0;
 }

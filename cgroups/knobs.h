@@ -18,6 +18,7 @@ enum knob_kind {
 	KNOB_PLAIN,
 	KNOB_BYTES,   /* of v1, where -1 is no limit and shows as a very high number */
 	KNOB_DEFAULT, /* "default N", then lines for devices; written as N */
+	KNOB_CPUS,    /* where nothing at all stands for all there are */
 	KNOB_DEVICE,  /* a line "254:0 ..." for each device that has a limit */
 };
 
@@ -41,10 +42,11 @@ enum disk_ability {
 /* What the values of a VPS's knobs follow from. */
 struct basis {
 	const struct limits *limits;
-	unsigned weight_of_cpu; /* cgroup_weight_of_cpu() */
-	unsigned disk;		/* enum disk_ability bits of limits->device */
-	char cpus[KNOB_TEXT];	/* those that it may run on, "0-3,8"; "" on v2: all */
-	char mems[KNOB_TEXT];	/* NUMA nodes, on v1 */
+	unsigned weight_of_cpu;	  /* cgroup_weight_of_cpu() */
+	unsigned disk;		  /* enum disk_ability bits of limits->device */
+	char all_cpus[KNOB_TEXT]; /* "0-3,8" */
+	char cpus[KNOB_TEXT];	  /* those that it may run on */
+	char mems[KNOB_TEXT];	  /* NUMA nodes, on v1 */
 };
 
 /*

@@ -30,6 +30,7 @@ struct change {
 struct changes {
 	const struct hierarchies *hierarchies;
 	unsigned id;
+	const struct basis *basis;
 	const char *library; /* libcgroup's name of the group, or NULL: see struct knob_group */
 	bool no_guest;	     /* its group is not there yet */
 	struct change done[CHANGES_MAX];
@@ -49,6 +50,11 @@ _Static_assert(ARRAY_SIZE(order) == CONTROLLER_COUNT, "every controller has its 
 static void change_note(struct changes *changes, const struct knob *knob, const char *old)
 {
 	struct change *change = &changes->done[changes->count++];
+
+	/* before Linux 6.2 nobody who has processes can be left without CPUs of his own again
+	 */
+	if (knob->controller == CONTROLLER_CPUSET && !*old)
+		old = changes->basis->all_cpus;
 
 	change->controller = knob->controller;
 	change->name = knob->name;
@@ -194,6 +200,7 @@ static int changes_apply(struct changes *changes, const struct limits *limits, s
 {
 	struct basis basis;
 
+	changes->basis = &basis;
 	if (basis_make(changes->hierarchies, changes->id, limits, &basis, err) < 0 ||
 	    swap_check(changes->hierarchies, limits, err) < 0 || disk_check(&basis, err) < 0)
 		return -1;
@@ -238,8 +245,8 @@ int limits_write(const struct hierarchies *hierarchies, unsigned id,
 int limits_write_guest(const struct hierarchies *hierarchies, unsigned id,
 		       const struct limits *limits, struct err *err)
 {
-	struct changes changes = { .hierarchies = hierarchies, .id = id };
 	struct basis basis = { .limits = limits };
+	struct changes changes = { .hierarchies = hierarchies, .id = id, .basis = &basis };
 	struct knob knobs[KNOB_MAX];
 	unsigned count = knobs_plan(&basis, CONTROLLER_MEMORY, 2, knobs);
 	struct knob_group group;

@@ -12,6 +12,7 @@ static struct basis basis_of(const struct limits *limits)
 		.limits = limits,
 		.weight_of_cpu = 5000,
 		.disk = limits->device ? DISK_KNOWN | DISK_BFQ | DISK_IOCOST : 0,
+		.all_cpus = "0-3",
 		.cpus = "0-1",
 		.mems = "0",
 	};
@@ -378,6 +379,14 @@ Test(knobs, a_disk_without_a_line_has_no_limit)
 	cr_assert(matches(KNOB_DEVICE, "254:0 rbps=max wbps=max riops=max wiops=max", ""));
 	cr_assert(matches(KNOB_DEVICE, "254:0 0", "8:0 5\n"));
 	cr_assert_not(matches(KNOB_DEVICE, "254:0 5", "8:0 5\n"));
+}
+
+Test(knobs, where_all_cpus_may_be_used_nothing_needs_to_be_said)
+{
+	cr_assert(matches(KNOB_CPUS, "0-3", "\n"));
+	cr_assert(matches(KNOB_CPUS, "0-3", "0-3\n"));
+	cr_assert_not(matches(KNOB_CPUS, "0-3", "0-1\n"));
+	cr_assert_not(matches(KNOB_PLAIN, "0-1", "\n"));
 }
 
 Test(knobs, no_text_at_all_is_a_value_too)

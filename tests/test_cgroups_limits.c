@@ -124,7 +124,7 @@ Test(limits, a_cap_leaves_as_many_cpus_as_it_needs)
 	struct limits none = usual;
 	none.cpus = 0;
 	cr_assert_eq(change(&none), 0, "%s", err.msg);
-	holds("17/cpuset.cpus", "");
+	holds("17/cpuset.cpus", "0-7");
 }
 
 Test(limits, after_a_refusal_everything_is_as_before)
