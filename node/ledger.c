@@ -16,7 +16,7 @@
 
 #define FILE_NAME ".ledger"
 #define LOCK_NAME ".ledger.lock"
-#define LOCK_MS	  10000u
+#define LOCK_MS	  60000u
 
 static const char magic[8] = "ledger1";
 static const struct claim none;
