@@ -137,6 +137,9 @@ int link_remove(unsigned id, struct err *err);
 /* Does the near end exist? */
 bool link_exists(unsigned id);
 
+/* Is anything there that link_remove() would remove? */
+bool link_is_left(unsigned id);
+
 /* Bytes and packets as the VPS sees them: received and sent. */
 struct link_usage {
 	uint64_t rx_bytes, rx_packets, tx_bytes, tx_packets;

@@ -182,6 +182,14 @@ bool link_exists(unsigned id)
 	return if_nametoindex(name) != 0;
 }
 
+bool link_is_left(unsigned id)
+{
+	char name[IFNAMSIZ];
+
+	wait_name(id, name);
+	return link_exists(id) || if_nametoindex(name) != 0;
+}
+
 int link_usage(unsigned id, struct link_usage *usage, struct err *err)
 {
 	own_fd fd = netlink_open(NETLINK_ROUTE, err);

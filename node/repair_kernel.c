@@ -82,7 +82,7 @@ static int link_one(unsigned id, void *arg, struct err *err)
 	struct repair *repair = arg;
 	own_fd lock = -1;
 
-	if (!id_is_ours(repair, id) || !id_is_dead(repair, id, &lock) || !link_exists(id))
+	if (!id_is_ours(repair, id) || !id_is_dead(repair, id, &lock) || !link_is_left(id))
 		return 0;
 	repair_found(repair, "interface of id %u: no VPS with it runs", id);
 	if (!repair->dry && link_remove(id, err) < 0)
