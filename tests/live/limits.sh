@@ -8,8 +8,8 @@ unenforced=$(nodectl create probe --memory 64M -j >/dev/null 2>&1; field probe '
 nodectl destroy probe --yes --quiet
 [ -z "$unenforced" ] || skip "all limits" "this host cannot enforce: $unenforced"
 
-check "create with limits" nodectl create lim --memory 64M --swap 0 --tasks 64 --cpus 0.2 --weight 50 \
-	--disk 300M --start
+check "create with limits" nodectl create lim --memory 64M --memory-guaranteed 0 --swap 0 --tasks 64 --cpus 0.2 \
+	--weight 50 --disk 300M --start
 id=$(field lim .id)
 group=$(field lim .cgroup)
 
@@ -94,6 +94,69 @@ nodectl restart lim --force --quiet
 is "and all of it is there after the next start" "$(group_file "$id" memory.max memory.limit_in_bytes) $(group_file "$id" pids.max)" \
 	"$((80 << 20)) 200"
 
+# ---- refused: nothing is changed
+shell lim 'dd if=/dev/zero of=/dev/shm/x bs=1M count=18; dd if=/dev/zero of=/run/x bs=1M count=14' >/dev/null 2>&1
+exits 21 "memory below what cannot be taken back is refused" nodectl set lim --memory 24M --tasks 100 --cpus 0.5
+like "with what is used" "$OUT" "memory: 24M is less than the [0-9.]+M that it uses now"
+is "nothing of it is in the kernel" \
+	"$(group_file "$id" memory.max memory.limit_in_bytes) $(group_file "$id" pids.max) $(group_file "$id" cpu.max cpu.cfs_quota_us | sed 's/-1/max 100000/')" \
+	"$((80 << 20)) 200 max 100000"
+is "nor in the definition" "$(field lim '.limits | .memory, .tasks, .cpus' | tr '\n' ' ')" "$((80 << 20)) 200 0 "
+inside lim rm -f /dev/shm/x /run/x
+shell lim 'dd if=/dev/zero of=/cache bs=1M count=60; cat /cache >/dev/null' 2>/dev/null
+check "what can be taken back is" nodectl set lim --memory 24M
+is "and the limit is lower" "$(group_file "$id" memory.max memory.limit_in_bytes)" $((24 << 20))
+nodectl set lim --memory 80M --quiet
+inside lim rm -f /cache
+if [ "$(nodectl create weigh --io-weight 300 2>&1 >/dev/null; echo $?)" = 0 ]; then
+	skip "a weight that the disk does not have" "the disk of this host has weights"
+	nodectl destroy weigh --yes --quiet
+else
+	exits 5 "a weight that the disk does not have is refused" nodectl create weigh --io-weight 300
+	like "by name" "$OUT" "'io-weight'.*--allow-unenforced io-weight"
+	check "unless accepted" nodectl create weigh --io-weight 300 --allow-unenforced io-weight --start
+	is "and shown" "$(field weigh '.unenforced | join(" ")')" io-weight
+	nodectl destroy weigh --force --yes --quiet
+fi
+
+# ---- killed while it changes limits, at any moment
+reads_as() {
+	echo "$(group_file "$id" memory.max memory.limit_in_bytes) $(group_file "$id" pids.max) $(group_file "$id" cpu.max cpu.cfs_quota_us | cut -d ' ' -f 1 | sed 's/^-1$\|^max$/0/')"
+}
+said() {
+	field lim '.limits | "\(.memory) \(.tasks) \(.cpus * 100000 | round)"'
+}
+mended=0 wrong=
+for ((i = 1; i <= ${ROUNDS:-20}; i++)); do
+	timeout 20 "$PROBE" killat $((RANDOM % 14000 + 1000)) one "$NODECTL" set lim --quiet --tasks $((RANDOM % 200 + 100)) \
+		--memory $((RANDOM % 100 + 64))M --cpus 0.$((RANDOM % 9 + 1)) --weight $((RANDOM % 900 + 1)) >/dev/null 2>&1
+	[ "$(reads_as)" = "$(said)" ] || mended=$((mended + 1))
+	nodectl repair --quiet >/dev/null 2>&1
+	[ "$(reads_as)" = "$(said)" ] && [ -z "$(nodectl repair --dry-run 2>&1)" ] || wrong+=" $(reads_as) for $(said);"
+done
+is "after a killed set and repair, kernel and definition are one ($mended of ${ROUNDS:-20} were not)" "$wrong" ""
+nodectl set lim --memory 80M --cpus 0 --quiet
+for file in $(for path in $(groups); do echo "$path"/nodectl*/"$id"/pids.max; done); do
+	[ ! -e "$file" ] || echo 77 >"$file"
+done
+like "repair finds a knob that somebody else has turned" "$(nodectl repair --dry-run)" "^lim: 'pids.max' is '77', not '[0-9]+'\$"
+nodectl repair --quiet >/dev/null
+is "and turns it back" "$(group_file "$id" pids.max)" "$(field lim .limits.tasks)"
+
+# ---- whom the OOM killer takes
+spared() { [ "$(cat "/proc/$(field lim .pid)/oom_score_adj")" = 0 ]; }
+nodectl restart lim --force --quiet
+init=$(field lim .pid)
+is "what runs in a VPS is killed before what runs on the node" "$(shell lim 'cat /proc/self/oom_score_adj')" 500
+check "init is spared when it has started the others" eventually 15 spared
+is "who are not" "$(shell lim 'for p in /proc/[0-9]*; do [ $p = /proc/1 ] || cat $p/oom_score_adj; done | sort -u')" 500
+refuse "nor can they be below the node's own" shell lim 'echo -1 >/proc/self/oom_score_adj'
+# a tmpfs is memory that no kill gives back
+shell lim 'mkdir -p /fill && mount -t tmpfs none /fill && for i in 1 2 3; do dd if=/dev/zero of=/fill/$i bs=1M count=90 & done; wait' >/dev/null 2>&1
+like "a full tmpfs makes the OOM killer come" "$(field lim .usage.oom_kills)" '^[1-9]'
+is "init outlives it" "$(field lim .pid)" "$init"
+nodectl restart lim --force --quiet
+
 # ---- exec counts as the VPS
 pid_in() {
 	"$NODECTL" exec lim -- sleep 20 &
@@ -118,5 +181,26 @@ if [ -n "$blkio" ]; then
 	check "its group of blkio goes" rmdir "$blkio/$group"
 	check "commands still run" inside lim true
 fi
+
+# ---- guarantees, CPUs and disk speed
+cpus=$(nproc --all)
+unified=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+nodectl destroy lim --force --yes --quiet
+check "create with guarantees" nodectl create gua --memory 128M --memory-guaranteed 64M --swap 0 --cpus 0.5 \
+	--cpu-guaranteed 0.25 --io-read 8M/s,2000iops --io-write 6M/s --start
+id=$(field gua .id)
+is "guaranteed memory in the kernel" "$(group_file "$id" memory.min memory.soft_limit_in_bytes)" $((64 << 20))
+is "guaranteed CPU in the kernel" "$(group_file "$id" cpu.weight cpu.shares)" \
+	"$(group_file "$id" cpu.weight >/dev/null && echo $((10000 / cpus / 4)) || echo $((10000 / cpus / 4 * 1024 / 100)))"
+is "a cap of half a CPU leaves one of them" "$(inside gua nproc)" 1
+like "no huge page may be used" "$(group_file "$id" hugetlb.2MB.max hugetlb.2MB.limit_in_bytes || echo 0)" '^0$'
+check "more CPUs" nodectl set gua --cpus 1.5
+is "are seen at once" "$(inside gua nproc)" $((cpus < 2 ? cpus : 2))
+check "no cap" nodectl set gua --cpus 0
+is "leaves all" "$(inside gua nproc)" "$cpus"
+
+is "the speed of the disk in the kernel" "$(group_file "$id" io.max | grep -o 'rbps=.*' || group_file "$id" blkio.throttle.read_bps_device | cut -d ' ' -f 2)" \
+	"$(group_file "$id" io.max >/dev/null && echo "rbps=8388608 wbps=6291456 riops=2000 wiops=max" || echo 8388608)"
+nodectl destroy gua --force --yes --quiet
 
 finish
