@@ -142,6 +142,9 @@ int plan_check(const struct vps *plan, struct err *err);
 void plan_give(const struct vps *plan, const struct field *field, struct vps *vps);
 void plan_adopt(const struct vps *plan, struct vps *vps);
 
+/* Where a VPS's own cap is below what its plan guarantees, the guarantee is the cap. */
+void plan_fit(struct vps *vps);
+
 struct plan_values {
 	struct vps values;
 	uint64_t given; /* field_bit() of what is set there */

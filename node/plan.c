@@ -102,6 +102,23 @@ void plan_give(const struct vps *plan, const struct field *field, struct vps *vp
 	vps->overrides &= ~field_bit(field);
 }
 
+static bool is_own(const struct vps *vps, const char *key)
+{
+	return vps->overrides & field_bit(field_find(key));
+}
+
+void plan_fit(struct vps *vps)
+{
+	struct limits *limits = &vps->limits;
+
+	if (limits->memory && limits->memory_guaranteed > limits->memory &&
+	    is_own(vps, "memory") && !is_own(vps, "memory-guaranteed"))
+		limits->memory_guaranteed = limits->memory;
+	if (limits->cpus && limits->cpus_guaranteed > limits->cpus && is_own(vps, "cpus") &&
+	    !is_own(vps, "cpu-guaranteed"))
+		limits->cpus_guaranteed = limits->cpus;
+}
+
 void plan_adopt(const struct vps *plan, struct vps *vps)
 {
 	for (size_t i = 0; i < vps_fields_count; i++) {
@@ -115,6 +132,7 @@ void plan_adopt(const struct vps *plan, struct vps *vps)
 		plan_give(plan, field, vps);
 	}
 	memcpy(vps->plan, plan->plan, sizeof(vps->plan));
+	plan_fit(vps);
 }
 
 int plan_is_current(const struct node *node, const struct vps *vps, struct err *err)

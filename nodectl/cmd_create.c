@@ -134,6 +134,7 @@ int fields_apply(const struct cli *cli, const struct vps *plan, struct vps *vps,
 			 : field_apply(vps, field, cli->options[i].value, wanted, err)) < 0)
 			return -1;
 	}
+	plan_fit(vps);
 	return 0;
 }
 

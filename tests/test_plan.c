@@ -283,3 +283,35 @@ Test(plan, three_come_with_the_node_and_what_is_there_stays)
 	cr_expect_eq(nano.limits.memory_guaranteed, 64u << 20);
 	cr_expect_eq(plan_check(&nano, &err), 0);
 }
+
+Test(plan, a_cap_of_its_own_below_what_the_plan_guarantees_is_the_guarantee)
+{
+	struct vps plan, vps;
+
+	vps_init(&plan);
+	vps_init(&vps);
+	plan.limits = (struct limits){ .memory = 1 << 30,
+				       .memory_guaranteed = 256 << 20,
+				       .cpus = 100,
+				       .cpus_guaranteed = 50 };
+	vps.limits.memory = 64 << 20;
+	vps.limits.cpus = 20;
+	vps.overrides = field_bit(field_find("memory")) | field_bit(field_find("cpus"));
+	plan_adopt(&plan, &vps);
+	cr_expect_eq(vps.limits.memory_guaranteed, 64 << 20);
+	cr_expect_eq(vps.limits.cpus_guaranteed, 20);
+}
+
+Test(plan, a_guarantee_of_its_own_above_its_cap_stays_an_error)
+{
+	struct vps vps;
+
+	vps_init(&vps);
+	vps.limits.memory = 64 << 20;
+	vps.limits.memory_guaranteed = 128 << 20;
+	vps.overrides =
+	    field_bit(field_find("memory")) | field_bit(field_find("memory-guaranteed"));
+	plan_fit(&vps);
+	cr_expect_eq(vps.limits.memory_guaranteed, 128 << 20);
+	cr_expect_eq(plan_check(&vps, &err), -1);
+}
