@@ -374,8 +374,8 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 /* What keeps lxcfs running for all VPSs of the node, as long as one runs: `nodectl @view`. */
 int node_view_keep(const char *config, struct err *err);
 
-/* For a VPS that runs and is about to be entered: should its lxcfs have ended with nobody left to
- * see it, there is a new one now.  Costs two small reads when all is well. */
+/* For a VPS that runs and is about to be entered: should its lxcfs have ended with nobody left
+ * to see it, there is a new one now.  Costs two small reads when all is well. */
 void node_view_mend(const struct node *node, const struct vps *vps);
 
 /* Is some VPS made from this digest? */
