@@ -10,7 +10,11 @@ counts() {
 	awk '{ print "open files", $1 }' /proc/sys/fs/file-nr
 	echo "terminals $(cat /proc/sys/kernel/pty/nr)"
 	echo "loop devices in use $(cat /sys/block/loop*/loop/backing_file 2>/dev/null | wc -l)"
-	awk 'NR > 1 && $2 != 0 { print "control groups of " $1, $3 }' /proc/cgroups
+	awk 'NR > 1 && $2 != 0 && $1 != "blkio" { print "control groups of " $1, $3 }' /proc/cgroups
+	# of these the kernel also counts those that are gone but for what is still cached of a disk
+	for path in $(awk '$3 == "cgroup" && $4 ~ /(^|,)blkio(,|$)/ { print $2; exit }' /proc/mounts); do
+		echo "control groups of blkio $(find "$path" -type d | wc -l)"
+	done
 	# without those that are gone but for pages of the images, which stay cached
 	awk '$1 == "nr_descendants" { print "control groups of cgroup2", $2 }' \
 		"$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)/cgroup.stat"
