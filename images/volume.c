@@ -190,9 +190,12 @@ int volume_wait(int dir, unsigned wait_ms, struct err *err)
 void spares_make(int root)
 {
 	struct err ignored;
-	own_fd dir = dir_open(root, "spare", &ignored);
+	const char last[] = { 's', 'p', 'a', 'r', 'e', '/', '0' + SPARES - 1, 0 };
 	char name[] = "0";
 
+	if (faccessat(root, last, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return;
+	own_fd dir = dir_make(root, "spare", 0700, &ignored);
 	for (; dir >= 0 && name[0] < '0' + SPARES; name[0]++) {
 		own_fd spare =
 		    openat(dir, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -231,6 +234,11 @@ static void reserve_scale(int root, unsigned multiply, unsigned divide)
 		return;
 	str_format(text, sizeof(text), "%llu", strtoull(text, NULL, 10) * multiply / divide);
 	(void)file_write(AT_FDCWD, path, text, &ignored);
+}
+
+void volume_spares_make(int root)
+{
+	spares_make(root);
 }
 
 void volume_spares(int root, bool keep)

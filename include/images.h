@@ -119,6 +119,9 @@ int volume_wait(int dir, unsigned wait_ms, struct err *err);
  */
 void volume_spares(int root, bool keep);
 
+/* Make what is missing of them, as on a volume of before there were any. */
+void volume_spares_make(int root);
+
 /*
  * Can it become @wanted?  What cannot be is ERR_VALUE with the numbers and what could be:
  * fewer bytes than are in use, inodes that no group of ext4 brings; ERR_RUNNING for one that is

@@ -190,21 +190,34 @@ static bool has_no_room(int overlay, const struct err *err)
 	return fstatvfs(overlay, &fs) == 0 && (fs.f_flag & ST_RDONLY);
 }
 
+/* Nothing can be removed without the mount; but a larger disk has more inodes. */
+static int no_inode(int volume, struct err *err)
+{
+	struct statvfs fs;
+
+	if (err->code != ENOSPC || fstatvfs(volume, &fs) < 0 || fs.f_ffree > 1)
+		return -1;
+	return fail(err, ENOSPC,
+		    "its disk has no inode left to mount it; 'nodectl set' with a larger "
+		    "--disk makes more");
+}
+
 /* Overlay tries out what the upper layer can do, and needs a few inodes for that. */
 static int overlay_build(const struct vps *vps, struct err *err)
 {
+	own_fd volume = open("u", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	own_fd overlay = overlay_mount(err);
 
 	if (has_no_room(overlay, err)) {
-		own_fd volume = open("u", O_PATH | O_DIRECTORY | O_CLOEXEC);
-
 		own_close(&overlay);
 		volume_spares(volume, false);
 		overlay = overlay_mount(err);
 		volume_spares(volume, true);
+	} else {
+		volume_spares_make(volume);
 	}
 	if (overlay < 0)
-		return -1;
+		return no_inode(volume, err);
 	if (move_mount(overlay, "", AT_FDCWD, "r", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return fail(err, errno, "cannot place the root");
 

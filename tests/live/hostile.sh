@@ -123,6 +123,22 @@ for i in 1 2; do
 	is "having none for itself" "$(shell full 'touch /more 2>/dev/null || echo full')" full
 done
 
+nodectl stop full --force --quiet
+# as volumes were before there were spare files
+spares() {
+	mkdir -p "$WORK/disk" && mount -o loop "$STORAGE/vps/$1/volume.img" "$WORK/disk" || return 1
+	ls "$WORK/disk/spare" 2>/dev/null | wc -l
+	[ -z "${2-}" ] || eval "$2"
+	umount "$WORK/disk"
+}
+spares full 'rm -r "$WORK/disk/spare"; i=0; while : >"$WORK/disk/up/i/more$i"; do i=$((i + 1)); done 2>/dev/null' >/dev/null
+exits 46 "an old volume without a free inode does not start" nodectl start full
+like "and the way out is told" "$OUT" "no inode left to mount it; 'nodectl set' with a larger --disk makes more"
+check "which is one" nodectl set full --disk 160M
+check "it starts" nodectl start full
+check "and stops" nodectl stop full --force
+is "with files to spare from now on" "$(spares full)" 8
+
 # ---- init where nobody looks for it
 nodectl kill evil --quiet
 check "create" nodectl create moved --start --quiet
