@@ -197,14 +197,16 @@ int volume_loop_find(int file, const char *name, int *device, struct err *err)
 	struct stat stat;
 	unsigned index;
 
+	if (fstat(file, &stat) < 0)
+		return fail(err, errno, "cannot look at the volume");
+	if (!is_locked(file))
+		return fail(err, ENODEV, "the volume is not mounted");
 	own_fd dir = node_dir(err);
 	if (dir < 0)
 		return -1;
-	if (fstat(file, &stat) < 0)
-		return fail(err, errno, "cannot look at the volume");
 
 	own_fd found = hint_read(file, &index) ? device_of(dir, name, index, &stat) : -1;
-	if (found < 0 && is_locked(file) && search_all(file, &index))
+	if (found < 0 && search_all(file, &index))
 		found = device_of(dir, name, index, &stat);
 	if (found < 0)
 		return fail(err, ENODEV, "the volume is not mounted");

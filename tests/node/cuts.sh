@@ -249,7 +249,7 @@ worker() {
 		elif [ "${there[$name]-no}" = no ]; then
 			go $number create "$name" $value nodectl create "$name" --image mini --memory $value --disk 64M
 		elif [ "${running[$name]}" = no ]; then
-			case $((RANDOM % 4)) in
+			case $((RANDOM % 5)) in
 			0) go $number destroy "$name" - nodectl destroy "$name" --yes ;;
 			1) go $number set "$name" $value nodectl set "$name" --memory $value ;;
 			*) go $number start "$name" - nodectl start "$name" ;;
