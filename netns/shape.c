@@ -76,19 +76,20 @@ static int shape_read(int fd, unsigned id, struct shape *shape, struct err *err)
 	if (netlink_run(fd, &batch, link_seen, shape, err) < 0)
 		return -1;
 
-	/* a socket has one dump at a time */
+	/* a socket has one dump at a time; a kernel without traffic control has none of it */
 	netlink_start(&batch);
-	tc_put_class_dump(netlink_next(&batch, "read its rate", 0), shape->near.index);
+	tc_put_class_dump(netlink_next(&batch, "read its rate", EOPNOTSUPP), shape->near.index);
 	if (netlink_run(fd, &batch, class_seen, shape, err) < 0)
 		return -1;
 	netlink_start(&batch);
-	tc_put_filter_dump(netlink_next(&batch, "read its filters", 0), shape->near.index);
+	tc_put_filter_dump(netlink_next(&batch, "read its filters", EOPNOTSUPP),
+			   shape->near.index);
 	if (netlink_run(fd, &batch, class_seen, shape, err) < 0)
 		return -1;
 	if (!shape->wait.index)
 		return 0;
 	netlink_start(&batch);
-	tc_put_class_dump(netlink_next(&batch, "read its rate", 0), shape->wait.index);
+	tc_put_class_dump(netlink_next(&batch, "read its rate", EOPNOTSUPP), shape->wait.index);
 	return netlink_run(fd, &batch, class_seen, shape, err);
 }
 
