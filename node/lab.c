@@ -190,14 +190,16 @@ static bool net_give_up(struct lab *lab, const struct subject *subject, const st
 	return true;
 }
 
-/* A little less may fit when there are other guarantees already. */
-static bool hog_give_up(enum role role, struct subject *subject, const struct err *err)
+/* A little less may fit: to others some is guaranteed, too. */
+static bool hog_give_up(const struct lab *lab, enum role role, struct subject *subject,
+			const struct err *err)
 {
 	unsigned *guaranteed = &subject->vps.limits.cpus_guaranteed;
+	unsigned step = lab->cpus / 40 > 5 ? lab->cpus / 40 : 5;
 
 	if (err->kind != ERR_LEDGER || role != ROLE_HOG || !*guaranteed)
 		return false;
-	*guaranteed = *guaranteed > 10 ? *guaranteed * 3 / 4 : 0;
+	*guaranteed = *guaranteed > step ? *guaranteed - step : 0;
 	return true;
 }
 
@@ -228,7 +230,7 @@ static int subject_make(struct lab *lab, enum role role, const char *plan, struc
 		*vps = wanted;
 		if (!io_give_up(lab, subject, &subject->refused) &&
 		    !net_give_up(lab, subject, &subject->refused) &&
-		    !hog_give_up(role, subject, &subject->refused))
+		    !hog_give_up(lab, role, subject, &subject->refused))
 			return 0;
 	}
 }

@@ -71,7 +71,7 @@ int lab_sweep(const struct node *node, bool dry, void (*found)(const char *what,
 __attribute__((format(printf, 4, 5))) void
 lab_prove(struct lab *lab, struct proof *proof, enum verdict verdict, const char *fmt, ...);
 
-/* "cpu-cap" with what was promised and measured, in @unit. */
+/* "cpu-cap" with what was promised (nothing, where that is 0) and measured, in @unit. */
 struct proof proof_of(const char *name, double promised, double measured, const char *unit);
 
 /*

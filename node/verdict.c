@@ -31,7 +31,8 @@ const char *verdict_name(enum verdict verdict)
 
 struct proof proof_of(const char *name, double promised, double measured, const char *unit)
 {
-	struct proof proof = { .promised = promised, .measured = measured };
+	struct proof proof = { .promised = promised > 0 ? promised : NAN,
+			       .measured = measured };
 
 	str_format(proof.name, sizeof(proof.name), "%s", name);
 	str_format(proof.unit, sizeof(proof.unit), "%s", unit);

@@ -31,7 +31,7 @@ static void figure_print(double number, const char *unit, char *text, size_t siz
 	else if (strcmp(unit, "bytes") == 0 || strcmp(unit, "bytes/s") == 0)
 		size_human((uint64_t)number, text, size);
 	else if (strcmp(unit, "bits/s") == 0)
-		rate_print((uint64_t)number, text, size);
+		snprintf(text, size, "%.1fM", number / 1e6);
 	else if (strcmp(unit, "cores") == 0 || strcmp(unit, "ratio") == 0)
 		snprintf(text, size, "%.3f", number);
 	else if (strcmp(unit, "times") == 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -18,26 +19,43 @@ static void children_end(const pid_t *pids, uint64_t count)
 }
 
 /* Like fork(), for a child that ends with us. */
-static pid_t child_make(void (*run)(void))
+static pid_t child_make(void (*run)(uint64_t number), uint64_t number)
 {
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		run();
+		run(number);
 		_exit(0);
 	}
 	return pid;
 }
 
-static void wait_for_ever(void)
+static void wait_for_ever(uint64_t number)
 {
+	(void)number;
 	for (;;)
 		pause();
 }
 
-static void spin_for_ever(void)
+/*
+ * Each on a processor of its own, as far as there are: where the kernel's balancing moves busy
+ * processes to and fro between processors, shares are uneven for seconds.
+ */
+static void spin_for_ever(uint64_t number)
 {
+	cpu_set_t all, one;
+	int cpu = -1;
+
+	CPU_ZERO(&one);
+	if (sched_getaffinity(0, sizeof(all), &all) == 0 && CPU_COUNT(&all)) {
+		number %= (uint64_t)CPU_COUNT(&all);
+		do {
+			cpu++;
+		} while (!CPU_ISSET(cpu, &all) || number-- > 0);
+		CPU_SET(cpu, &one);
+		(void)sched_setaffinity(0, sizeof(one), &one);
+	}
 	for (volatile unsigned n = 0;; n++)
 		;
 }
@@ -51,7 +69,7 @@ int probe_fork(char *argv[])
 	if (!pids)
 		return 1;
 	while (made < most) {
-		pid_t pid = child_make(wait_for_ever);
+		pid_t pid = child_make(wait_for_ever, made);
 
 		if (pid < 0) {
 			code = errno;
@@ -73,7 +91,7 @@ int probe_spin(char *argv[])
 	uint64_t most = number(argv[0]), made = 0;
 
 	while (made < most && made < sizeof(pids) / sizeof(pids[0])) {
-		pids[made] = child_make(spin_for_ever);
+		pids[made] = child_make(spin_for_ever, made);
 		if (pids[made] < 0)
 			break;
 		made++;
