@@ -22,6 +22,7 @@ cost() {
 	parallel | crash | image) echo 120 ;;
 	life | network | hostile | reboot | access | cgroups | node-reboot) echo 75 ;;
 	exec | isolation) echo 50 ;;
+	selftest) echo 240 ;;
 	cycle | machine) echo 30 ;;
 	*) echo 60 ;;
 	esac
