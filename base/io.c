@@ -133,6 +133,43 @@ int file_write(int dir, const char *path, const char *text, struct err *err)
 	return 0;
 }
 
+static int stage(int dir, const char *name, const void *data, size_t len, mode_t mode,
+		 bool durable)
+{
+	(void)unlinkat(dir, name, 0);
+
+	own_fd fd =
+	    openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0)
+		return -1;
+	if (fchmod(fd, mode) == 0 && write_all(fd, data, len) == 0 &&
+	    (!durable || fdatasync(fd) == 0))
+		return 0;
+
+	int code = errno;
+	(void)unlinkat(dir, name, 0);
+	errno = code;
+	return -1;
+}
+
+int file_stage(int dir, const char *name, const void *data, size_t len, mode_t mode,
+	       struct err *err)
+{
+	return stage(dir, name, data, len, mode, true) < 0
+		   ? fail(err, errno, "cannot write '%s'", name)
+		   : 0;
+}
+
+int dir_sync(int dir, const char *name, struct err *err)
+{
+	/* @dir may be O_PATH or AT_FDCWD, which fsync refuses. */
+	own_fd open = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (open < 0 || fsync(open) < 0)
+		return fail(err, errno, "cannot sync directory '%s'", name);
+	return 0;
+}
+
 static int replace(int dir, const char *name, const void *data, size_t len, mode_t mode,
 		   bool durable, struct err *err)
 {
@@ -140,26 +177,16 @@ static int replace(int dir, const char *name, const void *data, size_t len, mode
 
 	/* A leading dot keeps a half-written record out of every listing. */
 	str_format(temporary, sizeof(temporary), ".%s.%d", name, getpid());
-	(void)unlinkat(dir, temporary, 0);
-
-	own_fd fd =
-	    openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-	if (fd < 0)
-		return fail(err, errno, "cannot create '%s'", name);
-	if (fchmod(fd, mode) < 0 || write_all(fd, data, len) < 0 ||
-	    (durable && fdatasync(fd) < 0) || renameat(dir, temporary, dir, name) < 0) {
+	if (stage(dir, temporary, data, len, mode, durable) < 0)
+		return fail(err, errno, "cannot write '%s'", name);
+	if (renameat(dir, temporary, dir, name) < 0) {
 		fail(err, errno, "cannot write '%s'", name);
 		(void)unlinkat(dir, temporary, 0);
 		return -1;
 	}
 	if (!durable)
 		return 0;
-
-	/* @dir may be O_PATH or AT_FDCWD, which fsync refuses. */
-	own_fd parent = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (parent < 0 || fsync(parent) < 0)
-		return fail(err, errno, "cannot sync the directory of '%s'", name);
-	return 0;
+	return dir_sync(dir, ".", err) < 0 ? fail_in(err, "%s", name) : 0;
 }
 
 int file_replace(int dir, const char *name, const void *data, size_t len, mode_t mode,

@@ -21,15 +21,6 @@ enum {
 	INFO_MAX = 4096,
 };
 
-int dir_sync(int dir, const char *name, struct err *err)
-{
-	own_fd fd = dir_open(dir, name, err);
-
-	if (fd < 0)
-		return -1;
-	return fsync(fd) < 0 ? fail(err, errno, "cannot sync '%s'", name) : 0;
-}
-
 int store_lock(int store, struct err *err)
 {
 	return lock_take(store, "lock", "another image command", LOCK_WAIT_MS, err);

@@ -43,5 +43,3 @@ bool digest_is_valid(const char *digest);
 /* sha256/<digest>/info */
 int info_read(int store, const char *digest, struct image *image, struct err *err);
 
-/* Force a directory's entries to disk. */
-int dir_sync(int dir, const char *name, struct err *err);

@@ -34,6 +34,14 @@ int file_replace(int dir, const char *name, const void *data, size_t len, mode_t
 int file_replace_volatile(int dir, const char *name, const void *data, size_t len, mode_t mode,
 			  struct err *err);
 
+/* The first half of file_replace(): @name, which becomes another by a rename, whole and on the
+ * disk.  What is left there from before is replaced. */
+int file_stage(int dir, const char *name, const void *data, size_t len, mode_t mode,
+	       struct err *err);
+
+/* What was renamed in directory @name (".": in @dir itself) outlasts a power cut. */
+int dir_sync(int dir, const char *name, struct err *err);
+
 /* Make one directory with exactly @mode and return it open; one that is there is fine. */
 int dir_make(int dir, const char *name, mode_t mode, struct err *err);
 

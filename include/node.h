@@ -175,9 +175,6 @@ int plan_each(const struct node *node,
 /* Load by name or id; ERR_NO_VPS. */
 int vps_load(const struct node *node, const char *name, struct vps *vps, struct err *err);
 
-/* Save the definition, whole and durably. */
-int vps_save(const struct node *node, const struct vps *vps, struct err *err);
-
 /*
  * What is known of a VPS whose definition cannot be read: the one that it was started with, or
  * else its id and its network, by its leases.  false: not even its id.  @vps is to be freed.

@@ -13,6 +13,7 @@
 #include "own.h"
 #include "plan.h"
 #include "runtime.h"
+#include "store.h"
 #include "str.h"
 
 #define VOLUME_MS 15000u /* for the last mount of the volume to be gone */
@@ -99,12 +100,16 @@ void change_settle(const struct node *node, const struct held *held)
 			err.msg);
 }
 
-/* The definition, and with it the ledger. */
-static int write_down(const struct node *node, const struct vps *after,
+/* The definition, and with it the ledger, which others wait for: what waits for the disk is
+ * done before and after. */
+static int write_down(const struct node *node, const struct held *held, const struct vps *after,
 		      const struct wanted *wanted, struct ledger *ledger, struct err *err)
 {
+	int dir = held->place.dir;
 	own_fd naming = -1;
 
+	if (vps_stage(dir, after, err) < 0)
+		return -1;
 	if (wanted->plan) {
 		naming = lock_take(node->vps, ".naming", "'nodectl set'\n", 10000, err);
 		if (naming < 0 || plan_is_current(node, after, err) < 0)
@@ -112,10 +117,11 @@ static int write_down(const struct node *node, const struct vps *after,
 	}
 	if (ledger_open(ledger, node, err) < 0 ||
 	    ledger_admit(ledger, after, wanted->admission, err) < 0 ||
-	    ledger_begin(ledger, after, err) < 0 || vps_save(node, after, err) < 0)
+	    ledger_begin(ledger, after, err) < 0 || vps_put(dir, err) < 0)
 		return -1;
 	ledger_end(ledger, after, true);
-	return 0;
+	ledger_close(ledger);
+	return dir_sync(dir, ".", err);
 }
 
 static int reserve(const struct node *node, const struct vps *after,
@@ -137,7 +143,7 @@ static int write_back(const struct node *node, const struct held *held)
 	own_ledger ledger = ledger_none();
 	struct err ignored;
 
-	return write_down(node, &held->vps, &known, &ledger, &ignored);
+	return write_down(node, held, &held->vps, &known, &ledger, &ignored);
 }
 
 /*
@@ -160,7 +166,7 @@ static int change_running(const struct node *node, struct held *held, const stru
 		return -1;
 	}
 	if (live_change(&held->vps, after, &held->place, err) == 0 &&
-	    write_down(node, after, &admitted, &own, err) == 0) {
+	    write_down(node, held, after, &admitted, &own, err) == 0) {
 		ledger_close(&own);
 		if (disk_grow(after, &held->place, err) == 0) {
 			(void)unlinkat(held->place.run, "intent", 0);
@@ -196,7 +202,7 @@ static int change_stopped(const struct node *node, struct held *held, const stru
 
 	if (is->size < was->size && volume_resize(dir, is, VOLUME_MS, err) < 0)
 		return -1;
-	if (write_down(node, after, wanted, ledger, err) < 0) {
+	if (write_down(node, held, after, wanted, ledger, err) < 0) {
 		if (is->size < was->size)
 			(void)volume_resize(dir, was, VOLUME_MS, &again);
 		return -1;

@@ -202,35 +202,34 @@ static int header_expect(const struct ledger *ledger, struct ledger_header *head
 	return 0;
 }
 
-static int file_open(struct ledger *ledger, struct err *err)
+static int file_open(struct ledger *ledger, const struct ledger_header *expected,
+		     struct err *err)
 {
-	struct ledger_header expected;
-
 	ledger->file = openat(ledger->node->runs, FILE_NAME,
 			      O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (ledger->file < 0)
 		return fail(err, errno, "cannot open the ledger");
-	if (header_expect(ledger, &expected, err) < 0)
-		return -1;
 	if (pread(ledger->file, &ledger->header, sizeof(ledger->header), 0) ==
 		(ssize_t)sizeof(ledger->header) &&
-	    memcmp(&ledger->header, &expected, offsetof(struct ledger_header, promised)) == 0)
+	    memcmp(&ledger->header, expected, offsetof(struct ledger_header, promised)) == 0)
 		return changes_finish(ledger, err);
-	ledger->header = expected;
+	ledger->header = *expected;
 	return make(ledger, err);
 }
 
 int ledger_open(struct ledger *ledger, const struct node *node, struct err *err)
 {
+	struct ledger_header expected;
 	char holder[64];
 
 	*ledger = ledger_none();
 	ledger->node = node;
-	if (capacity_find(node, &ledger->capacity, err) < 0)
+	if (capacity_find(node, &ledger->capacity, err) < 0 ||
+	    header_expect(ledger, &expected, err) < 0)
 		return -1;
 	str_format(holder, sizeof(holder), "'nodectl' (pid %d) at the ledger\n", getpid());
 	ledger->lock = lock_take(node->runs, LOCK_NAME, holder, LOCK_MS, err);
-	if (ledger->lock < 0 || file_open(ledger, err) < 0) {
+	if (ledger->lock < 0 || file_open(ledger, &expected, err) < 0) {
 		ledger_close(ledger);
 		return -1;
 	}

@@ -21,6 +21,7 @@
 #define LOCK_MS	   5000u
 #define LOG_MAX	   (1024 * 1024)
 #define DEFINITION 65536u
+#define STAGED	   ".vps.conf.new"
 
 /* A target is a name or an id; the id's lease knows the name. */
 static int name_of(const struct node *node, const char *target, char *name, size_t size,
@@ -158,11 +159,18 @@ int vps_save_at(int dir, const struct vps *vps, struct err *err)
 	return file_replace(dir, "vps.conf", text, strlen(text), 0600, err);
 }
 
-int vps_save(const struct node *node, const struct vps *vps, struct err *err)
+int vps_stage(int dir, const struct vps *vps, struct err *err)
 {
-	own_fd dir = vps_dir(node, vps->name, err);
+	own_str text = vps_print(vps);
 
-	return dir < 0 ? -1 : vps_save_at(dir, vps, err);
+	return file_stage(dir, STAGED, text, strlen(text), 0600, err);
+}
+
+int vps_put(int dir, struct err *err)
+{
+	if (renameat(dir, STAGED, dir, "vps.conf") < 0)
+		return fail(err, errno, "cannot write 'vps.conf'");
+	return 0;
 }
 
 struct each {
