@@ -126,6 +126,7 @@ static int volume_look(const struct repair *repair, const struct vps *vps, bool 
 struct records {
 	struct repair *repair;
 	const char *vps;
+	bool silent; /* nobody has promised anything of these: they end with the boot */
 };
 
 /* ".NAME.PID" is a record being written (file_replace()); its writer lives or it is left. */
@@ -137,7 +138,9 @@ static int record_one(int dir, const char *entry, void *arg, struct err *err)
 	if (entry[0] != '.' || pid == entry || !pid[1] ||
 	    pid[1 + strspn(pid + 1, "0123456789")] || kill(atoi(pid + 1), 0) == 0)
 		return 0;
-	repair_found(records->repair, "%s: '%s' was never written whole", records->vps, entry);
+	if (!records->silent)
+		repair_found(records->repair, "%s: '%s' was never written whole", records->vps,
+			     entry);
 	if (!records->repair->dry && unlinkat(dir, entry, 0) < 0 && errno != ENOENT)
 		return fail(err, errno, "cannot remove '%s'", entry);
 	return 0;
@@ -145,13 +148,14 @@ static int record_one(int dir, const char *entry, void *arg, struct err *err)
 
 static void records_sweep(struct repair *repair, const struct vps *vps)
 {
-	struct records records = { repair, vps->name };
+	struct records kept = { repair, vps->name, false };
+	struct records passing = { repair, vps->name, true };
 	struct err err;
 	own_fd dir = vps_dir(repair->node, vps->name, &err);
 	own_fd run = dir_open(repair->node->runs, vps->name, &err);
 
-	if ((dir >= 0 && dir_each(dir, record_one, &records, &err) < 0) ||
-	    (run >= 0 && dir_each(run, record_one, &records, &err) < 0))
+	if ((dir >= 0 && dir_each(dir, record_one, &kept, &err) < 0) ||
+	    (run >= 0 && dir_each(run, record_one, &passing, &err) < 0))
 		(void)repair_failed(repair, &err);
 }
 
