@@ -96,6 +96,21 @@ int view_take(struct view_question *question, unsigned wait_ms, struct view_file
 void view_close(struct view_files *files);
 
 /*
+ * The view of a VPS that is being started: asked for early, as lxcfs takes its time, and taken
+ * as late as may be, perhaps in another process than the one that asked.
+ */
+struct view_offer {
+	struct view_question question; /* channel -1: nothing was asked, or it was taken */
+	struct lxcfs lxcfs;	       /* whom */
+	struct view_files files;
+	char reason[160]; /* why there are none */
+};
+
+/* Take what was asked for, once, and note in @run what it came to.  Without an answer a VPS
+ * starts with the node's files: nothing fails. */
+void view_accept(struct view_offer *offer, int run);
+
+/*
  * Give a VPS that runs the files of @lxcfs (NULL: none at all) in place of what @run says that
  * it has.  What the tenant has put over them stays.  Bounded, even when lxcfs hangs.
  */

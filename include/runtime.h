@@ -12,7 +12,7 @@ struct bridge;
 struct err;
 struct limits;
 struct link_knob;
-struct view_files;
+struct view_offer;
 struct vps;
 
 /*
@@ -29,8 +29,8 @@ struct place {
 	const char *config;	     /* node.conf, for the nodectl that the monitor executes */
 	const struct bridge *bridge; /* the node's */
 	const struct address
-	    *nameservers;	       /* for a VPS that names none; VPS_NAMESERVERS of them */
-	const struct view_files *view; /* files of lxcfs for its /proc, or NULL */
+	    *nameservers;	 /* for a VPS that names none; VPS_NAMESERVERS of them */
+	struct view_offer *view; /* files of lxcfs for its /proc, or NULL */
 };
 
 enum state { STATE_STOPPED, STATE_RUNNING, STATE_FROZEN, STATE_ERROR };

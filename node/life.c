@@ -271,7 +271,6 @@ int node_start(const struct node *node, struct held *held, enum admission admiss
 	runtime_status(held->vps.id, held->place.run, &status);
 	if (status.init)
 		return fail_as(err, ERR_RUNNING, "it is already running");
-	view_begin(node, &view);
 	if (held->place.image < 0) {
 		held->place.image = image_open(node->images, held->vps.digest, err);
 		if (held->place.image < 0)
@@ -279,11 +278,12 @@ int node_start(const struct node *node, struct held *held, enum admission admiss
 	}
 	if (start_admit(node, &held->vps, admission, err) < 0)
 		return fail_in(err, "start");
+	view_begin(node, &view);
 	if (bridge_ensure(&node->bridge, err) < 0)
 		return fail_in(err, "bridge '%s'", node->bridge.name);
 	(void)unlinkat(held->place.run, "error", 0);
 	(void)unlinkat(held->place.run, "stopped", 0);
-	view_settle(node, held, &view);
+	held->place.view = &view;
 	if (vps_started(held, err) < 0 ||
 	    runtime_start(&held->vps, &held->place, started_mark, held, err) < 0) {
 		/* one that a boot was to start is tried again by the next */
@@ -293,6 +293,7 @@ int node_start(const struct node *node, struct held *held, enum admission admiss
 		return fail_in(err, "start");
 	}
 	held->place.view = NULL;
+	view_log(node, held);
 	vps_log(node, held->vps.name, "started");
 	return 0;
 }
@@ -444,7 +445,9 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 	(void)unlinkat(again.place.run, "stopped", 0);
 	vps_log(&node, name, "starting again");
 	view_begin(&node, &view);
-	view_settle(&node, &again, &view);
+	view_accept(&view, again.place.run);
+	view_log(&node, &again);
+	again.place.view = &view;
 	if (bridge_ensure(&node.bridge, err) < 0 || vps_started(&again, err) < 0 ||
 	    runtime_restart(&again.vps, &again.place, err) < 0) {
 		vps_log(&node, name, "cannot start: %s", err->msg);

@@ -75,54 +75,48 @@ static int keeper_ensure(const struct node *node, struct lxcfs *lxcfs, struct er
 
 /* ---- for a VPS that starts */
 
-struct view_start view_none(void)
+struct view_offer view_none(void)
 {
-	struct view_start view = { .question = { .channel = -1 } };
+	struct view_offer offer = { .question = { .channel = -1 } };
 
 	for (size_t i = 0; i < VIEW_FILES; i++)
-		view.files.tree[i] = -1;
-	return view;
+		offer.files.tree[i] = -1;
+	return offer;
 }
 
-void view_end(struct view_start *view)
+/* Whoever took it did so in another process: here it may still be open. */
+void view_end(struct view_offer *offer)
 {
 	struct err ignored;
 
-	if (view->asked)
-		(void)view_take(&view->question, 0, &view->files, &ignored);
-	view->asked = false;
-	view_close(&view->files);
+	if (offer->question.channel >= 0)
+		(void)view_take(&offer->question, 0, &offer->files, &ignored);
+	view_close(&offer->files);
 }
 
-void view_begin(const struct node *node, struct view_start *view)
+void view_begin(const struct node *node, struct view_offer *offer)
 {
-	if (node->view == NODE_VIEW_NONE)
+	struct err err = { .msg = "node.conf" };
+
+	if (node->view == NODE_VIEW_NONE || keeper_ensure(node, &offer->lxcfs, &err) < 0 ||
+	    view_ask(&offer->lxcfs, &offer->question, &err) < 0)
+		str_format(offer->reason, sizeof(offer->reason), "%.*s", 150, err.msg);
+}
+
+void view_log(const struct node *node, const struct held *held)
+{
+	struct view_state state;
+	struct err ignored;
+	own_fd dir = -1;
+
+	view_state_read(held->place.run, &state);
+	if (state.has || node->view == NODE_VIEW_NONE)
 		return;
-	view->asked = keeper_ensure(node, &view->lxcfs, &view->err) == 0 &&
-		      view_ask(&view->lxcfs, &view->question, &view->err) == 0;
-}
-
-void view_settle(const struct node *node, struct held *held, struct view_start *view)
-{
-	struct err ignored;
-	bool has =
-	    view->asked && view_take(&view->question, ANSWER_MS, &view->files, &view->err) == 0;
-
-	view->asked = false;
-	if (has) {
-		held->place.view = &view->files;
-		(void)view_state_write(held->place.run, &view->lxcfs, NULL, &ignored);
-	} else if (node->view == NODE_VIEW_NONE) {
-		(void)view_state_write(held->place.run, NULL, "node.conf", &ignored);
-	} else {
-		own_fd dir = keeper_dir(node);
-
-		/* as soon as it can be had */
-		if (dir >= 0)
-			(void)file_replace_volatile(dir, "wanted", "", 0, 0600, &ignored);
-		(void)view_state_write(held->place.run, NULL, view->err.msg, &ignored);
-		vps_log(node, held->vps.name, "its /proc tells of the node: %s", view->err.msg);
-	}
+	vps_log(node, held->vps.name, "its /proc tells of the node: %s", state.reason);
+	/* it gets one as soon as it can be had */
+	dir = keeper_dir(node);
+	if (dir >= 0)
+		(void)file_replace_volatile(dir, "wanted", "", 0, 0600, &ignored);
 }
 
 /* ---- for VPSs that run */

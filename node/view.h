@@ -5,26 +5,16 @@
 #include "lxcfs.h"
 #include "node.h"
 
-/*
- * The view of a VPS that is being started: asked for early, as lxcfs takes its time, and taken
- * as late as may be.  A VPS never fails to start for want of it.
+/* Ask for the view of a VPS that is about to start; a VPS never fails to start for want of it.
  */
-struct view_start {
-	bool asked;
-	struct view_question question;
-	struct lxcfs lxcfs;
-	struct view_files files;
-	struct err err; /* why there is none; kind 0 when the node wants none */
-};
-#define own_view __attribute__((cleanup(view_end))) struct view_start
+void view_begin(const struct node *node, struct view_offer *offer);
 
-struct view_start view_none(void);
-void view_begin(const struct node *node, struct view_start *view);
+/* What it came to, when that is no view although the node wants one, into the event log. */
+void view_log(const struct node *node, const struct held *held);
 
-/* Note in the run directory, and for people in the event log, what it came to; from here
- * held->place.view points into @view. */
-void view_settle(const struct node *node, struct held *held, struct view_start *view);
-void view_end(struct view_start *view);
+struct view_offer view_none(void);
+void view_end(struct view_offer *offer);
+#define own_view __attribute__((cleanup(view_end))) struct view_offer
 
 /*
  * Has a VPS that runs lost its view, or could it have one by now?  Then give it one, under its

@@ -290,7 +290,7 @@ static int hello_wait(struct lxcfs_kept *kept, int complaints, struct err *err)
 		return fail_as(err, ERR_SYSTEM, "the holder of lxcfs's files was killed");
 	if (hello.err.kind) {
 		*err = hello.err;
-		return fail_in(err, "lxcfs");
+		return -1;
 	}
 	kept->lxcfs.device = hello.device;
 	kept->heard = now_ms();

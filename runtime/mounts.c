@@ -130,7 +130,8 @@ int mounts_apply(struct start *start, struct err *err)
 			return -1;
 	}
 	/* taken from lxcfs on the host side, long before we met a path of the tenant's */
-	view_place(root, start->place->view);
+	if (start->place->view)
+		view_place(root, &start->place->view->files);
 	return 0;
 }
 

@@ -20,6 +20,7 @@
 #include "handover.h"
 #include "images.h"
 #include "io.h"
+#include "lxcfs.h"
 #include "netns.h"
 #include "own.h"
 #include "record.h"
@@ -108,6 +109,15 @@ static int volume_undo(struct start *start, struct err *err)
 	else if (start->disk >= 0)
 		volume_refuse(start);
 	return volume_wait(start->place->dir, VOLUME_MS, err);
+}
+
+/* From here the guest, whose copy of our memory it will be, has the files. */
+static int view_apply(struct start *start, struct err *err)
+{
+	(void)err;
+	if (start->place->view)
+		view_accept(start->place->view, start->place->run);
+	return 0;
 }
 
 /* We become the VPS's base for this one call: the kernel counts a user namespace, and
@@ -295,6 +305,7 @@ static const struct step host_steps[] = {
 	{ "cgroup", cgroup_apply, cgroup_undo, FAST }, /* limits before the first process */
 	{ "volume", volume_apply, volume_undo, FAST }, /* one mount at a time, ever */
 	{ "scratch", rootfs_prepare, rootfs_leave, FAST }, /* only we and the guest see it */
+	{ "view", view_apply, NULL, FAST },		   /* lxcfs has had its time */
 	{ "spawn", spawn_apply, spawn_undo, FAST },	   /* clone3 into that cgroup */
 	{ "idmap", idmap_apply, NULL, FAST },		   /* only its parent may map it */
 	{ "volume", volume_take, NULL, FAST },		   /* mounted by now */

@@ -57,7 +57,11 @@ int view_answers(struct err *err)
 	char path[8], text[256];
 
 	view_name(view_probe, path);
-	return file_read(AT_FDCWD, path, text, sizeof(text), err) < 0 ? -1 : 0;
+	own_fd fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* once, and not to its end: each call is a question */
+	if (fd < 0 || read(fd, text, sizeof(text)) <= 0)
+		return fail(err, errno, "cannot read a file of lxcfs");
+	return 0;
 }
 
 /* ---- what a VPS has, in its run directory */
@@ -135,9 +139,7 @@ static int files_take(int holder, struct view_files *files, struct err *err)
 		if (files->tree[i] < 0 && errno != ENOENT)
 			return fail(err, errno, "cannot take a file of lxcfs");
 	}
-	if (view_answers(err) < 0)
-		return fail_in(err, "lxcfs");
-	return 0;
+	return view_answers(err);
 }
 
 static bool is_on(int dir, long wanted)
@@ -343,16 +345,19 @@ static int task_start(const struct task *task, struct view_question *question, s
 }
 
 /*
- * A process that waits for a dead lxcfs can be killed; for one that has read the question and
- * then stopped, not even that.  It ends when lxcfs does, and nobody waits for it.
+ * One that has answered ends by itself.  One that waits for a dead lxcfs can be killed; when
+ * lxcfs has read the question and then stopped, not even that: it ends when lxcfs does, and
+ * nobody waits for it.
  */
-static void task_end(struct view_question *question)
+static void task_end(struct view_question *question, bool answered)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
+	int options = answered ? 0 : WNOHANG;
 
 	own_close(&question->channel);
-	kill(question->pid, SIGKILL);
-	for (int i = 0; i < 50 && waitpid(question->pid, NULL, WNOHANG) == 0; i++)
+	if (!answered)
+		kill(question->pid, SIGKILL);
+	for (int i = 0; i < 50 && waitpid(question->pid, NULL, options) == 0; i++)
 		nanosleep(&pause, NULL);
 	*question = (struct view_question){ .channel = -1 };
 }
@@ -374,8 +379,26 @@ int view_take(struct view_question *question, unsigned wait_ms, struct view_file
 		result = answer_receive(question->channel, files, err);
 	else
 		result = fail_as(err, ERR_SYSTEM, "lxcfs does not answer");
-	task_end(question);
+	task_end(question, ready > 0);
 	return result;
+}
+
+static bool has_files(const struct view_files *files)
+{
+	return files->tree[view_probe] >= 0;
+}
+
+void view_accept(struct view_offer *offer, int run)
+{
+	struct err err, ignored;
+
+	if (has_files(&offer->files))
+		return;
+	if (offer->question.channel >= 0 &&
+	    view_take(&offer->question, ANSWER_MS, &offer->files, &err) < 0)
+		(void)snprintf(offer->reason, sizeof(offer->reason), "%.*s", 150, err.msg);
+	(void)view_state_write(run, has_files(&offer->files) ? &offer->lxcfs : NULL,
+			       offer->reason, &ignored);
 }
 
 int view_ask(const struct lxcfs *lxcfs, struct view_question *question, struct err *err)
@@ -415,7 +438,7 @@ int view_attach(int run, pid_t init, const struct lxcfs *lxcfs, const char *reas
 /* Not worth a failed start: what cannot be placed stays the node's. */
 void view_place(int root, const struct view_files *files)
 {
-	for (size_t i = 0; files && i < VIEW_FILES; i++) {
+	for (size_t i = 0; i < VIEW_FILES; i++) {
 		char path[64];
 		struct err ignored;
 

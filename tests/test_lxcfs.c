@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../node/view.h"
 #include "../runtime/record.h"
 #include "../runtime/view.h"
 #include "err.h"
@@ -187,6 +188,51 @@ Test(lxcfs, who_ends_without_an_answer_is_an_error)
 	close(pair[1]);
 	cr_expect_eq(view_take(&question, 5000, &files, &err), -1);
 	cr_expect_str_eq(err.msg, "the process that asks lxcfs was killed");
+}
+
+Test(lxcfs, a_start_without_an_answer_has_the_files_of_the_node)
+{
+	struct view_offer offer = view_none();
+	struct view_state state;
+	int pair[2];
+
+	/* nobody was asked */
+	strcpy(offer.reason, "lxcfs is not installed");
+	view_accept(&offer, scratch);
+	view_state_read(scratch, &state);
+	cr_expect_not(state.has);
+	cr_expect_str_eq(state.reason, "lxcfs is not installed");
+
+	/* who was asked ended */
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	offer.question.channel = pair[0];
+	offer.question.pid = fork();
+	if (offer.question.pid == 0)
+		_exit(0);
+	close(pair[1]);
+	view_accept(&offer, scratch);
+	view_state_read(scratch, &state);
+	cr_expect_not(state.has);
+	cr_expect_str_eq(state.reason, "the process that asks lxcfs was killed");
+	view_end(&offer);
+}
+
+Test(lxcfs, what_was_asked_for_and_not_taken_is_let_go)
+{
+	struct view_offer offer = view_none();
+	unsigned long long began = now_ms();
+	int pair[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	offer.question.channel = pair[0];
+	offer.question.pid = fork();
+	if (offer.question.pid == 0)
+		for (;;)
+			pause();
+	view_end(&offer);
+	cr_expect_lt(now_ms() - began, 1000);
+	cr_expect_eq(waitpid(-1, NULL, WNOHANG), -1, "nobody is left");
+	close(pair[1]);
 }
 
 Test(lxcfs, one_that_has_ended_is_not_asked)
