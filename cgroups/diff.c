@@ -9,10 +9,10 @@
 #include "err.h"
 #include "group.h"
 #include "knob.h"
-#include "minimum.h"
 #include "own.h"
 #include "parent.h"
 #include "str.h"
+#include "sum.h"
 
 struct comparison {
 	const struct limits *limits;
@@ -81,46 +81,56 @@ int cgroup_diff(unsigned id, const struct limits *limits,
 	return 0;
 }
 
-/* What the parent has to carry for its children: one more knob of it. */
-static struct knob minimum_knob(int parent)
+static int parent_compare(const struct hierarchies *hierarchies, enum controller controller,
+			  struct comparison *comparison, struct err *err)
 {
-	struct knob knob = { .controller = CONTROLLER_MEMORY, .name = "memory.min" };
+	const char *v1 = hierarchies->v1[controller];
+	const char *mount = v1[0] ? v1 : hierarchies->unified;
+	struct knob knobs[PARENT_KNOBS];
+	unsigned count = parent_plan(hierarchies, controller, knobs);
+	char path[GROUP_PATH];
 
-	str_format(knob.value, KNOB_TEXT, "%" PRIu64, minimum_sum(parent));
-	return knob;
+	own_fd parent = count ? group_open_parent(mount, err) : -1;
+	/* no VPS has run since the node booted */
+	if (parent < 0)
+		return count && err->code != ENOENT ? -1 : 0;
+	group_parent_path(mount, path);
+	comparison->path = path;
+	return knobs_compare(comparison, parent, knobs, count, err);
+}
+
+static int sum_look(const struct hierarchies *hierarchies, enum sum sum,
+		    const struct comparison *comparison, struct err *err)
+{
+	char path[GROUP_PATH], want_text[24], got_text[24];
+	struct cgroup_knob result = { path, sum_knob(hierarchies, sum), want_text, got_text,
+				      false };
+	uint64_t want, got;
+
+	if (!result.name || sum_compare(hierarchies, sum, &want, &got, err) < 0)
+		return result.name && err->code != ENOENT ? -1 : 0;
+	group_parent_path(sum_mount(hierarchies, sum), path);
+	str_format(want_text, sizeof(want_text), "%" PRIu64, want);
+	str_format(got_text, sizeof(got_text), "%" PRIu64, got);
+	result.equal = want == got;
+	return comparison->each(&result, comparison->arg, err);
 }
 
 int cgroup_diff_node(int (*each)(const struct cgroup_knob *knob, void *arg, struct err *err),
 		     void *arg, struct err *err)
 {
 	static const struct limits none;
+	struct comparison comparison = { &none, NULL, each, arg };
 	struct hierarchies hierarchies;
-	struct knob knobs[PARENT_KNOBS];
 
 	if (hierarchies_find(&hierarchies, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < CONTROLLER_COUNT; i++) {
-		const char *v1 = hierarchies.v1[i], *mount = v1[0] ? v1 : hierarchies.unified;
-		unsigned count = parent_plan(&hierarchies, i, knobs);
-		bool has_sum = i == CONTROLLER_MEMORY && hierarchies.on_v2[i];
-		char path[GROUP_PATH];
-		struct comparison comparison = { &none, path, each, arg };
-
-		own_fd parent = count || has_sum ? group_open_parent(mount, err) : -1;
-		if (parent < 0 && (count || has_sum)) {
-			/* no VPS has run since the node booted */
-			if (err->code != ENOENT)
-				return -1;
-			continue;
-		}
-		group_parent_path(mount, path);
-		/* or a change under way would look like a wrong sum */
-		own_fd locked = has_sum ? minimum_lock(parent, err) : -1;
-		if (has_sum && locked < 0)
+		if (parent_compare(&hierarchies, i, &comparison, err) < 0)
 			return -1;
-		if (has_sum)
-			knobs[count++] = minimum_knob(parent);
-		if (knobs_compare(&comparison, parent, knobs, count, err) < 0)
+	}
+	for (enum sum sum = 0; sum < SUM_COUNT; sum++) {
+		if (sum_look(&hierarchies, sum, &comparison, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -132,10 +142,9 @@ int cgroup_mend_node(struct err *err)
 
 	if (hierarchies_find(&hierarchies, err) < 0)
 		return -1;
-	own_fd parent = group_open_parent(hierarchies.unified, err);
-	if (parent < 0)
-		return err->code == ENOENT ? 0 : -1;
-	if (hierarchies.on_v2[CONTROLLER_MEMORY] && minimum_mend(parent, err) < 0)
-		return -1;
+	for (enum sum sum = 0; sum < SUM_COUNT; sum++) {
+		if (sum_mend(&hierarchies, sum, err) < 0)
+			return -1;
+	}
 	return parent_prepare(&hierarchies, err);
 }

@@ -2,6 +2,7 @@
 #include "limits.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <libcgroup.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -11,9 +12,9 @@
 #include "err.h"
 #include "group.h"
 #include "knob.h"
-#include "minimum.h"
 #include "own.h"
 #include "shrink.h"
+#include "sum.h"
 
 /* All knobs of all controllers. */
 enum { CHANGES_MAX = 48 };
@@ -81,17 +82,32 @@ static int group_of(const struct changes *changes, enum controller controller,
 	return group->dir;
 }
 
-/* That of the outer group and of its parent. */
-static int minimum_apply(struct changes *changes, const struct knob_group *group,
-			 const struct knob *knob, struct err *err)
+/* The sum that this knob is a part of, or SUM_COUNT. */
+static enum sum sum_of(const struct changes *changes, const struct knob *knob)
+{
+	enum sum sum = 0;
+
+	for (; sum < SUM_COUNT; sum++) {
+		const char *name = sum_knob(changes->hierarchies, sum);
+
+		if (name && is_named(knob, name))
+			break;
+	}
+	return sum;
+}
+
+/* Its parent's goes along. */
+static int part_apply(struct changes *changes, const struct knob_group *group,
+		      const struct knob *knob, struct err *err)
 {
 	uint64_t want = knob_bytes(knob->value), old;
 	char text[24];
 
-	if (minimum_set(changes->hierarchies->unified, changes->id, want, &old, err) < 0)
+	if (sum_set(changes->hierarchies, sum_of(changes, knob), changes->id, want, &old, err) <
+	    0)
 		return err->code == ENOENT ? knob_absent(knob, group->limits, err) : -1;
 	if (old != want) {
-		snprintf(text, sizeof(text), "%llu", (unsigned long long)old);
+		snprintf(text, sizeof(text), "%" PRIu64, old);
 		change_note(changes, knob, text);
 	}
 	return 0;
@@ -105,8 +121,8 @@ static int knob_apply(struct changes *changes, const struct knob_group *group,
 
 	if (knob_is_guests(knob) && changes->no_guest)
 		return 0;
-	if (is_named(knob, "memory.min"))
-		return minimum_apply(changes, group, knob, err);
+	if (sum_of(changes, knob) < SUM_COUNT)
+		return part_apply(changes, group, knob, err);
 	if (is_named(knob, "memory.max") && group->limits->memory &&
 	    memory_shrink(group->dir, knob_bytes(knob->value), err) < 0)
 		return -1;
@@ -221,9 +237,9 @@ static void change_undo(const struct changes *changes, const struct change *chan
 	uint64_t was;
 
 	strcpy(knob.value, change->old);
-	if (is_named(&knob, "memory.min")) {
-		(void)minimum_set(changes->hierarchies->unified, changes->id,
-				  knob_bytes(knob.value), &was, &ignored);
+	if (sum_of(changes, &knob) < SUM_COUNT) {
+		(void)sum_set(changes->hierarchies, sum_of(changes, &knob), changes->id,
+			      knob_bytes(knob.value), &was, &ignored);
 		return;
 	}
 	own_fd dir = group_of(changes, change->controller, &none, &group, &ignored);

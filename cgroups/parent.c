@@ -32,12 +32,6 @@ unsigned parent_plan(const struct hierarchies *hierarchies, enum controller cont
 {
 	const char *v1 = hierarchies->v1[controller];
 
-	if (controller == CONTROLLER_CPU && (v1[0] || hierarchies->on_v2[controller])) {
-		knobs[0] = knob_of(controller, v1[0] ? "cpu.shares" : "cpu.weight");
-		str_format(knobs[0].value, KNOB_TEXT, "%u",
-			   v1[0] ? shares_of_weight(WEIGHT_MOST) : WEIGHT_MOST);
-		return 1;
-	}
 	if (controller == CONTROLLER_CPUSET && v1[0]) {
 		knobs[0] = knob_of(controller, "cpuset.mems");
 		knobs[1] = knob_of(controller, "cpuset.cpus");

@@ -7,9 +7,8 @@
 struct err;
 
 /*
- * The parent of all our groups, as far as it does not depend on them: its weight, which is
- * all that its children have against the node's own services, and on v1 the CPUs and memory
- * nodes that they are given from.
+ * The parent of all our groups, as far as it does not depend on them: on v1 the CPUs and memory
+ * nodes that they are given from.  What does is in sum.h.
  */
 enum { PARENT_KNOBS = 2 };
 

@@ -8,9 +8,9 @@
 #include "err.h"
 #include "group.h"
 #include "io.h"
-#include "minimum.h"
 #include "own.h"
 #include "str.h"
+#include "sum.h"
 
 /* Deeper than any group can be below ours (cgroup.max.depth). */
 enum { WALK_DEPTH = 24 };
@@ -63,10 +63,13 @@ int cgroup_remove(unsigned id, struct err *err)
 {
 	struct hierarchies hierarchies;
 	char name[16];
-	uint64_t old;
 
 	if (hierarchies_find(&hierarchies, err) < 0)
 		return -1;
+	for (enum sum sum = 0; sum < SUM_COUNT; sum++) {
+		if (sum_leave(&hierarchies, sum, id, err) < 0)
+			return -1;
+	}
 	str_format(name, sizeof(name), "%u", id);
 	for (unsigned i = 0; i <= CONTROLLER_COUNT; i++) {
 		const char *mount = hierarchy_at(&hierarchies, i);
@@ -76,10 +79,6 @@ int cgroup_remove(unsigned id, struct err *err)
 			return -1;
 		if (parent < 0)
 			continue;
-		/* what was promised to it is its parent's again */
-		if (i == 0 && hierarchies.on_v2[CONTROLLER_MEMORY] &&
-		    minimum_set(mount, id, 0, &old, err) < 0 && err->code != ENOENT)
-			return -1;
 		if (group_remove(parent, name, err) < 0)
 			return -1;
 		group_remove_parent(mount);

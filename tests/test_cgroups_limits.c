@@ -11,7 +11,7 @@
 #include "../cgroups/basis.h"
 #include "../cgroups/disk.h"
 #include "../cgroups/limits.h"
-#include "../cgroups/minimum.h"
+#include "../cgroups/sum.h"
 #include "err.h"
 #include "own.h"
 #include "str.h"
@@ -58,6 +58,7 @@ static void setup(void)
 	cr_assert_eq(mkdirat(scratch, "nodectl-vps.service", 0700), 0);
 	parent = openat(scratch, "nodectl-vps.service", O_DIRECTORY | O_CLOEXEC);
 	scratch_put(parent, "memory.min", "0\n");
+	scratch_put(parent, "cpu.weight", "100\n");
 	scratch_put(parent, "cpuset.cpus.effective", "0-7\n");
 	vps_make("17");
 	vps_make("18");
@@ -70,7 +71,7 @@ static void teardown(void)
 }
 
 TestSuite(limits, .init = setup, .fini = teardown);
-TestSuite(minimum, .init = setup, .fini = teardown);
+TestSuite(sums, .init = setup, .fini = teardown);
 
 static const char *first_line(const char *path)
 {
@@ -227,16 +228,35 @@ Test(limits, of_disks_bfq_or_io_cost_have_weights)
 	cr_assert_eq(disk_lacks(DISK_KNOWN | DISK_BFQ), 0);
 }
 
-/* ---- the sum */
+/* ---- the sums */
 
 static int minimum(unsigned id, uint64_t bytes)
 {
 	uint64_t old;
 
-	return minimum_set(scratch_path, id, bytes, &old, &err);
+	return sum_set(&hierarchies, SUM_MINIMUM, id, bytes, &old, &err);
 }
 
-Test(minimum, the_parent_has_the_sum)
+static int weight(unsigned id, uint64_t value)
+{
+	uint64_t old;
+
+	return sum_set(&hierarchies, SUM_WEIGHT, id, value, &old, &err);
+}
+
+static int leave(enum sum sum, unsigned id)
+{
+	return sum_leave(&hierarchies, sum, id, &err);
+}
+
+/* Attributes of a group are the node's root's. */
+static void need_root(void)
+{
+	if (geteuid() != 0)
+		cr_skip_test("only root may set attributes");
+}
+
+Test(sums, the_parent_is_guaranteed_what_all_are)
 {
 	cr_assert_eq(minimum(17, 40960), 0, "%s", err.msg);
 	cr_assert_eq(minimum(18, 8192), 0, "%s", err.msg);
@@ -244,12 +264,13 @@ Test(minimum, the_parent_has_the_sum)
 	cr_assert_eq(minimum(17, 4096), 0, "%s", err.msg);
 	holds("memory.min", "12288");
 	holds("17/memory.min", "4096");
-	cr_assert_eq(minimum(17, 0), 0, "%s", err.msg);
-	cr_assert_eq(minimum(18, 0), 0, "%s", err.msg);
+	cr_assert_eq(leave(SUM_MINIMUM, 17), 0, "%s", err.msg);
+	cr_assert_eq(leave(SUM_MINIMUM, 17), 0, "%s", err.msg);
+	cr_assert_eq(leave(SUM_MINIMUM, 18), 0, "%s", err.msg);
 	holds("memory.min", "0");
 }
 
-Test(minimum, a_parent_that_was_reset_has_it_again_after_the_next_change)
+Test(sums, a_parent_that_was_reset_has_it_again_after_the_next_change)
 {
 	cr_assert_eq(minimum(17, 40960), 0, "%s", err.msg);
 	scratch_put(parent, "memory.min", "0\n");
@@ -257,15 +278,15 @@ Test(minimum, a_parent_that_was_reset_has_it_again_after_the_next_change)
 	holds("memory.min", "49152");
 }
 
-Test(minimum, a_sum_that_nobody_wrote_down_is_added_up)
+Test(sums, what_nobody_wrote_down_is_added_up)
 {
 	cr_assert_eq(minimum(17, 40960), 0, "%s", err.msg);
-	(void)fremovexattr(parent, "trusted.nodectl.memory.min");
+	(void)fremovexattr(parent, "trusted.nodectl.minimum");
 	cr_assert_eq(minimum(18, 8192), 0, "%s", err.msg);
 	holds("memory.min", "49152");
 }
 
-Test(minimum, a_refusal_leaves_all_as_it_was)
+Test(sums, a_refusal_leaves_all_as_it_was)
 {
 	cr_assert_eq(minimum(17, 40960), 0, "%s", err.msg);
 	cr_assert_eq(unlinkat(parent, "18/memory.min", 0), 0);
@@ -277,20 +298,57 @@ Test(minimum, a_refusal_leaves_all_as_it_was)
 	holds("memory.min", "8192");
 }
 
-Test(minimum, mending_adds_up_what_there_is)
+Test(sums, mending_adds_up_what_there_is)
 {
+	uint64_t want, got;
+
 	cr_assert_eq(minimum(17, 40960), 0, "%s", err.msg);
 	scratch_put(parent, "18/memory.min", "4096\n");
-	cr_assert_eq(minimum_sum(parent), 45056);
-	cr_assert_eq(minimum_mend(parent, &err), 0, "%s", err.msg);
+	cr_assert_eq(sum_compare(&hierarchies, SUM_MINIMUM, &want, &got, &err), 0);
+	cr_assert_eq(want, 45056);
+	cr_assert_eq(got, 40960);
+	cr_assert_eq(sum_mend(&hierarchies, SUM_MINIMUM, &err), 0, "%s", err.msg);
 	holds("memory.min", "45056");
 	cr_assert_eq(minimum(17, 0), 0, "%s", err.msg);
 	holds("memory.min", "4096");
 }
 
-Test(minimum, where_there_is_none_it_says_so)
+Test(sums, where_there_is_none_it_says_so)
 {
 	cr_assert_eq(unlinkat(parent, "17/memory.min", 0), 0);
 	cr_assert_eq(minimum(17, 4096), -1);
 	cr_assert_eq(err.code, ENOENT);
+	cr_assert_eq(leave(SUM_MINIMUM, 99), 0);
+}
+
+Test(sums, the_parent_weighs_what_keeps_guarantees_against_the_node)
+{
+	/* half of the CPUs are guaranteed: as much as all of the node's own */
+	cr_assert_eq(weight_of_parent(5000, 10000, 300), 300);
+	cr_assert_eq(weight_of_parent(7500, 10000, 300), 900);
+	cr_assert_eq(weight_of_parent(0, 10000, 300), 100);
+	cr_assert_eq(weight_of_parent(9999, 10000, 300), 10000);
+	cr_assert_eq(weight_of_parent(10000, 10000, 300), 10000);
+	cr_assert_eq(weight_of_parent(20000, 10000, 300), 10000);
+	cr_assert_eq(weight_of_parent(51200, 102400, 16384), 16384);
+	cr_assert_eq(weight_of_parent(0, 102400, 16384), 1024);
+}
+
+Test(sums, only_what_was_set_weighs)
+{
+	need_root();
+	/* 18 is new: it has the kernel's 100, and has added nothing */
+	cr_assert_eq(weight(17, 5000), 0, "%s", err.msg);
+	holds("17/cpu.weight", "5000");
+	holds("cpu.weight", "300");
+	cr_assert_eq(weight(18, 2500), 0, "%s", err.msg);
+	holds("cpu.weight", "900");
+	cr_assert_eq(leave(SUM_WEIGHT, 17), 0, "%s", err.msg);
+	cr_assert_eq(leave(SUM_WEIGHT, 17), 0, "%s", err.msg);
+	holds("cpu.weight", "100");
+	cr_assert_eq(weight(18, 7500), 0, "%s", err.msg);
+	holds("cpu.weight", "900");
+	scratch_put(parent, "cpu.weight", "1\n");
+	cr_assert_eq(sum_mend(&hierarchies, SUM_WEIGHT, &err), 0, "%s", err.msg);
+	holds("cpu.weight", "900");
 }
