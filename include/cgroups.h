@@ -68,8 +68,8 @@ struct cgroup_usage {
 	uint64_t periods, throttled, throttled_usec;
 	/* USAGE_STATE: 0 or 1; and a number that another group of the same VPS will not have */
 	uint64_t populated, frozen, group;
-	/* USAGE_MEMORY, in bytes */
-	uint64_t memory, memory_peak, swap;
+	/* USAGE_MEMORY, in bytes; USAGE_PEAK */
+	uint64_t memory, swap, memory_peak;
 	/* USAGE_STAT: what the memory is; file pages read again after they were reclaimed */
 	uint64_t anon, file, kernel;
 	uint64_t refaults, major_faults, reclaimed;
@@ -94,7 +94,8 @@ enum usage_part {
 	USAGE_TASKS = 1 << 5,
 	USAGE_IO = 1 << 6,
 	USAGE_PRESSURE = 1 << 7,
-	USAGE_ALL = (1 << 8) - 1,
+	USAGE_PEAK = 1 << 8,
+	USAGE_ALL = (1 << 9) - 1,
 };
 
 /*

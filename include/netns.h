@@ -147,6 +147,10 @@ struct link_usage {
 
 int link_usage(unsigned id, struct link_usage *usage, struct err *err);
 
+/* The same of all VPSs that have a link, in one question to the kernel. */
+int link_usage_each(void (*each)(unsigned id, const struct link_usage *usage, void *arg),
+		    void *arg, struct err *err);
+
 /* Call @each for every id that has an interface of ours, once; for repair. */
 int link_each(int (*each)(unsigned id, void *arg, struct err *err), void *arg, struct err *err);
 

@@ -267,3 +267,33 @@ int link_each(int (*each)(unsigned id, void *arg, struct err *err), void *arg, s
 	}
 	return 0;
 }
+
+struct usages {
+	void (*each)(unsigned id, const struct link_usage *usage, void *arg);
+	void *arg;
+};
+
+static void usage_collected(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct usages *usages = arg;
+	struct rtnl_link link;
+	unsigned id;
+
+	rtnl_link_read(nlh, &link);
+	if (strncmp(link.name, "nv", 2) == 0 && link_id(link.name, &id))
+		usages->each(id, &link.usage, usages->arg);
+}
+
+int link_usage_each(void (*each)(unsigned id, const struct link_usage *usage, void *arg),
+		    void *arg, struct err *err)
+{
+	struct usages usages = { each, arg };
+	own_fd fd = netlink_open(NETLINK_ROUTE, err);
+	struct netlink_batch batch;
+
+	if (fd < 0)
+		return -1;
+	netlink_start(&batch);
+	rtnl_put_link_dump(netlink_next(&batch, "list the links", 0), "veth", 0);
+	return netlink_run(fd, &batch, usage_collected, &usages, err);
+}

@@ -17,17 +17,6 @@ struct round {
 	json_t *json;
 };
 
-/* Of one VPS there is room for everything. */
-static void lines_print(const struct view *view)
-{
-	for (size_t i = 0; i < usage_columns_count; i++) {
-		char text[512] = "";
-
-		column_text(&usage_columns[i], view, text, sizeof(text));
-		printf("%16s: %s\n", usage_columns[i].label, text);
-	}
-}
-
 static int usage_one(const struct vps *vps, const struct err *broken, void *arg,
 		     struct err *err)
 {
@@ -47,7 +36,7 @@ static int usage_one(const struct vps *vps, const struct err *broken, void *arg,
 	else if (round->table)
 		return table_add(round->table, &view, err);
 	else
-		lines_print(&view);
+		usage_print_lines(&view, stdout);
 	return 0;
 }
 

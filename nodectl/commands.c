@@ -84,10 +84,13 @@ static const struct option_row list_options[] = {
 };
 
 static const struct option_row top_options[] = {
+	ALL,
 	{ "delay", 'd', "SECONDS", "between two looks (2)" },
 	{ "batch", 'b', NULL, "lines of text, look after look" },
 	{ "count", 'n', "N", "only so many looks, as text" },
 	{ "sort", 's', "[-]COL", "sort by a column (CPU)" },
+	{ "no-header", 'H', NULL, "text without summary and header" },
+	{ "list-columns", 'L', NULL, "list the columns there are" },
 	{ 0 },
 };
 
@@ -193,7 +196,7 @@ const struct command commands[] = {
 	  cmd_status },
 	{ "usage", NULL, "look", "[NAME...]", "what VPSs use of what they may", usage_options,
 	  0, cmd_usage },
-	{ "top", NULL, "look", "", "the same, live", top_options, 0, cmd_top },
+	{ "top", NULL, "look", "[NAME...]", "the same, live", top_options, 0, cmd_top },
 	{ "ps", NULL, "look", "NAME", "processes of a VPS", table_options, 0, cmd_ps },
 	{ "pid", NULL, "look", "PID...", "whose process is it", NULL, 0, cmd_pid },
 	{ "log", NULL, "look", "NAME", "what happened to a VPS", log_options, 0, cmd_log },

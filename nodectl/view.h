@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "cgroups.h"
 #include "images.h"
@@ -102,3 +103,6 @@ json_t *vps_overrides_json(const struct vps *vps);
 /* All of columns[] as one object; all that `usage` tells. */
 json_t *view_json(const struct view *view);
 json_t *usage_object(const struct view *view);
+
+/* The columns of usage, a line each. */
+void usage_print_lines(const struct view *view, FILE *out);

@@ -277,3 +277,13 @@ json_t *usage_object(const struct view *v)
 	}
 	return object;
 }
+
+void usage_print_lines(const struct view *view, FILE *out)
+{
+	for (size_t i = 0; i < usage_columns_count; i++) {
+		char text[512] = "";
+
+		column_text(&usage_columns[i], view, text, sizeof(text));
+		fprintf(out, "%16s: %s\n", usage_columns[i].label, text);
+	}
+}

@@ -169,6 +169,14 @@ check "$manual, members of usage" "$(
 			echo "the member '$member' is missing"
 	done
 )"
+check "$manual, columns of top" "$(
+	"$nodectl" top -L | awk '{ print $1 }' | while read -r column; do
+		grep -q "^\.It $column Ta " "$manual" || echo "the column $column is missing"
+	done
+	sed -n 's|^	{ "[A-Z%/s]*", "\([a-z_]*\)", .*TOP_.*|\1|p' nodectl/top_figures.c | while read -r member; do
+		grep -q "^\.It [A-Z%/s]* Ta $member Ta " "$manual" || echo "the member '$member' is missing"
+	done
+)"
 check "$manual, exit status" "$(
 	sed -n 's/^	\(ERR_[A-Z_]*\) = \([0-9]*\),.*/\1 \2/p' include/err.h | while read -r kind number; do
 		name=$(sed -n "s/.*{ $kind, \"\([a-z-]*\)\" },.*/\1/p" base/err.c)
@@ -253,6 +261,12 @@ check "$completion, columns" "$(
 	lacking "'nodectl list -L'" "$work/wanted" <"$work/has"
 )"
 
+ask _nodectl_top_columns >"$work/has"
+"$nodectl" top -L | sort -u >"$work/wanted"
+check "$completion, columns of top" "$(
+	lacking 'it' "$work/has" <"$work/wanted"
+	lacking "'nodectl top -L'" "$work/wanted" <"$work/has"
+)"
 ask _nodectl_usage_columns >"$work/has"
 "$nodectl" usage -L | awk '{ print $1 }' | sort -u >"$work/wanted"
 check "$completion, columns of usage" "$(

@@ -168,7 +168,8 @@ sys/capability.h     runtime images/import nodectl/cmd_node.c
 sqlite3.h            node
 jansson.h            nodectl
 libsmartcols/        nodectl
-curses.h             nodectl
+ncurses.h            nodectl/top_screen.c
+term.h               nodectl/top_screen.c
 crypt.h              nodectl/cmd_inside.c
 criterion/           -
 '

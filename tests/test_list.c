@@ -261,3 +261,25 @@ Test(list, usage_of_all_takes_no_names)
 	refused("usage --all alpha", ERR_USAGE,
 		"usage: nodectl usage [NAME...] (see 'nodectl help usage')");
 }
+
+Test(list, top_into_a_file_is_one_look)
+{
+	char out[4096];
+
+	cr_expect_eq(run("top -d 0.1 -s NAME", out, sizeof(out)), 0, "%s", err.msg);
+	cr_expect_eq(strncmp(out, "2 VPSs: 2 stopped, CPU 0.00 of ", 31), 0, "%s", out);
+	cr_expect_not_null(strstr(out, "\nalpha    stopped      -   all "), "%s", out);
+	cr_expect_eq(run("top -H -n 1 -d 0.1 beta", out, sizeof(out)), 0, "%s", err.msg);
+	cr_expect_eq(strncmp(out, "beta     stopped ", 17), 0, "%s", out);
+	cr_expect_null(strstr(out, "alpha"));
+}
+
+Test(list, top_refuses_what_it_does_not_understand)
+{
+	refused("top -s COLOUR", ERR_VALUE, "there is no column 'COLOUR'; -L lists them");
+	refused("top -d 0", ERR_VALUE, "--delay: '0' is not between 0.1 and 3600 seconds");
+	refused("top -d nan", ERR_VALUE, "--delay: 'nan' is not between 0.1 and 3600 seconds");
+	refused("top nobody", ERR_NO_VPS, "there is no VPS 'nobody'");
+	refused("top -a beta", ERR_USAGE,
+		"usage: nodectl top [NAME...] (see 'nodectl help top')");
+}

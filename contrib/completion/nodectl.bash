@@ -89,7 +89,8 @@ _nodectl_options()
 		_nodectl_words -a --all -o --columns -s --sort -H --no-header -L --list-columns
 		;;
 	top)
-		_nodectl_words -d --delay -b --batch -n --count -s --sort
+		_nodectl_words -a --all -d --delay -b --batch -n --count -s --sort -H --no-header
+		_nodectl_words -L --list-columns
 		;;
 	list | ls)
 		_nodectl_words -o --columns -s --sort -H --no-header -L --list-columns
@@ -136,6 +137,12 @@ _nodectl_usage_columns()
 {
 	_nodectl_words NAME STATE CPU CAP THROTTLED CPUWAIT MEMORY PEAK ANON FILE HIGH FULL REFAULTS
 	_nodectl_words KILLED MEMWAIT SWAP READ WRITTEN IOWAIT DISK INODES IN OUT TASKS REFUSED UPTIME
+}
+
+_nodectl_top_columns()
+{
+	_nodectl_words NAME STATE CPU% CAP% HELD% WAIT% MEMORY LIMIT MWAIT% READ/s WRITE/s DISK% IN/s
+	_nodectl_words OUT/s TASKS UPTIME USED% MEM% SWAP
 }
 
 # Does this option take a value of its own?  An option of one letter means what it means
@@ -208,7 +215,7 @@ _nodectl_value()
 	--columns | -o | --sort | -s)
 		words=$(_nodectl_columns)
 		[ "$verb" = usage ] && words=$(_nodectl_usage_columns)
-		[ "$verb" = top ] && words='name state cpu cap held wait memory limit read write disk in out tasks uptime'
+		[ "$verb" = top ] && words=$(_nodectl_top_columns)
 		;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
@@ -230,7 +237,7 @@ _nodectl_argument()
 
 	case $1 in
 	start | stop | shutdown | restart | reboot | kill | freeze | pause | thaw | resume | \
-		destroy | rm | delete | list | ls | status | usage)
+		destroy | rm | delete | list | ls | status | usage | top)
 		words=$(_nodectl_names vps)
 		;;
 	show | info | ps | log | enter | console | passwd | set | exec | ssh)
