@@ -234,7 +234,7 @@ static void typed_take(struct screen *screen)
 		seconds = strtod(screen->typed, &end);
 		if (*end || !(seconds >= 0.1 && seconds <= 3600))
 			snprintf(screen->note, sizeof(screen->note),
-				 "'%s' is not between 0.1 and 3600 seconds", screen->typed);
+				 "'%.30s' is not between 0.1 and 3600 seconds", screen->typed);
 		else
 			screen->seconds = seconds;
 		screen->next = 0;

@@ -194,6 +194,28 @@ Test(monitor_limits, v1_gives_notice_before_it_kills)
 	cr_expect_eq(read(limits.oom, &one, sizeof(one)), -1);
 }
 
+Test(monitor_limits, a_kill_that_takes_its_time_is_waited_for)
+{
+	uint64_t one = 1;
+
+	limits.memory = file("memory", "oom_kill_disable 0\nunder_oom 1\noom_kill 0\n");
+	limits.oom = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	cr_assert_eq(write(limits.oom, &one, sizeof(one)), 8);
+	hear(1);
+	now += 50;
+	hear(-1);
+	cr_expect_not(limits.news);
+	cr_expect_leq(limits_timeout(&limits, now), 1000);
+	scratch_put(scratch, "memory", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n");
+	now += 1000;
+	hear(-1);
+	cr_expect(limits_tell(&limits, now));
+	/* and it is not waited for any more */
+	now += 1000;
+	hear(-1);
+	cr_expect_eq(limits_timeout(&limits, now), -1);
+}
+
 Test(monitor_limits, where_the_kernel_does_not_say_one_looks_now_and_then)
 {
 	limits.now = file("now", "5\n");

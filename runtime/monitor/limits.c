@@ -104,6 +104,17 @@ static void count_take(struct limits *limits, int *fd, const char *key,
 	}
 }
 
+static void memory_take(struct limits *limits)
+{
+	unsigned long long ignored;
+
+	if (limits->oom >= 0)
+		(void)!read(limits->oom, &ignored, sizeof(ignored));
+	count_take(limits, &limits->memory, "oom_kill", &limits->killed);
+	if (limits->memory < 0)
+		limits->oom = -1;
+}
+
 /* Where refused forks are counted in places that we do not look at: to have met the limit. */
 static void full_take(struct limits *limits)
 {
@@ -118,22 +129,25 @@ void limits_look(struct limits *limits, long long now, const struct pollfd *fds)
 {
 	bool heard = fds && (fds[0].revents || fds[1].revents || fds[2].revents);
 	bool before = limits->news;
-	unsigned long long ignored;
 
 	if (fds && !heard && now < limits->look)
 		return;
-	if (limits->oom >= 0)
-		(void)!read(limits->oom, &ignored, sizeof(ignored));
-	count_take(limits, &limits->memory, "oom_kill", &limits->killed);
+	/* unasked it is for the sake of what the kernel does not tell of */
+	if (heard || !fds || limits->due)
+		memory_take(limits);
 	count_take(limits, &limits->tasks, "max", &limits->refused);
-	if (limits->memory < 0)
-		limits->oom = -1;
-	if (limits->now >= 0)
+	if (limits->max >= 0)
 		full_take(limits);
 
-	/* v1 gives notice before it kills: look again */
-	if (heard && fds[1].revents && !limits->news)
-		limits->look = now + DEAF_MIN;
+	/* v1 gives notice before it kills: look again, twice */
+	if (heard && fds[1].revents)
+		limits->due = 2;
+	else if (limits->due)
+		limits->due--;
+	if (limits->news)
+		limits->due = 0;
+	if (limits->due)
+		limits->look = now + (limits->due > 1 ? DEAF_MIN : GAP);
 	else
 		limits->look = limits->now >= 0 ? now + NOW_AND_THEN : LLONG_MAX;
 	if (!heard)

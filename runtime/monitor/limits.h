@@ -17,6 +17,7 @@ struct limits {
 	unsigned long long killed, refused;
 	bool full;	   /* it had as many tasks as it may have, when last looked */
 	bool news;	   /* of which nobody has been told */
+	unsigned due;	   /* a kill was announced: how often to look for it yet */
 	long long deaf;	   /* until then the kernel is not listened to */
 	long long look;	   /* when to look, unasked */
 	unsigned pause;	   /* how long to be deaf after the next look in vain */
