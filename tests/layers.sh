@@ -22,7 +22,7 @@ check()
 
 # The public headers, by the layer that they belong to.
 base='err.h io.h libexec.h own.h program.h str.h'
-facilities='cgroups.h netns.h images.h'
+facilities='cgroups.h netns.h guard.h meter.h images.h'
 runtime='lxcfs.h runtime.h vps.h'
 node='node.h selftest.h diff.h'
 
@@ -33,7 +33,7 @@ node='node.h selftest.h diff.h'
 rules="
 base             $base
 cgroups          $base cgroups.h devices.code.h
-netns            $base netns.h
+netns            $base netns.h guard.h meter.h
 images           $base images.h
 images/import    $base images.h ../message.h
 runtime          $base $facilities $runtime filter.h
@@ -56,6 +56,8 @@ program.h
 str.h
 cgroups.h
 netns.h
+guard.h          netns.h
+meter.h          guard.h
 images.h
 lxcfs.h
 vps.h            $facilities
