@@ -143,6 +143,7 @@ bool link_is_left(unsigned id);
 /* Bytes and packets as the VPS sees them: received and sent. */
 struct link_usage {
 	uint64_t rx_bytes, rx_packets, tx_bytes, tx_packets;
+	uint64_t life; /* another number for counters that began anew, until the node boots */
 };
 
 int link_usage(unsigned id, struct link_usage *usage, struct err *err);

@@ -28,6 +28,11 @@ struct promise {
 	uint64_t traffic; /* bytes a month that the node itself has; 0: no limit */
 };
 
+/* How long rows of the history live, by their span; seconds. */
+struct retention {
+	unsigned minutes, hours, days;
+};
+
 /* The machine: node.conf(5) and the directories that it names, open. */
 struct node {
 	char config[256]; /* path of node.conf */
@@ -41,7 +46,8 @@ struct node {
 	char image[128];   /* default image */
 	struct address nameserver[VPS_NAMESERVERS];
 	enum node_view view;
-	struct promise promise; /* how much of itself it may promise */
+	struct promise promise;	    /* how much of itself it may promise */
+	struct retention retention; /* of the history */
 	int dir, vps, images, ids, addresses, trash, templates, runs; /* descriptors */
 };
 

@@ -202,6 +202,7 @@ int link_usage(unsigned id, struct link_usage *usage, struct err *err)
 	if (link_find(fd, name, &near, err) < 0)
 		return fail_in(err, "link '%s'", name);
 	*usage = near.usage;
+	usage->life = near.index;
 	return 0;
 }
 
@@ -280,8 +281,10 @@ static void usage_collected(const struct nlmsghdr *nlh, void *arg)
 	unsigned id;
 
 	rtnl_link_read(nlh, &link);
-	if (strncmp(link.name, "nv", 2) == 0 && link_id(link.name, &id))
+	if (strncmp(link.name, "nv", 2) == 0 && link_id(link.name, &id)) {
+		link.usage.life = link.index;
 		usages->each(id, &link.usage, usages->arg);
+	}
 }
 
 int link_usage_each(void (*each)(unsigned id, const struct link_usage *usage, void *arg),

@@ -108,6 +108,9 @@ static const struct {
 	KEY("ratio-traffic", kind_ratio, promise.ratio_traffic),
 	KEY("traffic", kind_bytes, promise.traffic),
 	KEY("view", kind_view, view),
+	KEY("keep-minutes", kind_seconds, retention.minutes),
+	KEY("keep-hours", kind_seconds, retention.hours),
+	KEY("keep-days", kind_seconds, retention.days),
 };
 
 /* What is being read, and which keys have been: only the name servers are a list. */
@@ -152,6 +155,7 @@ static void node_defaults(struct node *node)
 			.ratio_tasks = 1600,
 			.ratio_traffic = 400,
 		},
+		.retention = { 2 * 86400, 60 * 86400, 1096 * 86400 },
 		.dir = -1,
 		.vps = -1,
 		.images = -1,
@@ -362,6 +366,11 @@ static char *config_make(void)
 	      "\n"
 	      "# Do VPSs see their own limits in /proc, by lxcfs?  auto or none.\n"
 	      "#view = auto\n"
+	      "\n"
+	      "# How long what VPSs used is remembered: by the minute, the hour, and the day.\n"
+	      "#keep-minutes = 2d\n"
+	      "#keep-hours = 60d\n"
+	      "#keep-days = 1096d\n"
 	      "\n"
 	      "# Numbers that VPSs may get; each stands for 65536 host ids from 524288 on.\n"
 	      "#ids = 1-28663\n",

@@ -371,9 +371,13 @@ void help_print(FILE *out)
 	static const struct {
 		const char *group, *title;
 	} groups[] = {
-		{ "life", "Life of a VPS" },  { "look", "Looking" },
-		{ "inside", "Inside a VPS" }, { "change", "Changing" },
-		{ "image", "Images" },	      { "plan", "Plans, and what is promised" },
+		{ "life", "Life of a VPS" },
+		{ "look", "Looking" },
+		{ "inside", "Inside a VPS" },
+		{ "change", "Changing" },
+		{ "image", "Images" },
+		{ "plan", "Plans, and what is promised" },
+		{ "report", "History and reports" },
 		{ "node", "The node" },
 	};
 

@@ -243,6 +243,9 @@ const struct command commands[] = {
 	{ "capacity", NULL, "plan", "", "what the node has, has promised, and can yet",
 	  table_options, 0, cmd_capacity },
 
+	{ "sample", NULL, "report", "", "add to the history of usage; for cron", NULL, 0,
+	  cmd_sample },
+
 	{ "init", NULL, "node", "", "set this machine up", init_options, 0, cmd_init },
 	{ "boot", NULL, "node", "", "start the VPSs that belong up, as at boot", boot_options,
 	  0, cmd_boot },

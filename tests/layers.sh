@@ -24,7 +24,7 @@ check()
 base='err.h io.h libexec.h own.h program.h str.h'
 facilities='cgroups.h netns.h guard.h meter.h images.h'
 runtime='lxcfs.h runtime.h vps.h'
-node='node.h selftest.h diff.h'
+node='history.h node.h selftest.h diff.h'
 
 # What each folder may include besides the headers that lie in it.  The three facilities know
 # the base and themselves, never each other.  A folder below a folder is a program of its own:
@@ -62,6 +62,7 @@ images.h
 lxcfs.h
 vps.h            $facilities
 runtime.h
+history.h
 node.h           netns.h runtime.h vps.h
 selftest.h
 diff.h
@@ -167,7 +168,7 @@ archive              images/import
 nettle/              images/import
 seccomp.h            images/import runtime/filter
 sys/capability.h     runtime images/import nodectl/cmd_node.c
-sqlite3.h            node
+sqlite3.h            node/db.c
 jansson.h            nodectl
 libsmartcols/        nodectl
 ncurses.h            nodectl/top_screen.c

@@ -21,7 +21,7 @@ _nodectl_verbs()
 		_nodectl_words create start stop restart reboot kill freeze pause thaw resume
 		_nodectl_words destroy rm delete list ls show info status usage top ps pid log exec enter console
 		_nodectl_words ssh passwd push pull set diff image plan capacity init boot shutdown
-		_nodectl_words doctor selftest repair help
+		_nodectl_words doctor selftest sample repair help
 		;;
 	esac
 }

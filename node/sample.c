@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "err.h"
+#include "history.h"
+#include "io.h"
+#include "node.h"
+#include "own.h"
+#include "str.h"
+
+/* What of the groups is read: not the parts of memory, which cost most. */
+#define PARTS                                                                                  \
+	(USAGE_CPU | USAGE_STATE | USAGE_MEMORY | USAGE_PEAK | USAGE_EVENTS | USAGE_TASKS |    \
+	 USAGE_IO | USAGE_PRESSURE)
+
+/* The disk of a VPS is looked at once in so many minutes, a part of the VPSs each time. */
+#define DISK_MINUTES 5
+
+/* How long a sample waits for the one before. */
+#define LOCK_MS 20000
+
+/* A text as a number that another one will not have. */
+static uint64_t hash(uint64_t hash, const void *data, size_t size)
+{
+	const unsigned char *byte = data;
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ byte[i]) * 1099511628211ull;
+	return hash;
+}
+
+static int moment_now(struct moment *now, struct err *err)
+{
+	struct timespec uptime;
+	char boot[64];
+
+	if (file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot), err) < 0)
+		return -1;
+	clock_gettime(CLOCK_BOOTTIME, &uptime);
+	now->time = time(NULL);
+	/* as a positive number, for SQLite has no other */
+	now->boot = hash(14695981039346656037ull, boot, strlen(boot)) >> 1;
+	now->uptime_usec = (uint64_t)uptime.tv_sec * 1000000 + (uint64_t)uptime.tv_nsec / 1000;
+	return 0;
+}
+
+struct sampled *sample_add(struct sample *sample, const struct vps *vps)
+{
+	struct sampled *one;
+	struct vps *copy;
+
+	if (sample->count == sample->room) {
+		sample->room = sample->room ? sample->room * 2 : 64;
+		sample->vps = xrealloc(sample->vps, sample->room * sizeof(sample->vps[0]));
+	}
+	one = &sample->vps[sample->count++];
+	/* all bits set: each figure of it is FIGURE_UNKNOWN */
+	memset(one, 0xff, sizeof(*one));
+	copy = xmalloc(sizeof(*copy));
+	*copy = *vps;
+	copy->ssh_keys = NULL;
+	one->vps = copy;
+	one->reading.running = false;
+	one->reading.guaranteed = vps->limits.cpus_guaranteed;
+	return one;
+}
+
+void sample_free(struct sample *sample)
+{
+	for (size_t i = 0; i < sample->count; i++)
+		free((struct vps *)sample->vps[i].vps);
+	free(sample->vps);
+	*sample = (struct sample){ 0 };
+}
+
+struct taking {
+	const struct node *node;
+	struct sample *sample;
+	struct cgroup_reader reader;
+};
+
+static void usage_take(const struct cgroup_usage *usage, struct reading *reading)
+{
+	const uint64_t counters[MEASURE_COUNTERS] = {
+		[MEASURE_TRAFFIC_IN] = FIGURE_UNKNOWN,
+		[MEASURE_TRAFFIC_OUT] = FIGURE_UNKNOWN,
+		[MEASURE_PACKETS_IN] = FIGURE_UNKNOWN,
+		[MEASURE_PACKETS_OUT] = FIGURE_UNKNOWN,
+		[MEASURE_FREE_IN] = FIGURE_UNKNOWN,
+		[MEASURE_FREE_OUT] = FIGURE_UNKNOWN,
+		[MEASURE_CPU] = usage->cpu_usec,
+		[MEASURE_PERIODS] = usage->periods,
+		[MEASURE_THROTTLED] = usage->throttled,
+		[MEASURE_THROTTLED_TIME] = usage->throttled_usec,
+		[MEASURE_READ] = usage->read.bytes,
+		[MEASURE_READ_OPS] = usage->read.ops,
+		[MEASURE_WRITTEN] = usage->written.bytes,
+		[MEASURE_WRITTEN_OPS] = usage->written.ops,
+		[MEASURE_OOM_KILLS] = usage->oom_kills,
+		[MEASURE_REFUSED] = usage->refused,
+		[MEASURE_CPU_SOME] = usage->cpu_pressure.some_usec,
+		[MEASURE_CPU_FULL] = usage->cpu_pressure.full_usec,
+		[MEASURE_MEMORY_SOME] = usage->memory_pressure.some_usec,
+		[MEASURE_MEMORY_FULL] = usage->memory_pressure.full_usec,
+		[MEASURE_IO_SOME] = usage->io_pressure.some_usec,
+		[MEASURE_IO_FULL] = usage->io_pressure.full_usec,
+	};
+
+	memcpy(reading->counter, counters, sizeof(counters));
+	reading->group = usage->group;
+	reading->running = usage->populated == 1;
+	reading->memory = usage->memory;
+	reading->memory_peak = usage->memory_peak;
+	reading->swap = usage->swap;
+	reading->tasks = usage->tasks;
+}
+
+static void disk_take(const struct node *node, const struct vps *vps, struct reading *reading)
+{
+	struct volume_figures figures;
+	struct err ignored;
+	own_fd dir = vps_dir(node, vps->name, &ignored);
+
+	if (dir < 0 || volume_figures(dir, &figures, &ignored) < 0)
+		return;
+	reading->disk = figures.used;
+	reading->inodes = figures.inodes_used;
+}
+
+static int one_take(const struct vps *vps, const struct err *broken, void *arg, struct err *err)
+{
+	struct taking *taking = arg;
+	struct cgroup_usage usage;
+	struct sampled *one;
+	struct err none;
+
+	(void)err;
+	if (broken)
+		return 0;
+	one = sample_add(taking->sample, vps);
+	if (cgroup_read(&taking->reader, vps->id, PARTS, &usage, &none) == 0)
+		usage_take(&usage, &one->reading);
+	if ((taking->sample->now.time / 60 + vps->id) % DISK_MINUTES == 0)
+		disk_take(taking->node, vps, &one->reading);
+	return 0;
+}
+
+static int id_compare(const void *a, const void *b)
+{
+	const struct sampled *one = a, *two = b;
+
+	return one->vps->id < two->vps->id ? -1 : one->vps->id > two->vps->id;
+}
+
+static void traffic_take(unsigned id, const struct link_usage *usage, void *arg)
+{
+	struct sample *sample = arg;
+	struct vps wanted = { .id = id };
+	struct sampled key = { .vps = &wanted };
+	struct sampled *one =
+	    bsearch(&key, sample->vps, sample->count, sizeof(key), id_compare);
+
+	if (!one)
+		return;
+	one->reading.link = usage->life;
+	one->reading.counter[MEASURE_TRAFFIC_IN] = usage->rx_bytes;
+	one->reading.counter[MEASURE_TRAFFIC_OUT] = usage->tx_bytes;
+	one->reading.counter[MEASURE_PACKETS_IN] = usage->rx_packets;
+	one->reading.counter[MEASURE_PACKETS_OUT] = usage->tx_packets;
+	one->reading.counter[MEASURE_FREE_IN] = 0;
+	one->reading.counter[MEASURE_FREE_OUT] = 0;
+}
+
+/* The one place that knows where traffic is counted. */
+static int traffic_read(struct sample *sample, struct err *err)
+{
+	return link_usage_each(traffic_take, sample, err);
+}
+
+int sample_take(const struct node *node, struct sample *sample, struct err *err)
+{
+	struct taking taking = { .node = node, .sample = sample };
+	struct err none;
+	int result;
+
+	*sample = (struct sample){ 0 };
+	if (moment_now(&sample->now, err) < 0)
+		return -1;
+	/* without a group on the whole node no VPS runs */
+	if (cgroup_reader_open(&taking.reader, &none) < 0)
+		taking.reader = cgroup_reader_none();
+	result = vps_each(node, one_take, &taking, err);
+	cgroup_reader_close(&taking.reader);
+	if (result < 0)
+		return -1;
+	if (sample->count)
+		qsort(sample->vps, sample->count, sizeof(sample->vps[0]), id_compare);
+	return sample->count ? traffic_read(sample, err) : 0;
+}
+
+int node_sample(const struct node *node, void (*warn)(const char *what, void *arg), void *arg,
+		struct err *err)
+{
+	own_fd lock = lock_take(node->dir, "usage.lock", "'nodectl sample'\n", LOCK_MS, err);
+	own_history history = NULL;
+	own_sample sample = { 0 };
+	struct err broken;
+
+	if (lock < 0)
+		return -1;
+	history = history_open(node->storage, true, warn, arg, err);
+	if (!history || sample_take(node, &sample, err) < 0)
+		return -1;
+	if (history_store(history, &sample, &node->retention, err) == 0)
+		return 0;
+	if (!history_is_broken(err))
+		return -1;
+	broken = *err;
+	history_close(history);
+	history = history_renew(node->storage, &broken, warn, arg, err);
+	return history ? history_store(history, &sample, &node->retention, err) : -1;
+}
