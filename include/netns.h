@@ -49,6 +49,15 @@ struct bridge {
 	struct address ipv6; /* likewise, or nothing */
 };
 
+/*
+ * The nft table of the node whose bridge this is, in the family inet: "nodectl" for the
+ * default bridge, else "nodectl-<bridge>".  Two nodes on one machine have one each.
+ */
+#define BRIDGE_DEFAULT "nodectl0"
+#define BRIDGE_TABLE   32
+
+void bridge_table(const struct bridge *bridge, char table[BRIDGE_TABLE]);
+
 /* The network of one VPS. */
 struct link {
 	struct address ipv4, ipv6; /* prefix as the guest sees it; family 0: none */
@@ -156,20 +165,22 @@ int link_usage_each(void (*each)(unsigned id, const struct link_usage *usage, vo
 int link_each(int (*each)(unsigned id, void *arg, struct err *err), void *arg, struct err *err);
 
 /*
- * The forwards of VPS @id in the table "inet nodectl": one map element each, in
+ * The forwards of VPS @id in the table of @bridge: one map element each, in
  * one transaction; the price of a packet does not depend on their number.  A
  * host port that another VPS has is ERR_ADDRESS, and then none is added.  Adding what is
  * there and removing what is not are fine; another VPS's are never removed.  A missing
  * table (someone flushed the ruleset) is ENOENT: bridge_ensure() brings it back.
  */
-int nat_add(unsigned id, const struct link *link, struct err *err);
-int nat_remove(unsigned id, const struct link *link, struct err *err);
+int nat_add(unsigned id, const struct bridge *bridge, const struct link *link, struct err *err);
+int nat_remove(unsigned id, const struct bridge *bridge, const struct link *link,
+	       struct err *err);
 
 /*
  * nat_remove() and link_remove() in one: both wait for the kernel, this way at
  * the same time.  Both are tried whatever happens.
  */
-int network_remove(unsigned id, const struct link *link, struct err *err);
+int network_remove(unsigned id, const struct bridge *bridge, const struct link *link,
+		   struct err *err);
 
 /* One forward as the kernel has it, for repair. */
 struct nat_entry {
@@ -178,14 +189,16 @@ struct nat_entry {
 	struct address to; /* the VPS's address */
 };
 
-int nat_each(int (*each)(const struct nat_entry *entry, void *arg, struct err *err), void *arg,
+int nat_each(const struct bridge *bridge,
+	     int (*each)(const struct nat_entry *entry, void *arg, struct err *err), void *arg,
 	     struct err *err);
 
 /* Is it still there? */
-bool nat_entry_exists(const struct nat_entry *entry);
+bool nat_entry_exists(const struct bridge *bridge, const struct nat_entry *entry);
 
 /* Remove one element that belongs to no VPS. */
-int nat_entry_remove(const struct nat_entry *entry, struct err *err);
+int nat_entry_remove(const struct bridge *bridge, const struct nat_entry *entry,
+		     struct err *err);
 
 /* One row for doctor.  What can be tried is, in a network namespace made for it. */
 struct net_fact {

@@ -89,6 +89,8 @@ static int bridge_create(int fd, const struct bridge *bridge, struct rtnl_link *
 	rtnl_put_bridge(netlink_next(&batch, "make the bridge", EEXIST), bridge->name, &mac);
 	rtnl_put_link_mtu(netlink_next(&batch, "set the MTU", 0), bridge->name,
 			  bridge->mtu ? bridge->mtu : default_mtu(fd));
+	rtnl_put_link_group(netlink_next(&batch, "set its group", 0), bridge->name,
+			    bridge_group(bridge));
 	rtnl_put_link_get(netlink_next(&batch, "find the bridge", 0), bridge->name);
 	return netlink_run(fd, &batch, link_seen, found, err);
 }
@@ -154,6 +156,9 @@ static int bridge_adjust(int fd, const struct bridge *bridge, const struct rtnl_
 	if (bridge->mtu && found->mtu != bridge->mtu)
 		rtnl_put_link_mtu(netlink_next(&batch, "set the MTU", 0), bridge->name,
 				  bridge->mtu);
+	if (found->group != bridge_group(bridge))
+		rtnl_put_link_group(netlink_next(&batch, "set its group", 0), bridge->name,
+				    bridge_group(bridge));
 	if (!there.ipv4)
 		rtnl_put_address(netlink_next(&batch, "set the IPv4 gateway address", EEXIST),
 				 found->index, &bridge->ipv4);
@@ -202,7 +207,7 @@ int bridge_remove(const struct bridge *bridge, struct err *err)
 	if (fd < 0)
 		return -1;
 	if (link_find(fd, bridge->name, &found, err) < 0)
-		return err->code == ENODEV ? ruleset_remove(err) : -1;
+		return err->code == ENODEV ? ruleset_remove(bridge, err) : -1;
 
 	netlink_start(&batch);
 	rtnl_put_link_dump(netlink_next(&batch, "list the ports", 0), NULL, found.index);
@@ -215,5 +220,5 @@ int bridge_remove(const struct bridge *bridge, struct err *err)
 	rtnl_put_link_delete(netlink_next(&batch, "remove it", ENODEV), bridge->name);
 	if (netlink_run(fd, &batch, NULL, NULL, err) < 0)
 		return fail_in(err, "bridge '%s'", bridge->name);
-	return ruleset_remove(err);
+	return ruleset_remove(bridge, err);
 }

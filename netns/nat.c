@@ -37,6 +37,31 @@ static const struct {
 	{ "udp6", AF_INET6, IPPROTO_UDP },
 };
 
+/* The node's table, and the way to it. */
+struct nat {
+	char table[BRIDGE_TABLE];
+	int fd;
+};
+
+static struct nat nat_none(void)
+{
+	return (struct nat){ .fd = -1 };
+}
+
+static int nat_open(struct nat *nat, const struct bridge *bridge, struct err *err)
+{
+	bridge_table(bridge, nat->table);
+	nat->fd = netlink_open(NETLINK_NETFILTER, err);
+	return nat->fd < 0 ? -1 : 0;
+}
+
+static void nat_close(struct nat *nat)
+{
+	own_close(&nat->fd);
+}
+
+#define own_nat __attribute__((cleanup(nat_close))) struct nat
+
 static const char *map_of(const struct nat_entry *entry)
 {
 	const char *name = NULL;
@@ -107,7 +132,8 @@ static void answer_seen(const struct nlmsghdr *nlh, void *arg)
 }
 
 /* Where does the kernel send what comes for that port?  false: nowhere. */
-static bool entry_find(int fd, const struct nat_entry *wanted, struct nat_entry *found)
+static bool entry_find(const struct nat *nat, const struct nat_entry *wanted,
+		       struct nat_entry *found)
 {
 	struct nft_element e;
 	struct netlink_batch batch;
@@ -117,17 +143,18 @@ static bool entry_find(int fd, const struct nat_entry *wanted, struct nat_entry 
 	e.data_size = 0;
 	*found = *wanted;
 	netlink_start(&batch);
-	nft_put_element_get(netlink_next(&batch, "find a forward", 0), map_of(wanted), &e);
-	return netlink_run(fd, &batch, answer_seen, found, &ignored) == 0;
+	nft_put_element_get(netlink_next(&batch, "find a forward", 0), nat->table,
+			    map_of(wanted), &e);
+	return netlink_run(nat->fd, &batch, answer_seen, found, &ignored) == 0;
 }
 
-static int conflict(int fd, const struct nat_entry *entry, struct err *err)
+static int conflict(const struct nat *nat, const struct nat_entry *entry, struct err *err)
 {
 	const char *protocol = entry->publish.protocol == IPPROTO_UDP ? "udp" : "tcp";
 	struct nat_entry holder;
 	char address[ADDRESS_TEXT];
 
-	if (!entry_find(fd, entry, &holder))
+	if (!entry_find(nat, entry, &holder))
 		return fail_as(err, ERR_ADDRESS, "host port %u/%s is forwarded twice",
 			       entry->publish.host, protocol);
 	address_print(&holder.to, false, address, sizeof(address));
@@ -135,7 +162,7 @@ static int conflict(int fd, const struct nat_entry *entry, struct err *err)
 		       entry->publish.host, protocol, address);
 }
 
-int nat_add(unsigned id, const struct link *link, struct err *err)
+int nat_add(unsigned id, const struct bridge *bridge, const struct link *link, struct err *err)
 {
 	struct nat_entry entries[NAT_ENTRIES_MAX];
 	unsigned count = nat_entries(link, entries);
@@ -145,8 +172,8 @@ int nat_add(unsigned id, const struct link *link, struct err *err)
 	if (count == 0)
 		return 0;
 
-	own_fd fd = netlink_open(NETLINK_NETFILTER, err);
-	if (fd < 0)
+	own_nat nat = nat_none();
+	if (nat_open(&nat, bridge, err) < 0)
 		return -1;
 
 	netlink_start(&batch);
@@ -154,18 +181,18 @@ int nat_add(unsigned id, const struct link *link, struct err *err)
 	for (unsigned i = 0; i < count; i++) {
 		nat_element(&entries[i], &e);
 		str_format(e.comment, sizeof(e.comment), COMMENT, id);
-		nft_put_element_add(netlink_next(&batch, "forward a port", 0),
+		nft_put_element_add(netlink_next(&batch, "forward a port", 0), nat.table,
 				    map_of(&entries[i]), &e);
 	}
 	nft_put_end(netlink_next(&batch, "forward ports", 0));
-	if (netlink_run(fd, &batch, NULL, NULL, err) == 0)
+	if (netlink_run(nat.fd, &batch, NULL, NULL, err) == 0)
 		return 0;
 
 	/* the message before the entries is "begin" */
 	if ((err->code == EEXIST || err->code == EBUSY) && batch.failed >= 1)
-		return conflict(fd, &entries[batch.failed - 1], err);
+		return conflict(&nat, &entries[batch.failed - 1], err);
 	if (err->code == ENOENT)
-		return fail_in(err, "the nft table 'inet %s' is missing", NFT_TABLE);
+		return fail_in(err, "the nft table 'inet %s' is missing", nat.table);
 	return -1;
 }
 
@@ -173,8 +200,8 @@ int nat_add(unsigned id, const struct link *link, struct err *err)
  * Only what leads to this very place: a start that failed because another VPS
  * has the port is undone by this too, and must leave the other's alone.
  */
-static int entries_remove_once(int fd, const struct nat_entry *entries, unsigned count,
-			       struct err *err)
+static int entries_remove_once(const struct nat *nat, const struct nat_entry *entries,
+			       unsigned count, struct err *err)
 {
 	struct netlink_batch batch;
 	struct nat_entry found;
@@ -183,35 +210,36 @@ static int entries_remove_once(int fd, const struct nat_entry *entries, unsigned
 	netlink_start(&batch);
 	nft_put_begin(netlink_next(&batch, "remove forwards", 0));
 	for (unsigned i = 0; i < count; i++) {
-		if (!entry_find(fd, &entries[i], &found) ||
+		if (!entry_find(nat, &entries[i], &found) ||
 		    memcmp(found.to.bytes, entries[i].to.bytes, sizeof(found.to.bytes)) != 0)
 			continue;
 		nat_element(&found, &e);
 		e.data_size = 0;
-		nft_put_element_delete(netlink_next(&batch, "remove a forward", 0),
+		nft_put_element_delete(netlink_next(&batch, "remove a forward", 0), nat->table,
 				       map_of(&entries[i]), &e);
 	}
 	if (batch.count == 1)
 		return 0;
 	nft_put_end(netlink_next(&batch, "remove forwards", 0));
-	return netlink_run(fd, &batch, NULL, NULL, err);
+	return netlink_run(nat->fd, &batch, NULL, NULL, err);
 }
 
 /* Someone else may remove the same between our look and our removal: look again. */
-static int entries_remove(int fd, const struct nat_entry *entries, unsigned count,
-			  struct err *err)
+static int entries_remove(const struct nat *nat, const struct nat_entry *entries,
+			  unsigned count, struct err *err)
 {
 	int result = -1;
 
 	for (int tries = 0; tries < 3 && result < 0; tries++) {
-		result = entries_remove_once(fd, entries, count, err);
+		result = entries_remove_once(nat, entries, count, err);
 		if (result < 0 && err->code != ENOENT)
 			break;
 	}
 	return result;
 }
 
-int nat_remove(unsigned id, const struct link *link, struct err *err)
+int nat_remove(unsigned id, const struct bridge *bridge, const struct link *link,
+	       struct err *err)
 {
 	struct nat_entry entries[NAT_ENTRIES_MAX];
 	unsigned count = nat_entries(link, entries);
@@ -221,10 +249,10 @@ int nat_remove(unsigned id, const struct link *link, struct err *err)
 	if (count == 0)
 		return 0;
 
-	own_fd fd = netlink_open(NETLINK_NETFILTER, err);
-	if (fd < 0)
+	own_nat nat = nat_none();
+	if (nat_open(&nat, bridge, err) < 0)
 		return -1;
-	return entries_remove(fd, entries, count, err);
+	return entries_remove(&nat, entries, count, err);
 }
 
 /*
@@ -232,17 +260,18 @@ int nat_remove(unsigned id, const struct link *link, struct err *err)
  * removed, an RCU grace period later.  Removing a link takes longer than that,
  * so it is done while the socket is open.
  */
-int network_remove(unsigned id, const struct link *link, struct err *err)
+int network_remove(unsigned id, const struct bridge *bridge, const struct link *link,
+		   struct err *err)
 {
 	struct nat_entry entries[NAT_ENTRIES_MAX];
 	unsigned count = nat_entries(link, entries);
-	own_fd fd = -1;
+	own_nat nat = nat_none();
 	struct err first;
 	int failed = 0;
 
 	if (count) {
-		fd = netlink_open(NETLINK_NETFILTER, &first);
-		failed = fd < 0 ? -1 : entries_remove(fd, entries, count, &first);
+		failed = nat_open(&nat, bridge, &first);
+		failed = failed ? -1 : entries_remove(&nat, entries, count, &first);
 	}
 	if (link_remove(id, err) < 0)
 		return -1;
@@ -251,23 +280,24 @@ int network_remove(unsigned id, const struct link *link, struct err *err)
 	return failed;
 }
 
-bool nat_entry_exists(const struct nat_entry *entry)
+bool nat_entry_exists(const struct bridge *bridge, const struct nat_entry *entry)
 {
+	own_nat nat = nat_none();
 	struct nat_entry found;
 	struct err ignored;
-	own_fd fd = netlink_open(NETLINK_NETFILTER, &ignored);
 
-	return fd >= 0 && entry_find(fd, entry, &found) &&
+	return nat_open(&nat, bridge, &ignored) == 0 && entry_find(&nat, entry, &found) &&
 	       memcmp(found.to.bytes, entry->to.bytes, sizeof(found.to.bytes)) == 0;
 }
 
-int nat_entry_remove(const struct nat_entry *entry, struct err *err)
+int nat_entry_remove(const struct bridge *bridge, const struct nat_entry *entry,
+		     struct err *err)
 {
-	own_fd fd = netlink_open(NETLINK_NETFILTER, err);
+	own_nat nat = nat_none();
 
-	if (fd < 0)
+	if (nat_open(&nat, bridge, err) < 0)
 		return -1;
-	return entries_remove(fd, entry, 1, err);
+	return entries_remove(&nat, entry, 1, err);
 }
 
 /* The elements of all maps, collected before anyone is called: they may well be removed. */
@@ -298,27 +328,30 @@ static void answer_collected(const struct nlmsghdr *nlh, void *arg)
 	nft_elements_read(nlh, element_collected, arg);
 }
 
-static int map_collect(int fd, size_t map, struct collection *all, struct err *err)
+static int map_collect(const struct nat *nat, size_t map, struct collection *all,
+		       struct err *err)
 {
 	struct netlink_batch batch;
 
 	all->now = (struct nat_entry){ .publish.protocol = maps[map].protocol,
 				       .to.family = maps[map].family };
 	netlink_start(&batch);
-	nft_put_element_dump(netlink_next(&batch, "list forwards", ENOENT), maps[map].name);
-	return netlink_run(fd, &batch, answer_collected, all, err);
+	nft_put_element_dump(netlink_next(&batch, "list forwards", ENOENT), nat->table,
+			     maps[map].name);
+	return netlink_run(nat->fd, &batch, answer_collected, all, err);
 }
 
-int nat_each(int (*each)(const struct nat_entry *entry, void *arg, struct err *err), void *arg,
+int nat_each(const struct bridge *bridge,
+	     int (*each)(const struct nat_entry *entry, void *arg, struct err *err), void *arg,
 	     struct err *err)
 {
 	__attribute__((cleanup(collection_free))) struct collection all = { 0 };
-	own_fd fd = netlink_open(NETLINK_NETFILTER, err);
+	own_nat nat = nat_none();
 
-	if (fd < 0)
+	if (nat_open(&nat, bridge, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
-		if (map_collect(fd, i, &all, err) < 0)
+		if (map_collect(&nat, i, &all, err) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < all.count; i++) {

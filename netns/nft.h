@@ -11,18 +11,26 @@ struct err;
 #define RULESET_MAX 8192
 
 /*
- * The whole table "inet nodectl" as text for nft: it may be loaded again and
+ * The whole table of @bridge (bridge_table()) as text for nft: it may be loaded again and
  * again, and never takes an element out of the maps of forwards.  Returns the
  * fingerprint of the text, which is the one element of the set "loaded": where
  * that is in the kernel, so is all the rest.
  */
 uint32_t ruleset_print(const struct bridge *bridge, char *text, size_t size);
 
+/*
+ * The group of interfaces (ip-link(8)) by which rules know this node's: the upper half says
+ * that it is one of a nodectl, the lower which.
+ */
+#define NODE_GROUPS 0x6e640000u
+
+uint32_t bridge_group(const struct bridge *bridge);
+
 /* Load the table unless this very one is there. */
 int ruleset_ensure(const struct bridge *bridge, struct err *err);
 
 /* Remove the table; absent is fine. */
-int ruleset_remove(struct err *err);
+int ruleset_remove(const struct bridge *bridge, struct err *err);
 
 /* Run commands in nft's language as one transaction. */
 int nft_run(const char *commands, struct err *err);

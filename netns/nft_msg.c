@@ -62,11 +62,12 @@ static void put_comment(struct nlmsghdr *nlh, const char *comment)
 	mnl_attr_put(nlh, NFTA_SET_ELEM_USERDATA, 2 + size, userdata);
 }
 
-static void put_element(struct nlmsghdr *nlh, const char *set, const struct nft_element *e)
+static void put_element(struct nlmsghdr *nlh, const char *table, const char *set,
+			const struct nft_element *e)
 {
 	struct nlattr *list, *element;
 
-	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE);
+	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, table);
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set);
 	if (!e)
 		return;
@@ -82,34 +83,37 @@ static void put_element(struct nlmsghdr *nlh, const char *set, const struct nft_
 	mnl_attr_nest_end(nlh, list);
 }
 
-void nft_put_element_add(struct nlmsghdr *nlh, const char *set, const struct nft_element *e)
+void nft_put_element_add(struct nlmsghdr *nlh, const char *table, const char *set,
+			 const struct nft_element *e)
 {
 	put_header(nlh, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
-	put_element(nlh, set, e);
+	put_element(nlh, table, set, e);
 }
 
-void nft_put_element_delete(struct nlmsghdr *nlh, const char *set, const struct nft_element *e)
+void nft_put_element_delete(struct nlmsghdr *nlh, const char *table, const char *set,
+			    const struct nft_element *e)
 {
 	put_header(nlh, NFT_MSG_DELSETELEM, 0);
-	put_element(nlh, set, e);
+	put_element(nlh, table, set, e);
 }
 
-void nft_put_element_get(struct nlmsghdr *nlh, const char *set, const struct nft_element *e)
+void nft_put_element_get(struct nlmsghdr *nlh, const char *table, const char *set,
+			 const struct nft_element *e)
 {
 	put_header(nlh, NFT_MSG_GETSETELEM, 0);
-	put_element(nlh, set, e);
+	put_element(nlh, table, set, e);
 }
 
-void nft_put_element_dump(struct nlmsghdr *nlh, const char *set)
+void nft_put_element_dump(struct nlmsghdr *nlh, const char *table, const char *set)
 {
 	put_header(nlh, NFT_MSG_GETSETELEM, NLM_F_DUMP);
-	put_element(nlh, set, NULL);
+	put_element(nlh, table, set, NULL);
 }
 
-void nft_put_table_delete(struct nlmsghdr *nlh)
+void nft_put_table_delete(struct nlmsghdr *nlh, const char *table)
 {
 	put_header(nlh, NFT_MSG_DELTABLE, 0);
-	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, NFT_TABLE);
+	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, table);
 }
 
 /* The size of the value inside @nest, or 0 when it is larger than @max. */

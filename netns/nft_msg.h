@@ -7,12 +7,10 @@
 struct nlmsghdr;
 
 /*
- * Builders of nf_tables messages about elements of the sets and maps in
- * "inet nodectl".  Changes stand between nft_put_begin() and nft_put_end(): the
+ * Builders of nf_tables messages about elements of the sets and maps in the table
+ * "inet @table".  Changes stand between nft_put_begin() and nft_put_end(): the
  * kernel applies all or none.  Questions go without these two.
  */
-
-#define NFT_TABLE "nodectl"
 
 /* One element: a key and, in a map, its data, both as nft lays them out. */
 struct nft_element {
@@ -23,11 +21,14 @@ struct nft_element {
 
 void nft_put_begin(struct nlmsghdr *nlh);
 void nft_put_end(struct nlmsghdr *nlh);
-void nft_put_element_add(struct nlmsghdr *nlh, const char *set, const struct nft_element *e);
-void nft_put_element_delete(struct nlmsghdr *nlh, const char *set, const struct nft_element *e);
-void nft_put_element_get(struct nlmsghdr *nlh, const char *set, const struct nft_element *e);
-void nft_put_element_dump(struct nlmsghdr *nlh, const char *set);
-void nft_put_table_delete(struct nlmsghdr *nlh);
+void nft_put_element_add(struct nlmsghdr *nlh, const char *table, const char *set,
+			 const struct nft_element *e);
+void nft_put_element_delete(struct nlmsghdr *nlh, const char *table, const char *set,
+			    const struct nft_element *e);
+void nft_put_element_get(struct nlmsghdr *nlh, const char *table, const char *set,
+			 const struct nft_element *e);
+void nft_put_element_dump(struct nlmsghdr *nlh, const char *table, const char *set);
+void nft_put_table_delete(struct nlmsghdr *nlh, const char *table);
 
 /* The elements in one answer; those that do not fit struct nft_element are none of ours. */
 void nft_elements_read(const struct nlmsghdr *nlh,

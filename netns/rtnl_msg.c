@@ -153,6 +153,12 @@ void rtnl_put_port(struct nlmsghdr *nlh, const char *name, const char *alias)
 	mnl_attr_nest_end(nlh, info);
 }
 
+void rtnl_put_link_group(struct nlmsghdr *nlh, const char *name, uint32_t group)
+{
+	put_link(nlh, RTM_NEWLINK, 0, name);
+	mnl_attr_put_u32(nlh, IFLA_GROUP, group);
+}
+
 void rtnl_put_link_mtu(struct nlmsghdr *nlh, const char *name, uint32_t mtu)
 {
 	put_link(nlh, RTM_NEWLINK, 0, name);
@@ -359,6 +365,8 @@ void rtnl_link_read(const struct nlmsghdr *nlh, struct rtnl_link *link)
 			link->mtu = mnl_attr_get_u32(attr);
 		else if (mnl_attr_get_type(attr) == IFLA_MASTER)
 			link->master = mnl_attr_get_u32(attr);
+		else if (mnl_attr_get_type(attr) == IFLA_GROUP)
+			link->group = mnl_attr_get_u32(attr);
 		else if (mnl_attr_get_type(attr) == IFLA_LINKINFO)
 			info_read(attr, link);
 		else if (mnl_attr_get_type(attr) == IFLA_STATS64)

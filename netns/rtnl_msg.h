@@ -38,6 +38,7 @@ void rtnl_put_bridge(struct nlmsghdr *nlh, const char *name, const struct mac *m
 void rtnl_put_veth(struct nlmsghdr *nlh, const struct veth *veth);
 void rtnl_put_ifb(struct nlmsghdr *nlh, const char *name, const char *alias, uint32_t mtu);
 void rtnl_put_port(struct nlmsghdr *nlh, const char *name, const char *alias);
+void rtnl_put_link_group(struct nlmsghdr *nlh, const char *name, uint32_t group);
 void rtnl_put_link_mtu(struct nlmsghdr *nlh, const char *name, uint32_t mtu);
 void rtnl_put_link_up(struct nlmsghdr *nlh, const char *name);
 void rtnl_put_link_down(struct nlmsghdr *nlh, const char *name);
@@ -67,7 +68,7 @@ void rtnl_put_route_get(struct nlmsghdr *nlh, const struct address *to);
 
 /* What we want to know of a link. */
 struct rtnl_link {
-	uint32_t index, flags, mtu, master;
+	uint32_t index, flags, mtu, master, group;
 	char name[16], kind[16];
 	bool isolated;	/* its bridge port flag */
 	unsigned wrong; /* a bit for each flag that is not as rtnl_put_port() sets it */

@@ -26,54 +26,96 @@
  * No connection to 127.0.0.1 is forwarded, for that would need route_localnet.
  */
 static const char frame[] =
-    "add table inet nodectl\n"
-    "add map inet nodectl tcp4 { type inet_service : ipv4_addr . inet_service; }\n"
-    "add map inet nodectl udp4 { type inet_service : ipv4_addr . inet_service; }\n"
-    "add map inet nodectl tcp6 { type inet_service : ipv6_addr . inet_service; }\n"
-    "add map inet nodectl udp6 { type inet_service : ipv6_addr . inet_service; }\n"
-    "add set inet nodectl loaded { type mark; }\n"
-    "add chain inet nodectl forwards\n"
-    "add chain inet nodectl prerouting { type nat hook prerouting priority -100; }\n"
-    "add chain inet nodectl output { type nat hook output priority -100; }\n"
-    "add chain inet nodectl postrouting { type nat hook postrouting priority 100; }\n"
-    "add chain inet nodectl input { type filter hook input priority 0; }\n"
-    "add chain inet nodectl forward { type filter hook forward priority 0; }\n"
-    "flush chain inet nodectl forwards\n"
-    "flush chain inet nodectl prerouting\n"
-    "flush chain inet nodectl output\n"
-    "flush chain inet nodectl postrouting\n"
-    "flush chain inet nodectl input\n"
-    "flush chain inet nodectl forward\n"
-    "flush set inet nodectl loaded\n"
-    "add rule inet nodectl forwards ip daddr != 127.0.0.0/8 dnat ip to tcp dport map @tcp4\n"
-    "add rule inet nodectl forwards ip daddr != 127.0.0.0/8 dnat ip to udp dport map @udp4\n"
-    "add rule inet nodectl forwards ip6 daddr != ::1 dnat ip6 to tcp dport map @tcp6\n"
-    "add rule inet nodectl forwards ip6 daddr != ::1 dnat ip6 to udp dport map @udp6\n"
-    "add rule inet nodectl prerouting fib daddr type local jump forwards\n"
-    "add rule inet nodectl output fib daddr type local jump forwards\n";
+    "add table inet $t\n"
+    "add map inet $t tcp4 { type inet_service : ipv4_addr . inet_service; }\n"
+    "add map inet $t udp4 { type inet_service : ipv4_addr . inet_service; }\n"
+    "add map inet $t tcp6 { type inet_service : ipv6_addr . inet_service; }\n"
+    "add map inet $t udp6 { type inet_service : ipv6_addr . inet_service; }\n"
+    "add set inet $t loaded { type mark; }\n"
+    "add chain inet $t forwards\n"
+    "add chain inet $t prerouting { type nat hook prerouting priority -100; }\n"
+    "add chain inet $t output { type nat hook output priority -100; }\n"
+    "add chain inet $t postrouting { type nat hook postrouting priority 100; }\n"
+    "add chain inet $t input { type filter hook input priority 0; }\n"
+    "add chain inet $t forward { type filter hook forward priority 0; }\n"
+    "flush chain inet $t forwards\n"
+    "flush chain inet $t prerouting\n"
+    "flush chain inet $t output\n"
+    "flush chain inet $t postrouting\n"
+    "flush chain inet $t input\n"
+    "flush chain inet $t forward\n"
+    "flush set inet $t loaded\n"
+    "add rule inet $t forwards ip daddr != 127.0.0.0/8 dnat ip to tcp dport map @tcp4\n"
+    "add rule inet $t forwards ip daddr != 127.0.0.0/8 dnat ip to udp dport map @udp4\n"
+    "add rule inet $t forwards ip6 daddr != ::1 dnat ip6 to tcp dport map @tcp6\n"
+    "add rule inet $t forwards ip6 daddr != ::1 dnat ip6 to udp dport map @udp6\n"
+    "add rule inet $t prerouting fib daddr type local jump forwards\n"
+    "add rule inet $t output fib daddr type local jump forwards\n";
 
 /*
  * A VPS reaches of the node itself: its own forwards, answers, echo and
- * neighbour discovery.  Another VPS it reaches by a forward only, although the
- * bridge would route what it refuses to switch.
+ * neighbour discovery.  Another VPS, of whichever node on this machine, it reaches
+ * by a forward only, although the kernel would route what the bridge refuses to
+ * switch.
  */
 static const char guard[] =
-    "add rule inet nodectl input iifname != \"%1$s\" accept\n"
-    "add rule inet nodectl input ct state established,related accept\n"
-    "add rule inet nodectl input icmp type echo-request accept\n"
-    "add rule inet nodectl input icmpv6 type { echo-request, nd-neighbor-solicit, "
+    "add rule inet $t input iifname != \"$b\" accept\n"
+    "add rule inet $t input ct state established,related accept\n"
+    "add rule inet $t input icmp type echo-request accept\n"
+    "add rule inet $t input icmpv6 type { echo-request, nd-neighbor-solicit, "
     "nd-neighbor-advert } accept\n"
-    "add rule inet nodectl input drop\n"
-    "add rule inet nodectl forward iifname \"%1$s\" oifname \"%1$s\" ct status ! dnat drop\n";
+    "add rule inet $t input drop\n"
+    "add rule inet $t forward meta iifgroup and 0xffff0000 == $a "
+    "meta oifgroup and 0xffff0000 == $a ct status ! dnat drop\n";
 
 /*
  * To the world as the node.  And to a VPS of the same subnet through a forward,
  * as the gateway: its answer must come back through the node.
  */
 static const char masquerade[] =
-    "add rule inet nodectl postrouting %2$s saddr %3$s oifname != \"%1$s\" masquerade\n"
-    "add rule inet nodectl postrouting %2$s saddr %3$s oifname \"%1$s\" ct status dnat "
+    "add rule inet $t postrouting $f saddr $n oifname != \"$b\" masquerade\n"
+    "add rule inet $t postrouting $f saddr $n oifname \"$b\" ct status dnat "
     "masquerade\n";
+
+void bridge_table(const struct bridge *bridge, char table[BRIDGE_TABLE])
+{
+	bool usual = strcmp(bridge->name, BRIDGE_DEFAULT) == 0;
+
+	str_format(table, BRIDGE_TABLE, usual ? "nodectl" : "nodectl-%s", bridge->name);
+}
+
+/* What stands for "$t" and its like in the texts above. */
+struct words {
+	const char *table, *bridge, *family, *network, *groups;
+};
+
+static const char *word_of(const struct words *words, char letter)
+{
+	switch (letter) {
+	case 't':
+		return words->table;
+	case 'b':
+		return words->bridge;
+	case 'f':
+		return words->family;
+	case 'a':
+		return words->groups;
+	case 'n':
+		return words->network;
+	}
+	assert(!"a letter of the texts");
+	return "";
+}
+
+static void rules_print(FILE *out, const char *text, const struct words *words)
+{
+	for (; *text; text++) {
+		if (*text == '$')
+			fputs(word_of(words, *++text), out);
+		else
+			fputc(*text, out);
+	}
+}
 
 /* FNV-1a: not against malice, but against an older nodectl's or other settings' table. */
 static uint32_t fingerprint(const char *text)
@@ -85,9 +127,10 @@ static uint32_t fingerprint(const char *text)
 	return hash;
 }
 
-static void print_masquerade(FILE *out, const struct bridge *bridge,
+static void masquerade_print(FILE *out, const struct words *words,
 			     const struct address *gateway)
 {
+	struct words here = *words;
 	struct address network;
 	char text[ADDRESS_TEXT];
 
@@ -98,38 +141,52 @@ static void print_masquerade(FILE *out, const struct bridge *bridge,
 
 	address_network(gateway, &network);
 	address_print(&network, true, text, sizeof(text));
-	fprintf(out, masquerade, bridge->name, gateway->family == AF_INET6 ? "ip6" : "ip",
-		text);
+	here.family = gateway->family == AF_INET6 ? "ip6" : "ip";
+	here.network = text;
+	rules_print(out, masquerade, &here);
+}
+
+uint32_t bridge_group(const struct bridge *bridge)
+{
+	return NODE_GROUPS | (fingerprint(bridge->name) & 0xffff);
 }
 
 uint32_t ruleset_print(const struct bridge *bridge, char *text, size_t size)
 {
 	own_file out = fmemopen(text, size, "w");
+	char table[BRIDGE_TABLE];
+	char groups[16];
+	const struct words words = { .table = table, .bridge = bridge->name, .groups = groups };
 	uint32_t loaded;
 
 	assert(out);
-	fputs(frame, out);
-	print_masquerade(out, bridge, &bridge->ipv4);
-	print_masquerade(out, bridge, &bridge->ipv6);
-	fprintf(out, guard, bridge->name);
+	bridge_table(bridge, table);
+	str_format(groups, sizeof(groups), "0x%08x", NODE_GROUPS);
+	rules_print(out, frame, &words);
+	masquerade_print(out, &words, &bridge->ipv4);
+	masquerade_print(out, &words, &bridge->ipv6);
+	rules_print(out, guard, &words);
 	fflush(out);
 
 	loaded = fingerprint(text);
-	fprintf(out, "add element inet nodectl loaded { 0x%08x }\n", loaded);
+	fprintf(out, "add element inet %s loaded { 0x%08x }\n", table, loaded);
 	return loaded;
 }
 
-static int ruleset_is_loaded(uint32_t loaded, struct err *err)
+static int ruleset_is_loaded(const struct bridge *bridge, uint32_t loaded, struct err *err)
 {
 	struct nft_element mark = { .key_size = sizeof(loaded) };
+	char table[BRIDGE_TABLE];
 	struct netlink_batch batch;
 	own_fd fd = netlink_open(NETLINK_NETFILTER, err);
 
 	if (fd < 0)
 		return -1;
+	bridge_table(bridge, table);
 	memcpy(mark.key, &loaded, sizeof(loaded));
 	netlink_start(&batch);
-	nft_put_element_get(netlink_next(&batch, "look for the nft table", 0), "loaded", &mark);
+	nft_put_element_get(netlink_next(&batch, "look for the nft table", 0), table, "loaded",
+			    &mark);
 	if (netlink_run(fd, &batch, NULL, NULL, err) == 0)
 		return true;
 	return err->code == ENOENT ? false : -1;
@@ -139,23 +196,25 @@ int ruleset_ensure(const struct bridge *bridge, struct err *err)
 {
 	char text[RULESET_MAX];
 	uint32_t loaded = ruleset_print(bridge, text, sizeof(text));
-	int there = ruleset_is_loaded(loaded, err);
+	int there = ruleset_is_loaded(bridge, loaded, err);
 
 	if (there < 0 || there > 0)
 		return there < 0 ? -1 : 0;
 	return nft_run(text, err);
 }
 
-int ruleset_remove(struct err *err)
+int ruleset_remove(const struct bridge *bridge, struct err *err)
 {
+	char table[BRIDGE_TABLE];
 	struct netlink_batch batch;
 	own_fd fd = netlink_open(NETLINK_NETFILTER, err);
 
 	if (fd < 0)
 		return -1;
+	bridge_table(bridge, table);
 	netlink_start(&batch);
 	nft_put_begin(netlink_next(&batch, "remove the nft table", 0));
-	nft_put_table_delete(netlink_next(&batch, "remove the nft table", ENOENT));
+	nft_put_table_delete(netlink_next(&batch, "remove the nft table", ENOENT), table);
 	nft_put_end(netlink_next(&batch, "remove the nft table", 0));
 	return netlink_run(fd, &batch, NULL, NULL, err);
 }

@@ -138,6 +138,7 @@ static int network_mend(const struct held *held, struct err *err)
 /* The forwards of one VPS in the kernel, against those of a definition. */
 struct forwards {
 	struct look *look; /* who is told; NULL: what is too much is removed */
+	const struct bridge *bridge;
 	const struct link *link;
 	unsigned id;
 	bool there[PUBLISH_MAX][2]; /* for IPv4 and IPv6 */
@@ -171,10 +172,12 @@ static void forward_tell(struct look *look, const struct publish *publish,
 			 const struct address *to, bool there)
 {
 	char what[64] = "forward ", address[ADDRESS_TEXT];
-	struct difference difference = { .what = what, .where = "inet nodectl" };
+	char where[8 + BRIDGE_TABLE] = "inet ";
+	struct difference difference = { .what = what, .where = where };
 
 	publish_print(publish, what + strlen(what), sizeof(what) - strlen(what));
 	address_print(to, false, address, sizeof(address));
+	bridge_table(&look->node->bridge, where + strlen(where));
 	difference.wants = there ? "none" : address;
 	difference.has = there ? address : NULL;
 	tell(look, &difference);
@@ -187,7 +190,7 @@ static int forward_seen(const struct nat_entry *entry, void *arg, struct err *er
 	if (entry->id != forwards->id || forward_note(forwards, entry))
 		return 0;
 	if (!forwards->look)
-		return nat_entry_remove(entry, err);
+		return nat_entry_remove(forwards->bridge, entry, err);
 	forward_tell(forwards->look, &entry->publish, &entry->to, true);
 	return 0;
 }
@@ -204,11 +207,14 @@ static struct link forwards_link(const struct vps *vps, const struct vps *starte
 
 static int forwards_look(struct look *look, struct err *err)
 {
+	const struct bridge *bridge = &look->node->bridge;
 	struct link link = forwards_link(look->vps, look->started);
-	struct forwards forwards = { .look = look, .link = &link, .id = look->vps->id };
+	struct forwards forwards = {
+		.look = look, .bridge = bridge, .link = &link, .id = look->vps->id
+	};
 	const struct address *to[] = { &link.ipv4, &link.ipv6 };
 
-	if (nat_each(forward_seen, &forwards, err) < 0)
+	if (nat_each(bridge, forward_seen, &forwards, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < link.publish_count * ARRAY_SIZE(to); i++) {
 		unsigned n = i / ARRAY_SIZE(to), f = i % ARRAY_SIZE(to);
@@ -234,13 +240,14 @@ static int forwards_mend(const struct held *held, const struct node *node, struc
 	own_vps started = { 0 };
 	bool known = started_load(node, held->vps.name, &started) == 0;
 	struct link link = forwards_link(&held->vps, known ? &started : &held->vps);
-	struct forwards forwards = { .link = &link, .id = held->vps.id };
+	const struct bridge *bridge = held->place.bridge;
+	struct forwards forwards = { .bridge = bridge, .link = &link, .id = held->vps.id };
 
 	/* the table may be what is missing */
-	if (bridge_ensure(held->place.bridge, err) < 0 ||
-	    nat_each(forward_seen, &forwards, err) < 0)
+	if (bridge_ensure(bridge, err) < 0 ||
+	    nat_each(bridge, forward_seen, &forwards, err) < 0)
 		return -1;
-	return nat_add(held->vps.id, &link, err);
+	return nat_add(held->vps.id, bridge, &link, err);
 }
 
 /* A field's value in words: "1G". */

@@ -28,7 +28,10 @@
 static int bridge_parse(const char *text, void *value, size_t size, struct err *err)
 {
 	(void)size;
-	if (!*text || strlen(text) >= IF_NAMESIZE || strchr(text, '/') || strchr(text, ' '))
+	/* it is part of nft's text, and of a table's name */
+	if (!*text || strlen(text) >= IF_NAMESIZE || *text == '.' ||
+	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") !=
+		strlen(text))
 		return fail_as(err, ERR_VALUE, "'%s' is not an interface name", text);
 	strcpy(value, text);
 	return 0;
@@ -167,7 +170,7 @@ static void node_defaults(struct node *node)
 	};
 	strcpy(node->storage, "/var/lib/nodectl");
 	strcpy(node->run, "/run/nodectl");
-	strcpy(node->bridge.name, "nodectl0");
+	strcpy(node->bridge.name, BRIDGE_DEFAULT);
 	strcpy(node->plan, "small");
 	strcpy(node->image, "debian-12");
 }

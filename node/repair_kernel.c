@@ -97,12 +97,12 @@ static int nat_one(const struct nat_entry *entry, void *arg, struct err *err)
 	own_fd lock = -1;
 
 	if (!id_is_ours(repair, entry->id) || !id_is_dead(repair, entry->id, &lock) ||
-	    !nat_entry_exists(entry))
+	    !nat_entry_exists(&repair->node->bridge, entry))
 		return 0;
 	address_print(&entry->to, false, address, sizeof(address));
 	publish_print(&entry->publish, publish, sizeof(publish));
 	repair_found(repair, "forward %s to %s: no VPS with it runs", publish, address);
-	if (!repair->dry && nat_entry_remove(entry, err) < 0)
+	if (!repair->dry && nat_entry_remove(&repair->node->bridge, entry, err) < 0)
 		return repair_failed(repair, err);
 	return 0;
 }
@@ -174,6 +174,6 @@ void repair_kernel(struct repair *repair)
 		(void)repair_failed(repair, &err);
 	if (link_each(link_one, repair, &err) < 0)
 		(void)repair_failed(repair, &err);
-	if (nat_each(nat_one, repair, &err) < 0)
+	if (nat_each(&repair->node->bridge, nat_one, repair, &err) < 0)
 		(void)repair_failed(repair, &err);
 }

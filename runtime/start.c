@@ -255,7 +255,7 @@ static int network_apply(struct start *start, struct err *err)
 
 static int network_undo(struct start *start, struct err *err)
 {
-	return network_remove(start->vps->id, &start->vps->link, err);
+	return network_remove(start->vps->id, start->place->bridge, &start->vps->link, err);
 }
 
 /* The record is written before any code of the tenant's runs: a crash from here on
@@ -282,7 +282,7 @@ static int publish_apply(struct start *start, struct err *err)
 {
 	if (!start->vps->link.ipv4.family && !start->vps->link.ipv6.family)
 		return 0;
-	if (nat_add(start->vps->id, &start->vps->link, err) < 0)
+	if (nat_add(start->vps->id, start->place->bridge, &start->vps->link, err) < 0)
 		return -1;
 	return link_up(start->vps->id, err);
 }

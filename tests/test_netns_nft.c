@@ -62,7 +62,7 @@ Test(nft, element_is_laid_out_as_nft_does)
 	memset(batch.buf, 0xa5, sizeof(batch.buf));
 	nlh = netlink_next(&batch, "test", 0);
 	nat_element(&entry, &e);
-	nft_put_element_add(nlh, "tcp4", &e);
+	nft_put_element_add(nlh, "nodectl", "tcp4", &e);
 	cr_expect_eq(nlh->nlmsg_type, 0x0a0c);
 	cr_assert_eq(nlh->nlmsg_len, MNL_NLMSG_HDRLEN + sizeof(expected));
 	cr_expect_arr_eq(mnl_nlmsg_get_payload(nlh), expected, sizeof(expected));
@@ -95,7 +95,7 @@ static void survives(const char *publish, const char *to)
 	nlh = netlink_next(&batch, "test", 0);
 	nat_element(&entry, &e);
 	snprintf(e.comment, sizeof(e.comment), "nodectl 28663");
-	nft_put_element_add(nlh, "map", &e);
+	nft_put_element_add(nlh, "nodectl", "map", &e);
 
 	read.to.family = entry.to.family;
 	nft_elements_read(nlh, entry_seen, &read);
@@ -130,9 +130,10 @@ Test(nat, each_port_is_forwarded_for_each_family)
 Test(nat, nothing_to_forward_needs_no_kernel)
 {
 	struct link link = { .ipv4 = address_of("10.77.0.9/16") };
+	struct bridge bridge = bridge_of("10.77.0.1/16", NULL);
 
-	cr_expect_eq(nat_add(9, &link, &err), 0);
-	cr_expect_eq(nat_remove(9, &link, &err), 0);
+	cr_expect_eq(nat_add(9, &bridge, &link, &err), 0);
+	cr_expect_eq(nat_remove(9, &bridge, &link, &err), 0);
 }
 
 Test(ruleset, masquerades_the_network_and_not_the_gateway)
@@ -164,6 +165,21 @@ Test(ruleset, drops_what_is_not_named_on_the_way_into_the_node)
 		last = at;
 	cr_assert_not_null(last);
 	cr_expect_eq(strncmp(last, "add rule inet nodectl input drop\n", 33), 0);
+}
+
+Test(ruleset, each_bridge_has_a_table_of_its_own)
+{
+	struct bridge bridge = bridge_of("10.77.0.1/16", NULL);
+	char table[BRIDGE_TABLE];
+
+	bridge_table(&bridge, table);
+	cr_expect_str_eq(table, "nodectl");
+	strcpy(bridge.name, "lab-br.1");
+	bridge_table(&bridge, table);
+	cr_expect_str_eq(table, "nodectl-lab-br.1");
+	ruleset_print(&bridge, text, sizeof(text));
+	cr_expect_null(strstr(text, "inet nodectl "), "%s", text);
+	cr_expect_null(strchr(text, '$'));
 }
 
 Test(ruleset, never_empties_or_removes_a_map)
