@@ -102,14 +102,11 @@ void change_settle(const struct node *node, const struct held *held)
 
 /* The definition, and with it the ledger, which others wait for: what waits for the disk is
  * done before and after. */
-static int write_down(const struct node *node, const struct held *held, const struct vps *after,
-		      const struct wanted *wanted, struct ledger *ledger, struct err *err)
+static int commit(const struct node *node, int dir, const struct vps *after,
+		  const struct wanted *wanted, struct ledger *ledger, struct err *err)
 {
-	int dir = held->place.dir;
 	own_fd naming = -1;
 
-	if (vps_stage(dir, after, err) < 0)
-		return -1;
 	if (wanted->plan) {
 		naming = lock_take(node->vps, ".naming", "'nodectl set'\n", 10000, err);
 		if (naming < 0 || plan_is_current(node, after, err) < 0)
@@ -121,7 +118,20 @@ static int write_down(const struct node *node, const struct held *held, const st
 		return -1;
 	ledger_end(ledger, after, true);
 	ledger_close(ledger);
-	return dir_sync(dir, ".", err);
+	return 0;
+}
+
+static int write_down(const struct node *node, const struct held *held, const struct vps *after,
+		      const struct wanted *wanted, struct ledger *ledger, struct err *err)
+{
+	int dir = held->place.dir;
+
+	if (vps_stage(dir, after, err) < 0)
+		return -1;
+	if (commit(node, dir, after, wanted, ledger, err) == 0)
+		return dir_sync(dir, ".", err);
+	vps_unstage(dir);
+	return -1;
 }
 
 static int reserve(const struct node *node, const struct vps *after,

@@ -21,7 +21,6 @@
 #define LOCK_MS	   5000u
 #define LOG_MAX	   (1024 * 1024)
 #define DEFINITION 65536u
-#define STAGED	   ".vps.conf.new"
 
 /* A target is a name or an id; the id's lease knows the name. */
 static int name_of(const struct node *node, const char *target, char *name, size_t size,
@@ -159,18 +158,37 @@ int vps_save_at(int dir, const struct vps *vps, struct err *err)
 	return file_replace(dir, "vps.conf", text, strlen(text), 0600, err);
 }
 
+/* Named like the records of file_replace(): repair knows one whose writer was killed. */
+static void staged_name(char name[32])
+{
+	str_format(name, 32, ".vps.conf.%d", getpid());
+}
+
 int vps_stage(int dir, const struct vps *vps, struct err *err)
 {
 	own_str text = vps_print(vps);
+	char name[32];
 
-	return file_stage(dir, STAGED, text, strlen(text), 0600, err);
+	staged_name(name);
+	return file_stage(dir, name, text, strlen(text), 0600, err);
 }
 
 int vps_put(int dir, struct err *err)
 {
-	if (renameat(dir, STAGED, dir, "vps.conf") < 0)
+	char name[32];
+
+	staged_name(name);
+	if (renameat(dir, name, dir, "vps.conf") < 0)
 		return fail(err, errno, "cannot write 'vps.conf'");
 	return 0;
+}
+
+void vps_unstage(int dir)
+{
+	char name[32];
+
+	staged_name(name);
+	(void)unlinkat(dir, name, 0);
 }
 
 struct each {

@@ -14,9 +14,11 @@ struct vps;
 /* Save a definition into an open directory, whole and durably. */
 int vps_save_at(int dir, const struct vps *vps, struct err *err);
 
-/* The same in two steps: what takes its time, and the rename; dir_sync() is the caller's. */
+/* The same in two steps: what takes its time, and the rename; dir_sync() is the caller's.  Who
+ * does not get to the second takes the first back. */
 int vps_stage(int dir, const struct vps *vps, struct err *err);
 int vps_put(int dir, struct err *err);
+void vps_unstage(int dir);
 
 /* Remember the definition that a VPS is being started with, until it stops. */
 int vps_started(const struct held *held, struct err *err);
