@@ -167,6 +167,20 @@ static int file_open(int dir, struct err *err)
 	return file < 0 ? fail(err, errno, "cannot open '%s'", VOLUME_FILE) : file;
 }
 
+/* What could not be had when it is stopped either is refused for that. */
+static int used_check(int dir, const struct volume *wanted, struct err *err)
+{
+	struct volume_figures figures;
+	char want[24], used[24];
+
+	if (volume_figures(dir, &figures, err) < 0 || figures.used <= wanted->size)
+		return 0;
+	size_print(wanted->size, want, sizeof(want));
+	size_human(figures.used, used, sizeof(used));
+	return fail_as(err, ERR_VALUE, "disk: %s is less than the %s that are in use", want,
+		       used);
+}
+
 int volume_check(int dir, const struct volume *wanted, struct err *err)
 {
 	own_fd nodes = -1, device = -1;
@@ -174,6 +188,8 @@ int volume_check(int dir, const struct volume *wanted, struct err *err)
 
 	own_fd file = file_open(dir, err);
 	if (file < 0 || state_read(file, &super, &nodes, &device, err) < 0)
+		return -1;
+	if (nodes >= 0 && used_check(dir, wanted, err) < 0)
 		return -1;
 	if (wanted_check(file, &super, wanted, nodes >= 0, err) < 0)
 		return -1;

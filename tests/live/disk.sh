@@ -66,6 +66,10 @@ is "no file was lost" "$(sum)" "$kept"
 # ---- what cannot be
 exits 32 "a running VPS does not shrink" nodectl set disk --disk 64M
 like "it says what to do" "$OUT" "stop it first"
+inside disk dd if=/dev/urandom of=/root/much bs=1M count=40 2>/dev/null
+exits 21 "nor below what is in use" nodectl set disk --disk 32M
+like "which is told" "$OUT" 'disk: 32M is less than the [0-9]+M that are in use'
+inside disk rm /root/much
 exits 21 "a number that is no disk" nodectl set disk --disk 15M
 exits 21 "inodes that no disk of that size has" nodectl set disk --inodes 1000000
 like "it says what could be had" "$OUT" "with 400M of disk it has [0-9]+, and [0-9]+ more come with each 128M; --disk [0-9]+M has"
