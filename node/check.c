@@ -35,9 +35,22 @@ static int cpus_sane(const struct limits *limits, struct err *err)
 	return 0;
 }
 
+/* Below that a VPS waits minutes for a page of its own programs; a bare number was meant as
+ * something else. */
+static int io_sane(const char *key, const struct io_limit *limit, struct err *err)
+{
+	if (limit->bytes && limit->bytes < 4096)
+		return fail_as(err, ERR_VALUE,
+			       "%s: less than 4K/s is no speed; operations are like 500iops",
+			       key);
+	return 0;
+}
+
 int plan_check(const struct vps *vps, struct err *err)
 {
-	if (memory_sane(&vps->limits, err) < 0 || cpus_sane(&vps->limits, err) < 0)
+	if (memory_sane(&vps->limits, err) < 0 || cpus_sane(&vps->limits, err) < 0 ||
+	    io_sane("io-read", &vps->limits.io_read, err) < 0 ||
+	    io_sane("io-write", &vps->limits.io_write, err) < 0)
 		return -1;
 	if (vps->limits.tasks && vps->limits.tasks < 8)
 		return fail_as(err, ERR_VALUE, "tasks: fewer than 8 is no system");

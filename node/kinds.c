@@ -153,16 +153,21 @@ static void rate_kind_print(const char *key, const void *value, size_t size, FIL
 const struct kind kind_rate = { rate_kind_parse, rate_kind_print };
 
 /* "50M/s", "500iops", "50M/s,500iops", "0"; a bare size is one a second as well. */
-static int io_part_parse(const char *text, struct io_limit *limit, struct err *err)
+enum io_part { IO_BYTES, IO_OPS };
+
+static int io_part_parse(const char *text, struct io_limit *limit, enum io_part *part,
+			 struct err *err)
 {
 	size_t len = strlen(text);
 	char number[32];
 	unsigned long ops;
 
+	*part = IO_BYTES;
 	if (len > 4 && len < sizeof(number) && strcmp(text + len - 4, "iops") == 0) {
 		str_format(number, sizeof(number), "%.*s", (int)(len - 4), text);
 		if (number_parse(number, 0, UINT32_MAX, &ops, err) < 0)
 			return -1;
+		*part = IO_OPS;
 		limit->ops = (unsigned)ops;
 		return 0;
 	}
@@ -176,14 +181,16 @@ static int io_part_parse(const char *text, struct io_limit *limit, struct err *e
 static int io_parse(const char *text, void *value, size_t size, struct err *err)
 {
 	struct io_limit limit = { 0 };
+	enum io_part part, other;
 	const char *comma = strchr(text, ',');
 	own_str first = NULL;
 
 	(void)size;
 	if (comma)
 		first = xasprintf("%.*s", (int)(comma - text), text);
-	if (io_part_parse(comma ? first : text, &limit, err) < 0 ||
-	    (comma && io_part_parse(comma + 1, &limit, err) < 0))
+	/* of two, one is of bytes and one of operations */
+	if (io_part_parse(comma ? first : text, &limit, &part, err) < 0 ||
+	    (comma && (io_part_parse(comma + 1, &limit, &other, err) < 0 || part == other)))
 		return fail_as(err, ERR_VALUE,
 			       "'%s' is not a speed of the disk (like 50M/s or 500iops, or "
 			       "both: 50M/s,500iops)",

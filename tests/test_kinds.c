@@ -331,8 +331,9 @@ Test(kinds, bytes_and_cpus_are_printed_as_they_are_read)
 
 Test(kinds, a_speed_of_the_disk_is_bytes_or_operations_or_both)
 {
-	static const char *const bad[] = { "",	    ",",       "fast",	"50M/h", "iops",
-					   "50X/s", "5iops,x", "1,2,3", "-1/s" };
+	static const char *const bad[] = { "",	   ",",		  "fast",    "50M/h",
+					   "iops", "50X/s",	  "5iops,x", "1,2,3",
+					   "-1/s", "50M/s,40M/s", "1G,2",    "5iops,6iops" };
 
 	takes(&kind_io, "50M/s,500iops");
 	prints(&kind_io, "k = 50M/s,500iops\n");

@@ -160,6 +160,21 @@ Test(plan, with_a_guarantee_above_its_cap_is_refused)
 	cr_expect(scratch_holds(scratch, "big.conf", "memory = 2G\n"));
 }
 
+Test(plan, with_a_speed_that_is_none_is_refused)
+{
+	struct vps vps;
+
+	vps_init(&vps);
+	vps.limits.io_read.bytes = 4096;
+	cr_expect_eq(plan_check(&vps, &err), 0);
+	vps.limits.io_read.bytes = 500;
+	cr_expect_eq(plan_check(&vps, &err), -1);
+	cr_expect_str_eq(err.msg,
+			 "io-read: less than 4K/s is no speed; operations are like 500iops");
+	vps.limits.io_read = (struct io_limit){ .ops = 1 };
+	cr_expect_eq(plan_check(&vps, &err), 0);
+}
+
 Test(plan, that_is_to_change_must_be_there)
 {
 	own_node node;
