@@ -132,5 +132,11 @@ struct proof cpu_cap_judge(double cap, const struct cpu_seen *seen);
 struct proof cpu_weight_judge(double ratio, const struct cpu_seen *seen);
 struct proof cpu_guarantee_judge(double guarantee, const struct cpu_seen *seen);
 
+/* What bytes, bits or operations a second came to; up to @tolerance more are forgiven. */
+struct proof speed_judge(const struct proof *measured, double tolerance, const char *what);
+
+/* How often what is measured may be measured. */
+#define LAB_ATTEMPTS 3u
+
 /* Of several attempts: the first that passed; FAIL only when all of them failed. */
 struct proof proof_best(const struct proof *proofs, unsigned count);

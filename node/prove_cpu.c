@@ -17,7 +17,6 @@
 #define PERIOD_NS   100000000ull /* of a cap: a window is a whole number of them */
 #define SETTLE_NS   300000000ull
 #define LATE_NS	    3000000ull
-#define ATTEMPTS    3u
 #define SPINNERS    1000u
 #define USEC_PER_NS 1000.0
 
@@ -152,7 +151,7 @@ static int window_measure(const struct lab *lab, enum role one, enum role other,
 static void cpu_prove(struct lab *lab, enum role one, enum role other, double promised,
 		      struct proof (*judge)(double promised, const struct cpu_seen *seen))
 {
-	struct proof proofs[ATTEMPTS], best;
+	struct proof proofs[LAB_ATTEMPTS], best;
 	struct cpu_seen seen = { 0 };
 	unsigned count = 0;
 	struct err err;
@@ -165,7 +164,7 @@ static void cpu_prove(struct lab *lab, enum role one, enum role other, double pr
 		}
 		proofs[count++] = judge(promised, &seen);
 		best = proof_best(proofs, count);
-	} while (best.verdict != VERDICT_PASS && count < ATTEMPTS && now_ms() < lab->end);
+	} while (best.verdict != VERDICT_PASS && count < LAB_ATTEMPTS && now_ms() < lab->end);
 	lab_prove(lab, &best, best.verdict, "%s", best.reason);
 }
 

@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "cgroups.h"
 #include "images.h"
+#include "io.h"
 #include "lab.h"
 #include "node.h"
 #include "own.h"
@@ -13,12 +15,12 @@
 #define MEBI (UINT64_C(1) << 20)
 
 /* A file system needs some of its disk itself; and of what it calls free it keeps little. */
-#define USABLE	 0.75
-#define AS_SAID	 0.95
-#define INODES	 20000u /* more are not made, one by one, within a moment */
-#define SPEED_MS 1500u
-#define FAST	 1.10
-#define SLOW	 0.80
+#define USABLE	  0.75
+#define AS_SAID	  0.95
+#define INODES	  20000u /* more are not made, one by one, within a moment */
+#define SPEED_MS  1500u
+#define TOLERANCE 0.10
+#define OPERATION 4096u /* small, so that bytes are not what limits them */
 
 static void size_prove(struct lab *lab)
 {
@@ -90,12 +92,12 @@ static void inodes_prove(struct lab *lab)
 static const struct speed {
 	const char *name, *verb, *unit;
 	unsigned limit;
-	unsigned block; /* small ones for operations, so that bytes are not what limits them */
+	unsigned block;
 } speeds[] = {
 	{ "io-write", "write", "bytes/s", LIMIT_IO_WRITE, 65536 },
 	{ "io-read", "read", "bytes/s", LIMIT_IO_READ, 65536 },
-	{ "io-read-ops", "read", "ops/s", LIMIT_IO_READ, 4096 },
-	{ "io-write-ops", "write", "ops/s", LIMIT_IO_WRITE, 4096 },
+	{ "io-read-ops", "read", "ops/s", LIMIT_IO_READ, OPERATION },
+	{ "io-write-ops", "write", "ops/s", LIMIT_IO_WRITE, OPERATION },
 };
 
 static double speed_promised(const struct lab *lab, const struct speed *speed)
@@ -104,54 +106,64 @@ static double speed_promised(const struct lab *lab, const struct speed *speed)
 	const struct io_limit *io =
 	    speed->limit == LIMIT_IO_READ ? &limits->io_read : &limits->io_write;
 
-	return speed->block == 4096 ? io->ops : (double)io->bytes;
+	return speed->block == OPERATION ? io->ops : (double)io->bytes;
 }
 
-static void speed_judge(struct lab *lab, struct proof *proof, const struct probe *probe)
+static struct proof speed_told(struct proof proof, enum verdict verdict, const char *reason)
 {
-	uint64_t code = probe_number(probe, "errno");
+	proof.verdict = verdict;
+	str_format(proof.reason, sizeof(proof.reason), "%.150s", reason);
+	return proof;
+}
 
-	if (code == EINVAL)
-		lab_prove(lab, proof, VERDICT_UNSUPPORTED,
-			  "this file system does nothing past the page cache");
-	else if (code)
-		lab_prove(lab, proof, VERDICT_FAIL, "it ended with errno %" PRIu64, code);
-	else if (proof->measured > FAST * proof->promised)
-		lab_prove(lab, proof, VERDICT_FAIL, "faster than it may be");
-	else if (proof->measured < SLOW * proof->promised)
-		lab_prove(lab, proof, VERDICT_UNSUPPORTED,
-			  "this disk is too slow, or too busy, to show the limit");
-	else
-		lab_prove(lab, proof, VERDICT_PASS, "%s", "");
+static struct proof speed_measure(const struct lab *lab, const struct speed *speed)
+{
+	struct proof proof =
+	    proof_of(speed->name, speed_promised(lab, speed), NAN, speed->unit);
+	own_probe probe = probe_none();
+	struct err err;
+
+	if (probe_start(&probe, &lab->subjects[ROLE_MAIN], &err, "%s %u %u", speed->verb,
+			SPEED_MS, speed->block) < 0 ||
+	    probe_ready(&probe, &err) < 0 || probe_finish(&probe, &err) < 0)
+		return speed_told(proof, VERDICT_FAIL, err.msg);
+	switch (probe_number(&probe, "errno")) {
+	case 0:
+		break;
+	case EINVAL:
+		return speed_told(proof, VERDICT_UNSUPPORTED,
+				  "this file system does nothing past the page cache");
+	default:
+		return speed_told(proof, VERDICT_FAIL,
+				  strerror((int)probe_number(&probe, "errno")));
+	}
+	proof.measured = (double)probe_number(&probe, "bytes") * 1e6 /
+			 (double)(probe_number(&probe, "usec") + 1);
+	if (speed->block == OPERATION)
+		proof.measured /= speed->block;
+	return speed_judge(&proof, TOLERANCE, "disk");
 }
 
 static void speed_prove(struct lab *lab, const struct speed *speed)
 {
-	const struct subject *main = &lab->subjects[ROLE_MAIN];
 	double promised = speed_promised(lab, speed);
-	struct proof proof = proof_of(speed->name, promised, NAN, speed->unit);
-	own_probe probe = probe_none();
-	struct err err;
+	struct proof proofs[LAB_ATTEMPTS],
+	    best = proof_of(speed->name, promised, NAN, speed->unit);
+	unsigned count = 0;
 
 	if (promised <= 0)
 		return;
 	if (lab->io_lacks[0] || lab->lacks & speed->limit) {
-		lab_prove(lab, &proof, VERDICT_UNSUPPORTED, "%s",
+		lab_prove(lab, &best, VERDICT_UNSUPPORTED, "%s",
 			  lab->io_lacks[0] ? lab->io_lacks
 					   : "this node cannot limit the speed of a disk");
 		return;
 	}
-	if (probe_start(&probe, main, &err, "%s %u %u", speed->verb, SPEED_MS, speed->block) <
-		0 ||
-	    probe_ready(&probe, &err) < 0 || probe_finish(&probe, &err) < 0) {
-		lab_prove(lab, &proof, VERDICT_FAIL, "%s", err.msg);
-		return;
-	}
-	proof.measured = (double)probe_number(&probe, "bytes") * 1e6 /
-			 (double)(probe_number(&probe, "usec") + 1);
-	if (speed->block == 4096)
-		proof.measured /= speed->block;
-	speed_judge(lab, &proof, &probe);
+	do {
+		proofs[count++] = speed_measure(lab, speed);
+		best = proof_best(proofs, count);
+	} while (best.verdict != VERDICT_PASS && count < LAB_ATTEMPTS && now_ms() < lab->end);
+	lab_prove(lab, &best, best.verdict, "%s", best.reason);
 }
 
 void prove_disk(struct lab *lab)

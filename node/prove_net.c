@@ -13,14 +13,15 @@
 #include "node.h"
 #include "own.h"
 #include "probe.h"
+#include "str.h"
 
-#define PORT	 7u
-#define SPEED_MS 1500u
-#define FAST	 1.05
-#define SLOW	 0.80
+#define PORT	  7u
+#define SPEED_MS  1500u
+#define TOLERANCE 0.05
 
-/* To the probe, which listens. */
-static int connection(const struct address *address, struct err *err)
+/* To the probe, which listens; by no other bridge, which somebody may have given the same
+ * subnet. */
+static int connection(const struct address *address, const char *bridge, struct err *err)
 {
 	struct sockaddr_in there = { .sin_family = AF_INET, .sin_port = htons(PORT) };
 	const struct timeval patience = { .tv_sec = 5 };
@@ -28,6 +29,8 @@ static int connection(const struct address *address, struct err *err)
 	memcpy(&there.sin_addr, address->bytes, sizeof(there.sin_addr));
 	own_fd fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, bridge, (socklen_t)strlen(bridge)) <
+		0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
 	    connect(fd, (const struct sockaddr *)&there, sizeof(there)) < 0)
@@ -64,15 +67,16 @@ static double drain(int fd)
 	return now > began ? bytes * 8000 / (double)(now - began) : 0;
 }
 
-static int rate_measure(const struct subject *main, const char *verb, double *measured,
+static int rate_measure(const struct lab *lab, const char *verb, double *measured,
 			struct err *err)
 {
+	const struct subject *main = &lab->subjects[ROLE_MAIN];
 	own_probe probe = probe_none();
 
 	if (probe_start(&probe, main, err, "%s %u %u", verb, PORT, SPEED_MS) < 0 ||
 	    probe_ready(&probe, err) < 0)
 		return -1;
-	own_fd fd = connection(&main->vps.link.ipv4, err);
+	own_fd fd = connection(&main->vps.link.ipv4, lab->node->bridge.name, err);
 	if (fd < 0)
 		return -1;
 	if (strcmp(verb, "send") == 0)
@@ -91,7 +95,8 @@ static void rate_prove(struct lab *lab, const char *name, const char *verb, uint
 		       unsigned bit)
 {
 	const struct subject *main = &lab->subjects[ROLE_MAIN];
-	struct proof proof = proof_of(name, (double)rate, NAN, "bits/s");
+	struct proof proofs[LAB_ATTEMPTS], proof = proof_of(name, (double)rate, NAN, "bits/s");
+	unsigned count = 0;
 	struct err err;
 
 	if (!rate)
@@ -102,15 +107,19 @@ static void rate_prove(struct lab *lab, const char *name, const char *verb, uint
 					    : "this kernel cannot hold it (see doctor)");
 		return;
 	}
-	if (rate_measure(main, verb, &proof.measured, &err) < 0)
-		lab_prove(lab, &proof, VERDICT_FAIL, "%s", err.msg);
-	else if (proof.measured > FAST * proof.promised)
-		lab_prove(lab, &proof, VERDICT_FAIL, "faster than it may be");
-	else if (proof.measured < SLOW * proof.promised)
-		lab_prove(lab, &proof, VERDICT_UNSUPPORTED,
-			  "this node is too slow, or too busy, to show the limit");
-	else
-		lab_prove(lab, &proof, VERDICT_PASS, "%s", "");
+	do {
+		proof.measured = NAN;
+		if (rate_measure(lab, verb, &proof.measured, &err) == 0) {
+			proofs[count++] = speed_judge(&proof, TOLERANCE, "node");
+			continue;
+		}
+		proofs[count] = proof;
+		proofs[count].verdict = VERDICT_FAIL;
+		str_format(proofs[count++].reason, sizeof(proof.reason), "%.150s", err.msg);
+	} while (proof_best(proofs, count).verdict != VERDICT_PASS && count < LAB_ATTEMPTS &&
+		 now_ms() < lab->end);
+	proof = proof_best(proofs, count);
+	lab_prove(lab, &proof, proof.verdict, "%s", proof.reason);
 }
 
 void prove_net(struct lab *lab)

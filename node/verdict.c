@@ -13,8 +13,8 @@
 #define WEIGHT_TOLERANCE    0.05
 #define GUARANTEE_TOLERANCE 0.03
 
-/* A cap that stops a VPS in so many of its periods is what the VPS runs into. */
-#define HELD 0.9
+/* Less than this part of a speed is not the limit's doing. */
+#define SLOW 0.80
 
 const char *verdict_name(enum verdict verdict)
 {
@@ -69,8 +69,9 @@ struct proof cpu_cap_judge(double cap, const struct cpu_seen *seen)
 			      -100 * less / cap);
 	if (less <= cap * CAP_TOLERANCE)
 		return judged(proof, VERDICT_PASS, "%s", "");
-	/* it had all that the cap gives, in nearly every period: then the cap is another */
-	if (seen->held >= HELD || seen->rest < less / 2)
+	/* a period in which the cap stopped it had all that the cap gives; of the others, busy
+	 * neighbours may have taken all: what is missing beyond that is the cap's */
+	if (less > cap * (1 - seen->held + CAP_TOLERANCE) || seen->rest < less / 2)
 		return judged(proof, VERDICT_FAIL,
 			      "%.1f %% less than its cap, with %.2f cores taken by others",
 			      100 * less / cap, seen->rest);
@@ -109,6 +110,16 @@ struct proof cpu_guarantee_judge(double guarantee, const struct cpu_seen *seen)
 		    "%.1f %% of it, beside one that took %.2f cores and %.2f taken by others",
 		    100 * seen->one / guarantee, seen->other, seen->rest);
 	return busy(proof, seen);
+}
+
+struct proof speed_judge(const struct proof *measured, double tolerance, const char *what)
+{
+	if (measured->measured > (1 + tolerance) * measured->promised)
+		return judged(*measured, VERDICT_FAIL, "faster than it may be");
+	if (measured->measured < SLOW * measured->promised)
+		return judged(*measured, VERDICT_UNSUPPORTED,
+			      "this %s is too slow, or too busy, to show the limit", what);
+	return judged(*measured, VERDICT_PASS, "%s", "");
 }
 
 struct proof proof_best(const struct proof *proofs, unsigned count)

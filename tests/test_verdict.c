@@ -46,6 +46,37 @@ Test(verdict, less_than_the_cap_is_blamed_on_others_only_when_the_cap_did_not_st
 	cr_expect_eq(cap(0.25, 1.7, 1), VERDICT_FAIL);
 }
 
+Test(verdict, periods_that_were_not_held_may_have_been_lost_whole)
+{
+	/* one in twelve was not: 8 % may be missing, and not 15 */
+	cr_expect_eq(cap(0.46, 1.5, 11.0 / 12), VERDICT_UNSUPPORTED);
+	cr_expect_eq(cap(0.425, 1.5, 11.0 / 12), VERDICT_FAIL);
+}
+
+static struct proof speed(double measured)
+{
+	const struct proof proof = proof_of("io-read", 1000, measured, "bytes/s");
+
+	return speed_judge(&proof, 0.1, "disk");
+}
+
+Test(verdict, a_speed_is_not_exceeded)
+{
+	cr_expect_eq(speed(1000).verdict, VERDICT_PASS);
+	cr_expect_eq(speed(1090).verdict, VERDICT_PASS);
+	cr_expect_eq(speed(850).verdict, VERDICT_PASS);
+	cr_expect_eq(speed(1110).verdict, VERDICT_FAIL);
+}
+
+Test(verdict, what_is_far_too_slow_proves_nothing)
+{
+	const struct proof slow = speed(700);
+
+	cr_expect_eq(slow.verdict, VERDICT_UNSUPPORTED);
+	cr_expect_str_eq(slow.reason, "this disk is too slow, or too busy, to show the limit");
+	cr_expect_eq(slow.measured, 700);
+}
+
 Test(verdict, less_than_the_cap_with_nobody_else_there_is_a_failure)
 {
 	cr_expect_eq(cap(0.3, 0.05, 0), VERDICT_FAIL);
