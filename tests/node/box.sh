@@ -119,6 +119,8 @@ box_watch() {
 	local end=$((SECONDS + $1)) idle=$2 heard=$SECONDS size=0 now
 	while box_running; do
 		sleep 0.5
+		# the script that this is a part of was killed
+		kill -0 $$ 2>/dev/null || exit 1
 		now=$(stat -c %s "$RUN/said" "$RUN/console" | xargs)
 		[ "$now" = "$size" ] || heard=$SECONDS
 		size=$now

@@ -24,19 +24,35 @@ exec 9>"$box/lock"
 flock 9
 
 tmp=$box/tmp.$$
-trap 'rm -rf "$tmp"' EXIT
+working=
+
+# A second signal does not keep us from it.
+leave() {
+	trap - EXIT
+	trap '' INT TERM HUP
+	[ -z "$working" ] || { kill -KILL "$working" && wait "$working"; } 2>/dev/null || :
+	rm -rf "$tmp"
+}
+trap leave EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 rm -rf "$box"/tmp.*
 mkdir "$tmp"
+# of mmdebstrap and others
+export TMPDIR=$tmp
 
 say() {
 	echo "==> $*"
 }
 
-# quietly COMMAND...: shown only when it fails
+# quietly COMMAND...: shown only when it fails.  In namespaces that end with us, and with them
+# every process and every mount; in the background, for a signal is not heard while a command is
+# waited for.
 quietly() {
-	"$@" >"$tmp/log" 2>&1 9>&- </dev/null && return
+	setpriv --pdeathsig KILL unshare --mount --mount-proc --pid --fork --kill-child=KILL \
+		"$@" >"$tmp/log" 2>&1 9>&- </dev/null &
+	working=$!
+	wait "$working" && working= && return
 	tail -n 30 "$tmp/log" >&2
 	exit 1
 }
@@ -100,8 +116,7 @@ rm -rf "$1"/var/cache/apt/*.bin "$1"/var/lib/apt/lists/* "$1"/var/log/*
 base_make() {
 	local root=$tmp/root
 	say "building the node's disk: Debian $suite, $(tr , '\n' <<<"$packages" | wc -l) packages"
-	# a mount namespace of its own: whatever happens, nothing of it stays mounted
-	quietly unshare --mount mmdebstrap --mode=root --variant=minbase --format=directory \
+	quietly mmdebstrap --mode=root --variant=minbase --format=directory \
 		--include="$packages" --setup-hook="$before" \
 		--customize-hook="copy-in '$here/node.service' /etc/systemd/system" \
 		--customize-hook="$after" \

@@ -11,6 +11,11 @@ export LC_ALL=C HOME=/root TERM=dumb PATH=/usr/local/sbin:/usr/local/bin:/usr/sb
 export BUILD=/srv/build
 
 ip link set lo up
+# its module may still be on its way
+for ((i = 0; i < 600; i++)); do
+	[ -e /sys/class/net/eth0 ] && break
+	sleep 0.1
+done
 ip addr add 10.0.2.15/24 dev eth0
 ip link set eth0 up
 ip route add default via 10.0.2.2

@@ -7,13 +7,14 @@
 #					and `node-reboot`: the node's own
 #	NODE_BOXES=1			one box does it all; usually two share the work
 #	NODE_ONLINE=1			with the network of this machine: apt-get in VPSs too
-#	NODE_TIMEOUT=1500		seconds until a box that has not ended is ended
+#	NODE_TIMEOUT=2400		seconds until a box that has not ended is ended
+#	NODE_SILENCE=400		and one that says nothing for so long
 . "$(dirname "$0")/box.sh"
 boxes=${NODE_BOXES:-2}
 [ -n "${NODE_ONLINE-}" ] || NODE_OFFLINE=yes
 
 # Everything is ten times slower without KVM; how often a thing is done again gives way.
-export ROUNDS=${ROUNDS:-4} CYCLES=${CYCLES:-5}
+export ROUNDS=${ROUNDS:-4} CYCLES=${CYCLES:-5} PATIENCE=${PATIENCE:-300}
 
 # Seconds that a script takes in a box, to share them out; one that is not named takes 60.
 cost() {
@@ -64,7 +65,7 @@ wanted() {
 		fi
 	done
 	printf '%s=%q\n' LIVE_SCRIPTS "$live" ONLY_SCRIPTS "$only" REBOOT "$reboot"
-	printf 'export %s=%q\n' ROUNDS "$ROUNDS" CYCLES "$CYCLES"
+	printf 'export %s=%q\n' ROUNDS "$ROUNDS" CYCLES "$CYCLES" PATIENCE "$PATIENCE"
 }
 
 # one_box NUMBER NAME...: its report is in test-NUMBER.log, which says DONE at its end
@@ -76,7 +77,7 @@ one_box() {
 	rm -f "$RUN/said"
 	ln "$log" "$RUN/said"
 	box_start test unsafe
-	box_watch "${NODE_TIMEOUT:-1500}" 200 >"$RUN/watched"
+	box_watch "${NODE_TIMEOUT:-2400}" "${NODE_SILENCE:-400}" >"$RUN/watched"
 	ended=$?
 	cat "$RUN/watched" >>"$log"
 	cp "$RUN/console" "$BOX/console-$number.log"
@@ -95,15 +96,14 @@ built=$SECONDS
 [ $# -ge "$boxes" ] || boxes=$#
 share_out "$@"
 
-pids=()
+pids=() sums=
 leave() {
-	trap - EXIT INT TERM HUP
+	trap - EXIT
+	trap '' INT TERM HUP
 	[ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null
 	wait
 }
 trap leave EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
 
 rm -f "$BOX"/test-*.log "$BOX"/console-*.log
 for ((box = 0; box < boxes; box++)); do
@@ -116,9 +116,11 @@ done
 # One after the other, so that nothing is mixed; the first as it comes.
 for ((box = 0; box < boxes; box++)); do
 	echo "=== box $((box + 1)) of $boxes:${SHARE[box]}"
-	tail -n +1 -s 0.5 -f --pid="${pids[box]}" "$BOX/test-$box.log"
+	# in the background, for a signal is not heard while a command is waited for
+	tail -n +1 -s 0.5 -f --pid="${pids[box]}" "$BOX/test-$box.log" &
+	wait $!
 	wait "${pids[box]}"
-	tail -n 1 "$BOX/test-$box.log" >>"$BOX/sums.$$"
+	sums+=$(tail -n 1 "$BOX/test-$box.log")$'\n'
 done
 pids=()
 
@@ -130,7 +132,4 @@ awk '{ for (i = 2; i <= NF; i++) { word = $i; sub(",", "", word); n[word] += $(i
 			printf ", %d skipped", n["skipped"]
 		print ""
 		exit n["failed"] != 0 || n["passed"] == 0
-	}' "$BOX/sums.$$"
-status=$?
-rm -f "$BOX/sums.$$"
-exit $status
+	}' <<<"$sums"
