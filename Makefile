@@ -192,7 +192,9 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBEXEC) \
 		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system
+		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/systemd/system-generators
+	install -m 755 contrib/systemd/nodectl-generator \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system-generators/
 	install -m 755 $O/nodectl $(DESTDIR)$(PREFIX)/sbin/nodectl
 	install -m 755 $O/nodectl-monitor $O/nodectl-import $(DESTDIR)$(LIBEXEC)/
 	install -m 644 man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8/
@@ -209,7 +211,8 @@ uninstall:
 		$(DESTDIR)$(PREFIX)/share/man/man5/node.conf.5 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nodectl \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/nodectl.service \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/nodectl-vps.service
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/nodectl-vps.service \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system-generators/nodectl-generator
 	rm -rf $(DESTDIR)$(LIBEXEC)
 
 clean:

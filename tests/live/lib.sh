@@ -236,7 +236,7 @@ processes_left() {
 			*) echo "process of our host ids: ${stat%%)*})" ;;
 			esac
 		done 2>/dev/null
-	find /proc -maxdepth 2 -path '/proc/[0-9]*/exe' -lname "$BIN/nodectl*" \
+	find /proc/[0-9]*/exe -maxdepth 0 -lname "$BIN/nodectl*" \
 		-printf 'process of nodectl: %h\n' 2>/dev/null
 }
 
@@ -250,7 +250,7 @@ bpf_left() {
 			[ -d "$path" ] && bpftool cgroup list "$path" 2>/dev/null | awk '{ print $1 }'
 		done
 	done)
-	bpftool prog list 2>/dev/null | awk -F: '/cgroup_device/ { print $1 }' |
+	bpftool prog list 2>/dev/null | awk -F: '/cgroup_device/ && !/ name sd_/ { print $1 }' |
 		grep -Fxv -- "${mine:-none}" | sed 's/^/BPF program /'
 }
 

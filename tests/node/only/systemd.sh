@@ -5,6 +5,11 @@
 . "$(dirname "$0")/../installed.sh"
 group=/sys/fs/cgroup/nodectl-vps.service
 
+# What systemd knows of the group of all VPSs after a reload, beside what is written there.
+told() {
+	echo "$(systemctl show -P MemoryMin nodectl-vps.service) $(systemctl show -P CPUWeight nodectl-vps.service)"
+}
+
 unit_has_group() {
 	is "$1" "$(systemctl is-active nodectl-vps.service) $(systemctl show -P ControlGroup nodectl-vps.service) $(stat -c %F $group 2>&1)" \
 		"active /nodectl-vps.service directory"
@@ -64,7 +69,8 @@ unlike "and in its journal neither" "$OUT" 'unsafe|deprecated|[Ff]ailed|ignor'
 
 # ---- whoever started them: a unit that ends, with all that is left in its groups, as a session does
 for name in one two; do
-	nodectl create $name --image mini --memory 64M --swap 32M --tasks 60 --cpus 0.5 --weight 70 --quiet || not_ok "create $name"
+	check "create $name" nodectl create $name --image mini --memory 64M --memory-guaranteed 20M --swap 32M --tasks 60 \
+		--cpus 0.5 --weight 70
 done
 check "started by a service, which ends" systemd-run --wait -q /usr/sbin/nodectl start one --wait 60
 check "started in a scope" systemd-run --scope -q -u starter sh -c '/usr/sbin/nodectl start two --wait 60; setsid sleep 600 </dev/null >/dev/null 2>&1 & :'
@@ -82,6 +88,7 @@ like "the limits can be read" "$(cat "$WORK/one")" 'pids.max:60'
 # ---- systemd itself
 check "daemon-reload" systemctl daemon-reload
 same daemon-reload
+is "it knows what all VPSs are guaranteed" "$(told)" "$((40 << 20)) $(cat $group/cpu.weight)"
 check "daemon-reexec" systemctl daemon-reexec
 # that has loaded its programs anew, ours are not its own
 same daemon-reexec
