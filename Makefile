@@ -170,6 +170,12 @@ powercut:
 	@$(MAKE) --no-print-directory -s all
 	O=$O bash tests/node/powercut.sh $(N)
 
+# Each state that its disk had while it worked: T seconds of work, at most N flushes.
+flushes:
+	@sh contrib/deps.sh @node
+	@$(MAKE) --no-print-directory -s all
+	O=$O bash tests/node/flushes.sh $(or $(T),3) $(N)
+
 bench: all $O/floor $O/timer
 	O=$O bash bench/run.sh $(N)
 
@@ -218,6 +224,6 @@ uninstall:
 clean:
 	rm -rf $O
 
-.PHONY: all deps demo check check-tree unit live check-node node-shell powercut bench asan analyze format install uninstall clean
+.PHONY: all deps demo check check-tree unit live check-node node-shell powercut flushes bench asan analyze format install uninstall clean
 .SECONDARY:
 -include $(shell find $O/obj -name '*.d' 2>/dev/null)
