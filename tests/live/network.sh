@@ -45,7 +45,7 @@ inside net1 ip route del "$b/32" 2>/dev/null
 check "the other still answers the node" banner "$b" 22
 if command -v python3 >/dev/null; then
 	later python3 -m http.server --bind "$g4" 28990 --directory "$WORK" >/dev/null 2>&1
-	eventually 5 bash -c "exec 3<>/dev/tcp/$g4/28990"
+	eventually 60 bash -c "exec 3<>/dev/tcp/$g4/28990"
 	check "a service of the node answers the node" bash -c "exec 3<>/dev/tcp/$g4/28990"
 	refuse "and no VPS" inside net1 nc -w 1 "$g4" 28990 -e true
 	kill "$LATER"
