@@ -121,7 +121,15 @@ int total_parse(const char *text, struct total *total);
 #define TOTAL_TEXT 2048
 
 /* Spans of time that rows are kept for; each has its own time to live. */
-enum span { SPAN_MINUTE = 60, SPAN_HOUR = 3600, SPAN_DAY = 86400 };
+enum span {
+	SPAN_MINUTE = 60,
+	SPAN_HOUR = 3600,
+	SPAN_DAY = 86400,
+	SPAN_MONTH = 31 * 86400, /* of the calendar; they live as long as days */
+};
+
+/* The first second of the span that @time is in. */
+int64_t span_begin(enum span span, int64_t time);
 
 /* One VPS of a sample. */
 struct sampled {

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -104,6 +105,13 @@ int db_open(struct db *db, const char *path, bool create, struct err *err)
 	opened.sqlite = xcalloc(1, sizeof(*opened.sqlite));
 	if (sqlite_load(opened.sqlite, err) < 0)
 		return -1;
+	if (create) {
+		/* nobody else's to read, whatever the umask */
+		own_fd fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+		if (fd < 0)
+			return fail(err, errno, "cannot open '%s'", path);
+	}
 	result = opened.sqlite->open_v2(path, &opened.file,
 					SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
 					    (create ? SQLITE_OPEN_CREATE : 0),

@@ -17,6 +17,7 @@
 #include "io.h"
 #include "node.h"
 #include "own.h"
+#include "report.h"
 #include "str.h"
 #include "vps.h"
 
@@ -227,7 +228,10 @@ static int restore_one(const struct checkpoint_vps *saved, void *arg, struct err
 		return -1;
 	key = query_number(put, 0);
 	query_rewind(put);
-	return history_add(history, SPAN_DAY, saved->day, key, &saved->today, NULL, err);
+	if (history_add(history, SPAN_DAY, saved->day, key, &saved->today, NULL, err) < 0)
+		return -1;
+	return history_add(history, SPAN_MONTH, month_begin(saved->day), key, &saved->today,
+			   NULL, err);
 }
 
 /* A history that has just begun goes on from what was written beside the last one. */
@@ -349,18 +353,6 @@ static struct history_vps *known_find(struct known *known, const char *uuid)
 		   : NULL;
 }
 
-/* The first second of this month, in UTC. */
-static int64_t month_begin(int64_t now)
-{
-	time_t time = (time_t)now;
-	struct tm tm;
-
-	gmtime_r(&time, &tm);
-	tm.tm_mday = 1;
-	tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
-	return timegm(&tm);
-}
-
 static int vps_store(struct history *history, struct sampled *one, struct err *err)
 {
 	const struct vps *vps = one->vps;
@@ -393,7 +385,7 @@ static int vps_store(struct history *history, struct sampled *one, struct err *e
 static int one_store(struct history *history, const struct moment *now, struct sampled *one,
 		     struct history_vps *before, struct err *err)
 {
-	static const enum span spans[] = { SPAN_MINUTE, SPAN_HOUR, SPAN_DAY };
+	static const enum span spans[] = { SPAN_MINUTE, SPAN_HOUR, SPAN_DAY, SPAN_MONTH };
 	bool young = one->vps->created >= month_begin(now->time);
 	struct measures gained;
 
@@ -406,7 +398,7 @@ static int one_store(struct history *history, const struct moment *now, struct s
 	if (before)
 		before->key = 0; /* it is still there */
 	for (size_t i = 0; i < ARRAY_SIZE(spans); i++) {
-		if (history_add(history, spans[i], now->time - now->time % spans[i], one->key,
+		if (history_add(history, spans[i], span_begin(spans[i], now->time), one->key,
 				&gained, spans[i] == SPAN_DAY ? &one->today : NULL, err) < 0)
 			return -1;
 	}
@@ -472,7 +464,8 @@ static int all_store(struct history *history, struct sample *sample,
 	if (gone_store(history, known, now, err) < 0 ||
 	    expire(history, SPAN_MINUTE, now - keep->minutes, err) < 0 ||
 	    expire(history, SPAN_HOUR, now - keep->hours, err) < 0 ||
-	    expire(history, SPAN_DAY, now - keep->days, err) < 0)
+	    expire(history, SPAN_DAY, now - keep->days, err) < 0 ||
+	    expire(history, SPAN_MONTH, now - keep->days - SPAN_MONTH, err) < 0)
 		return -1;
 	str_format(text, sizeof(text), "DELETE FROM vps WHERE gone > 0 AND gone < %" PRId64,
 		   now - keep->days);
@@ -534,37 +527,77 @@ int history_each_vps(struct history *history,
 	return more;
 }
 
+/* The rows of @query, whose parameters are set. */
+static int rows_each(struct query *query,
+		     int (*each)(int64_t key, int64_t time, const struct measures *measures,
+				 void *arg, struct err *err),
+		     void *arg, struct err *err)
+{
+	struct measures measures;
+	int more;
+
+	while ((more = query_step(query, err)) > 0) {
+		for (unsigned i = 0; i < MEASURE_COUNT; i++)
+			measures.value[i] = (uint64_t)query_number(query, 2 + i);
+		if (each(query_number(query, 0), query_number(query, 1), &measures, arg, err) <
+		    0)
+			return -1;
+	}
+	return more;
+}
+
+/* The first time of a row of @span, and the last. */
+static int ends_find(struct history *history, enum span span, int64_t *first, int64_t *last,
+		     struct err *err)
+{
+	char text[96];
+
+	str_format(text, sizeof(text), "SELECT min(time) FROM usage WHERE span = %d", span);
+	if (db_number(&history->db, text, first, err) < 0)
+		return -1;
+	str_format(text, sizeof(text), "SELECT max(time) FROM usage WHERE span = %d", span);
+	return db_number(&history->db, text, last, err);
+}
+
 int history_each(struct history *history, enum span span, int64_t from, int64_t to, int64_t key,
 		 int (*each)(int64_t key, int64_t time, const struct measures *measures,
 			     void *arg, struct err *err),
 		 void *arg, struct err *err)
 {
 	own_query query = { 0 };
-	struct measures measures;
+	int64_t first = 0, last = 0;
 	char *text = NULL;
 	size_t size;
 	FILE *out = xmemstream(&text, &size);
-	int more;
 
 	fputs("SELECT vps, time, ", out);
 	measures_print(out, name_print);
-	fprintf(out, " FROM usage WHERE span = ? AND time >= ? AND time < ?%s",
-		key ? " AND vps = ?" : "");
+	fputs(" FROM usage WHERE span = ? AND ", out);
+	fputs(key ? "time = ? AND vps = ?" : "time >= ? AND time < ? ORDER BY time, vps", out);
 	fclose(out);
 	own_str owned = text;
 	if (query_open(&query, &history->db, owned, err) < 0)
 		return -1;
 	query_put(&query, 1, span);
-	query_put(&query, 2, from);
-	query_put(&query, 3, to);
-	if (key)
-		query_put(&query, 4, key);
-	while ((more = query_step(&query, err)) > 0) {
-		for (unsigned i = 0; i < MEASURE_COUNT; i++)
-			measures.value[i] = (uint64_t)query_number(&query, 2 + i);
-		if (each(query_number(&query, 0), query_number(&query, 1), &measures, arg,
-			 err) < 0)
+	if (!key) {
+		query_put(&query, 2, from);
+		query_put(&query, 3, to);
+		return rows_each(&query, each, arg, err);
+	}
+
+	/* the key begins with the time: one VPS is found slot by slot */
+	if (ends_find(history, span, &first, &last, err) < 0)
+		return -1;
+	from = from > first ? from : first;
+	to = to <= last ? to : last + 1;
+	if (span_begin(span, from) < from)
+		from = span_begin(span, from) + span;
+	query_put(&query, 3, key);
+	for (int64_t time = span_begin(span, from); time < to;
+	     time = span == SPAN_MONTH ? month_next(time) : time + span) {
+		query_put(&query, 2, time);
+		if (rows_each(&query, each, arg, err) < 0)
 			return -1;
 	}
-	return more;
+	return 0;
 }

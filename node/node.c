@@ -79,6 +79,32 @@ static int ratio_parse(const char *text, void *value, size_t size, struct err *e
 	return 0;
 }
 
+/* "2d", "48h": seconds, of more than the year that others are enough with. */
+static int keep_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	static const struct {
+		char unit;
+		unsigned factor;
+	} units[] = { { 'h', 3600 }, { 'd', 86400 } };
+	size_t len = strlen(text);
+	unsigned long number;
+	struct err ignored;
+	char digits[16];
+
+	(void)size;
+	snprintf(digits, sizeof(digits), "%.*s", len && len < 8 ? (int)len - 1 : 0, text);
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		if (!*digits || text[len - 1] != units[i].unit ||
+		    number_parse(digits, 1, 3660ul * 86400 / units[i].factor, &number,
+				 &ignored) < 0)
+			continue;
+		*(unsigned *)value = (unsigned)number * units[i].factor;
+		return 0;
+	}
+	return fail_as(err, ERR_VALUE, "'%s' is not a time from 1h to 3660d", text);
+}
+
+static const struct kind kind_keep = { keep_parse, NULL };
 static const struct kind kind_bridge = { bridge_parse, NULL };
 static const struct kind kind_ids = { ids_parse, NULL };
 static const struct kind kind_port = { port_parse, NULL };
@@ -111,9 +137,9 @@ static const struct {
 	KEY("ratio-traffic", kind_ratio, promise.ratio_traffic),
 	KEY("traffic", kind_bytes, promise.traffic),
 	KEY("view", kind_view, view),
-	KEY("keep-minutes", kind_seconds, retention.minutes),
-	KEY("keep-hours", kind_seconds, retention.hours),
-	KEY("keep-days", kind_seconds, retention.days),
+	KEY("keep-minutes", kind_keep, retention.minutes),
+	KEY("keep-hours", kind_keep, retention.hours),
+	KEY("keep-days", kind_keep, retention.days),
 };
 
 /* What is being read, and which keys have been: only the name servers are a list. */

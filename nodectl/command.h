@@ -193,6 +193,7 @@ int cmd_ps(struct cli *cli, struct err *err);
 int cmd_pull(struct cli *cli, struct err *err);
 int cmd_push(struct cli *cli, struct err *err);
 int cmd_repair(struct cli *cli, struct err *err);
+int cmd_report(struct cli *cli, struct err *err);
 int cmd_restart(struct cli *cli, struct err *err);
 int cmd_sample(struct cli *cli, struct err *err);
 int cmd_selftest(struct cli *cli, struct err *err);

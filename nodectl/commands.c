@@ -170,6 +170,14 @@ static const struct option_row diff_options[] = {
 	{ 0 },
 };
 
+static const struct option_row report_options[] = {
+	ALL,
+	{ "period", 'p', "PERIOD", "month (default), last-month, today, yesterday, FROM..TO" },
+	{ "format", 0, "FORMAT", "table (default), csv, json, html or text-mail" },
+	{ "no-header", 'H', NULL, "only the lines of the table" },
+	{ 0 },
+};
+
 static const struct option_row repair_options[] = {
 	{ "dry-run", 'n', NULL, "only say what is wrong" },
 	{ 0 },
@@ -243,6 +251,8 @@ const struct command commands[] = {
 	{ "capacity", NULL, "plan", "", "what the node has, has promised, and can yet",
 	  table_options, 0, cmd_capacity },
 
+	{ "report", NULL, "report", "[NAME...]", "what VPSs used, and what it says",
+	  report_options, 0, cmd_report },
 	{ "sample", NULL, "report", "", "add to the history of usage; for cron", NULL, 0,
 	  cmd_sample },
 

@@ -24,7 +24,7 @@ check()
 base='err.h io.h libexec.h own.h program.h str.h'
 facilities='cgroups.h netns.h guard.h meter.h images.h'
 runtime='lxcfs.h runtime.h vps.h'
-node='history.h node.h selftest.h diff.h'
+node='history.h report.h node.h selftest.h diff.h'
 
 # What each folder may include besides the headers that lie in it.  The three facilities know
 # the base and themselves, never each other.  A folder below a folder is a program of its own:
@@ -63,6 +63,7 @@ lxcfs.h
 vps.h            $facilities
 runtime.h
 history.h
+report.h         history.h node.h
 node.h           netns.h runtime.h vps.h
 selftest.h
 diff.h

@@ -343,6 +343,8 @@ Test(history, a_sample_is_in_each_span)
 	cr_assert_eq(sums_of(SPAN_MINUTE).rows, 90);
 	cr_assert_eq(sums_of(SPAN_HOUR).rows, 2);
 	cr_assert_eq(sums_of(SPAN_DAY).rows, 1);
+	cr_assert_eq(sums_of(SPAN_MONTH).rows, 1);
+	cr_assert_eq(sums_of(SPAN_MONTH).measures.value[MEASURE_TRAFFIC_IN], 890);
 	cr_assert_eq(sums_of(SPAN_DAY).measures.value[MEASURE_TRAFFIC_IN], 890);
 	cr_assert_eq(sums_of(SPAN_HOUR).measures.value[MEASURE_UP], 89 * 60000000ull);
 	cr_assert_eq(sums_of(SPAN_DAY).measures.value[MEASURE_MEMORY_PEAK], 64 << 20);

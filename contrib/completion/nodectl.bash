@@ -21,7 +21,7 @@ _nodectl_verbs()
 		_nodectl_words create start stop restart reboot kill freeze pause thaw resume
 		_nodectl_words destroy rm delete list ls show info status usage top ps pid log exec enter console
 		_nodectl_words ssh passwd push pull set diff image plan capacity init boot shutdown
-		_nodectl_words doctor selftest sample repair help
+		_nodectl_words doctor selftest report sample repair help
 		;;
 	esac
 }
@@ -113,6 +113,9 @@ _nodectl_options()
 	init)
 		_nodectl_words --storage --run --bridge --subnet --subnet6 --ids --ssh-port
 		;;
+	report)
+		_nodectl_words -a --all -p --period --format -H --no-header
+		;;
 	selftest)
 		_nodectl_words --plan --hold -H --no-header
 		;;
@@ -158,7 +161,7 @@ _nodectl_takes_value()
 		--disk | --inodes | --ip | --ip6 | --publish | --hostname | --nameserver | \
 		--ssh-key | --stop-signal | --stop-timeout | --restart | --onboot | --order | \
 		--allow-unenforced | --storage | --run | --bridge | --subnet | --subnet6 | --ids | \
-		--ssh-port | --delay | -d | --count)
+		--ssh-port | --delay | -d | --count | --period | -p | --format)
 		[ "$1 $2" != '-t exec' ]
 		;;
 	-n)
@@ -205,6 +208,12 @@ _nodectl_value()
 	--stop-signal)
 		words='auto SIGTERM SIGINT SIGHUP SIGQUIT SIGUSR1 SIGUSR2 SIGPWR SIGCONT SIGRTMIN+3'
 		;;
+	--period | -p)
+		words='month last-month today yesterday'
+		;;
+	--format)
+		words='table csv json html text-mail'
+		;;
 	--suite)
 		words='bookworm trixie'
 		;;
@@ -237,7 +246,7 @@ _nodectl_argument()
 
 	case $1 in
 	start | stop | shutdown | restart | reboot | kill | freeze | pause | thaw | resume | \
-		destroy | rm | delete | list | ls | status | usage | top)
+		destroy | rm | delete | list | ls | status | usage | report | top)
 		words=$(_nodectl_names vps)
 		;;
 	show | info | ps | log | enter | console | passwd | set | exec | ssh)

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "command.h"
+#include "err.h"
+#include "own.h"
+#include "report_print.h"
+
+enum format { FORMAT_TABLE, FORMAT_CSV, FORMAT_JSON, FORMAT_HTML, FORMAT_MAIL };
+
+static const char *const formats[] = {
+	[FORMAT_TABLE] = "table", [FORMAT_CSV] = "csv",	       [FORMAT_JSON] = "json",
+	[FORMAT_HTML] = "html",	  [FORMAT_MAIL] = "text-mail",
+};
+
+static int format_of(const struct cli *cli, enum format *format, struct err *err)
+{
+	const char *text = cli_option(cli, "format");
+
+	*format = cli->json ? FORMAT_JSON : FORMAT_TABLE;
+	if (!text)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+		if (strcmp(formats[i], text) != 0)
+			continue;
+		*format = (enum format)i;
+		return 0;
+	}
+	return fail_as(err, ERR_VALUE,
+		       "'%s' is not a format (table, csv, json, html or text-mail)", text);
+}
+
+static int print(const struct cli *cli, enum format format, const struct report *report,
+		 struct err *err)
+{
+	switch (format) {
+	case FORMAT_TABLE:
+		if (report_table(report, !cli_option(cli, "no-header"), err) < 0)
+			return -1;
+		break;
+	case FORMAT_CSV:
+		report_csv(report, stdout);
+		break;
+	case FORMAT_JSON:
+		return report_json(report, err);
+	case FORMAT_HTML:
+		report_html(report, stdout);
+		break;
+	case FORMAT_MAIL:
+		report_mail(report, stdout);
+		break;
+	}
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return fail(err, errno, "cannot print");
+	return 0;
+}
+
+int cmd_report(struct cli *cli, struct err *err)
+{
+	const char *when = cli_option(cli, "period");
+	own_report report = { .vps = NULL };
+	own_node node = node_none();
+	struct period period;
+	enum format format;
+
+	if ((cli_option(cli, "all") && cli_expect(cli, 0, 0, err) < 0) ||
+	    format_of(cli, &format, err) < 0 ||
+	    period_parse(when ? when : "month", time(NULL), &period, err) < 0 ||
+	    node_open(&node, cli->config, err) < 0 ||
+	    report_make(&node, &period, cli->args, (size_t)cli->args_count,
+			format == FORMAT_HTML, &report, err) < 0)
+		return -1;
+	return print(cli, format, &report, err);
+}
