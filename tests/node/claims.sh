@@ -115,9 +115,9 @@ memory_of() {
 
 # what it must have
 memory_due() {
-	local memory=${memory[$1]}
-	case $memory in *p) memory=${memory[$memory]} ;; esac
-	bytes "$memory"
+	local due=${memory[$1]}
+	case $due in *p) due=${memory[$due]} ;; esac
+	bytes "$due"
 }
 
 check_memory() {

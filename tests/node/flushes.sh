@@ -26,12 +26,11 @@ mkdir -p "$dir/mnt" "$dir/run"
 STORAGE=$dir/mnt
 BIN=$dir/bin PROBE=$dir/bin/probe
 NODECTL=$BIN/nodectl
-NODECTL_CONFIG=$dir/node.conf
+# there too, for the plans lie beside it
+NODECTL_CONFIG=$STORAGE/etc/node.conf
 records=$dir/records
 sums=$dir/sums
 enough=$dir/enough
-RUN=$dir/run node_conf >"$NODECTL_CONFIG"
-echo "reserve-disk = 0" >>"$NODECTL_CONFIG"
 : >"$sums"
 programs || exit 1
 
@@ -67,6 +66,9 @@ stop_here() {
 truncate -s 1G "$dir/disk"
 mke2fs -q -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 "$dir/disk" &&
 	mount -o loop "$dir/disk" "$STORAGE" || stop_here "a disk"
+mkdir "$STORAGE/etc"
+RUN=$dir/run node_conf >"$NODECTL_CONFIG"
+echo "reserve-disk = 0" >>"$NODECTL_CONFIG"
 OUT=$("$NODECTL" init --quiet 2>&1 && "$NODECTL" image build mini --quiet 2>&1) || stop_here "a storage: $OUT"
 umount "$STORAGE"
 cp --sparse=always "$dir/disk" "$dir/before"

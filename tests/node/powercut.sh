@@ -8,8 +8,9 @@
 #
 #	tests/node/powercut.sh [N]	N cuts, 5 if it is not said
 #	SEED=...			the same moments again (not the same operations)
+#	NODE_WINDOW=9			seconds in which the power goes, at the latest
 . "$(dirname "$0")/box.sh"
-cuts=${1:-5}
+cuts=${1:-5} window=${NODE_WINDOW:-9}
 SEED=${SEED:-$((RANDOM * 32768 + RANDOM))}
 RANDOM=$SEED
 echo "# SEED=$SEED"
@@ -62,9 +63,9 @@ began=$SECONDS
 for ((cut = 1; cut <= cuts; cut++)); do
 	from=$SECONDS
 	boot $((cuts - cut + 1))
-	said '^ready: ' 240
+	said '^ready: ' 900
 	booting=$((booting + SECONDS - from))
-	usec=$((RANDOM * 32768 % 9000000 + RANDOM))
+	usec=$((RANDOM * 32768 % (window * 1000000) + RANDOM))
 	sleep "$(printf '%d.%06d' $((usec / 1000000)) $((usec % 1000000)))"
 	box_kill
 	tell
@@ -72,8 +73,8 @@ for ((cut = 1; cut <= cuts; cut++)); do
 	echo "cut $cut: $usec us after the start of work, $(grep -c ' begin ' "$RUN/said") operations begun"
 done
 boot 0
-said '^[0-9]+ passed, ' 240
-box_watch 30 30 || exit 1
+said '^[0-9]+ passed, ' 900
+box_watch 120 120 || exit 1
 tell
 
 awk '$3 == "begin" { b++; verb[$4]++ } $3 == "done" { d++ } $3 == "undone" { u++ }
