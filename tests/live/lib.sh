@@ -29,6 +29,9 @@ FIRST_ID=28001
 LAST_ID=28600
 export NODECTL_CONFIG=$LIVE/node.conf
 
+# How many times longer than on a machine of its own a thing may take: the box says it.
+SLOW=${SLOW:-1}
+
 passed=0 failed=0 skipped=0 finished=
 background=()
 WORK=
@@ -124,9 +127,13 @@ unlike() {
 
 # ---- doing things
 
-# Nothing may hang a run.
+# Nothing may hang a run.  What waits for a boot waits longer on a slow machine.
 nodectl() {
-	timeout --foreground -k 5 "${PATIENCE:-120}" "$NODECTL" "$@"
+	local args=("$@") i
+	for ((i = 1; SLOW > 1 && i < $#; i++)); do
+		[ "${args[i - 1]}" = --wait ] && [[ ${args[i]} =~ ^[3-9][0-9]$ ]] && args[i]=$((args[i] * SLOW))
+	done
+	timeout --foreground -k 5 "${PATIENCE:-120}" "$NODECTL" ${args[@]+"${args[@]}"}
 }
 
 # inside NAME COMMAND...
@@ -148,7 +155,7 @@ field() {
 
 # eventually SECONDS COMMAND...: it succeeds within that time
 eventually() {
-	local end=$((SECONDS + $1 + 1))
+	local end=$((SECONDS + $1 * SLOW + 1))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1

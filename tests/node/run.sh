@@ -8,13 +8,13 @@
 #	NODE_BOXES=1			one box does it all; usually two share the work
 #	NODE_ONLINE=1			with the network of this machine: apt-get in VPSs too
 #	NODE_TIMEOUT=2400		seconds until a box that has not ended is ended
-#	NODE_SILENCE=400		and one that says nothing for so long
+#	NODE_SILENCE=500		and one that says nothing for so long
 . "$(dirname "$0")/box.sh"
 boxes=${NODE_BOXES:-2}
 [ -n "${NODE_ONLINE-}" ] || NODE_OFFLINE=yes
 
 # Everything is ten times slower without KVM; how often a thing is done again gives way.
-export ROUNDS=${ROUNDS:-4} CYCLES=${CYCLES:-5} PATIENCE=${PATIENCE:-300}
+export ROUNDS=${ROUNDS:-4} CYCLES=${CYCLES:-5} PATIENCE=${PATIENCE:-450} SLOW=${SLOW:-4}
 
 # Seconds that a script takes in a box, to share them out; one that is not named takes 60.
 cost() {
@@ -65,7 +65,7 @@ wanted() {
 		fi
 	done
 	printf '%s=%q\n' LIVE_SCRIPTS "$live" ONLY_SCRIPTS "$only" REBOOT "$reboot"
-	printf 'export %s=%q\n' ROUNDS "$ROUNDS" CYCLES "$CYCLES" PATIENCE "$PATIENCE"
+	printf 'export %s=%q\n' ROUNDS "$ROUNDS" CYCLES "$CYCLES" PATIENCE "$PATIENCE" SLOW "$SLOW"
 }
 
 # one_box NUMBER NAME...: its report is in test-NUMBER.log, which says DONE at its end
@@ -77,7 +77,7 @@ one_box() {
 	rm -f "$RUN/said"
 	ln "$log" "$RUN/said"
 	box_start test unsafe
-	box_watch "${NODE_TIMEOUT:-2400}" "${NODE_SILENCE:-400}" >"$RUN/watched"
+	box_watch "${NODE_TIMEOUT:-2400}" "${NODE_SILENCE:-500}" >"$RUN/watched"
 	ended=$?
 	cat "$RUN/watched" >>"$log"
 	cp "$RUN/console" "$BOX/console-$number.log"
