@@ -29,17 +29,28 @@ bool address_is_usable(const struct address *network, const struct address *addr
  * false when beyond it. */
 bool address_nth(const struct address *network, uint64_t n, struct address *address);
 
-/* One forwarded port of the node: host port -> the VPS's port. */
+/* Forwarded ports of the node: host port -> the VPS's port. */
 struct publish {
 	uint16_t host, guest;
-	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint8_t protocol;  /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t more;	   /* further ports behind these two, each leading to its own */
+	struct address at; /* of the node; family 0: any */
 };
 
-#define PUBLISH_MAX 32
+#define PUBLISH_MAX	  32   /* of a VPS */
+#define PUBLISH_PORTS_MAX 1024 /* all of them together */
+#define PUBLISH_TEXT	  96
 
-/* "22001:22", "5353:53/udp".  ERR_VALUE. */
+/* "22001:22", "5353:53/udp", "203.0.113.5:8000-8010:80", "[2001:db8::5]:80:80".  ERR_VALUE. */
 int publish_parse(const char *text, struct publish *publish, struct err *err);
 void publish_print(const struct publish *publish, char *text, size_t size);
+
+/* Does @text, the whole or the part in front of the VPS's port ("22001", "5353/udp"), mean it?
+ */
+bool publish_is_named(const struct publish *publish, const char *text);
+
+/* Do they have a port of the node in common? */
+bool publish_meets(const struct publish *a, const struct publish *b);
 
 /* The node's bridge; its own addresses are the gateways of the VPSs. */
 struct bridge {
@@ -58,14 +69,29 @@ struct bridge {
 
 void bridge_table(const struct bridge *bridge, char table[BRIDGE_TABLE]);
 
+#define LINK_ADDRESSES_MAX 32
+
 /* The network of one VPS. */
 struct link {
 	struct address ipv4, ipv6; /* prefix as the guest sees it; family 0: none */
+	struct address further[LINK_ADDRESSES_MAX]; /* addresses beside these two */
+	unsigned further_count;
+	struct address routed[LINK_ADDRESSES_MAX]; /* prefixes that lead to the VPS */
+	unsigned routed_count;
 	struct publish publish[PUBLISH_MAX];
 	unsigned publish_count;
 	uint64_t rate_in, rate_out; /* bits a second to and from the VPS; 0: no limit */
 	unsigned accepted; /* enum link_rate bits that the kernel may be unable to hold */
 };
+
+/* The @n-th of all its addresses, NULL behind the last; and one more, unless there are too
+ * many.
+ */
+const struct address *link_address(const struct link *link, unsigned n);
+bool link_address_add(struct link *link, const struct address *address);
+
+/* How many ports are forwarded. */
+unsigned publish_ports(const struct link *link);
 
 /* The two directions, as the VPS sees them. */
 enum link_rate { LINK_RATE_IN = 1 << 0, LINK_RATE_OUT = 1 << 1 };
@@ -166,14 +192,18 @@ int link_each(int (*each)(unsigned id, void *arg, struct err *err), void *arg, s
 
 /*
  * The forwards of VPS @id in the table of @bridge: one map element each, in
- * one transaction; the price of a packet does not depend on their number.  A
- * host port that another VPS has is ERR_ADDRESS, and then none is added.  Adding what is
- * there and removing what is not are fine; another VPS's are never removed.  A missing
+ * one transaction; the price of a packet does not depend on their number, nor does that of
+ * a change.  A host port that another VPS has is ERR_ADDRESS, and then none is added.  Adding
+ * what is there and removing what is not are fine; another VPS's are never removed.  A missing
  * table (someone flushed the ruleset) is ENOENT: bridge_ensure() brings it back.
  */
 int nat_add(unsigned id, const struct bridge *bridge, const struct link *link, struct err *err);
 int nat_remove(unsigned id, const struct bridge *bridge, const struct link *link,
 	       struct err *err);
+
+/* From @before to @after, in one transaction; forwards of both are never away. */
+int nat_change(unsigned id, const struct bridge *bridge, const struct link *before,
+	       const struct link *after, struct err *err);
 
 /*
  * nat_remove() and link_remove() in one: both wait for the kernel, this way at
@@ -184,13 +214,25 @@ int network_remove(unsigned id, const struct bridge *bridge, const struct link *
 
 /* One forward as the kernel has it, for repair. */
 struct nat_entry {
-	unsigned id; /* of the VPS that it was made for */
-	struct publish publish;
-	struct address to; /* the VPS's address */
+	unsigned id;		/* of the VPS that it was made for */
+	struct publish publish; /* a single port */
+	struct address to;	/* the VPS's address */
 };
 
 int nat_each(const struct bridge *bridge,
 	     int (*each)(const struct nat_entry *entry, void *arg, struct err *err), void *arg,
+	     struct err *err);
+
+/*
+ * Compare the kernel with what @link says VPS @id has: call @each for every port that is not
+ * forwarded (@missing) or should not be.  nat_mend() mends.  Both look at the forwards of all
+ * VPSs.
+ */
+int nat_diff(unsigned id, const struct bridge *bridge, const struct link *link,
+	     int (*each)(const struct nat_entry *entry, bool missing, void *arg,
+			 struct err *err),
+	     void *arg, struct err *err);
+int nat_mend(unsigned id, const struct bridge *bridge, const struct link *link,
 	     struct err *err);
 
 /* Is it still there? */

@@ -345,7 +345,7 @@ int node_destroy(const struct node *node, struct held *held, struct err *err);
  * kernel; all or nothing.  ERR_VALUE, ERR_LEDGER and what the kernel refuses leave it as it
  * was.
  */
-int node_change(const struct node *node, struct held *held, const struct vps *after,
+int node_change(const struct node *node, struct held *held, struct vps *after,
 		const struct wanted *wanted, struct err *err);
 
 /* Can its disk become what @after says?  ERR_LEDGER first; then ERR_VALUE with the numbers,

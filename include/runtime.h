@@ -91,6 +91,11 @@ int runtime_clean_soon(const struct vps *vps, const struct place *place, struct 
 /* Write the run record anew for a VPS that runs without one: status.lost. */
 int runtime_find(const struct vps *vps, const struct place *place, struct err *err);
 
+/* Bring the network of a running VPS, but its rates, from what @before says (NULL: from
+ * whatever it is) to what @after does. */
+int runtime_network(const struct vps *before, const struct vps *after,
+		    const struct place *place, struct err *err);
+
 /* Bring the network rates of a running VPS to its definition's: link_shape().  One without an
  * address has no network. */
 int runtime_shape(const struct vps *vps, struct err *err);

@@ -123,3 +123,25 @@ bool address_nth(const struct address *network, uint64_t n, struct address *addr
 	*address = nth;
 	return true;
 }
+
+const struct address *link_address(const struct link *link, unsigned n)
+{
+	if (link->ipv4.family && n-- == 0)
+		return &link->ipv4;
+	if (link->ipv6.family && n-- == 0)
+		return &link->ipv6;
+	return n < link->further_count ? &link->further[n] : NULL;
+}
+
+bool link_address_add(struct link *link, const struct address *address)
+{
+	struct address *first = address->family == AF_INET6 ? &link->ipv6 : &link->ipv4;
+
+	if (!first->family)
+		*first = *address;
+	else if (link->further_count < LINK_ADDRESSES_MAX)
+		link->further[link->further_count++] = *address;
+	else
+		return false;
+	return true;
+}

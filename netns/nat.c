@@ -20,21 +20,26 @@
 /* What `nft list` shows beside an element, and by which repair knows its owner. */
 #define COMMENT "nodectl %u"
 
+/* Elements in one message, and room for it. */
+#define CHUNK	   64
+#define CHUNK_SIZE 8192
+
 /*
  * Elements are changed by messages of our own and not by libnftables: that
  * takes 1.5 ms to come up and reads every set of the node first, this takes
  * 50 us.  And the kernel then says which port it was that somebody else has.
  */
 
-static const struct {
+static const struct map {
 	const char *name;
-	int family;
+	int family; /* of the VPS's address, and of the node's */
 	uint8_t protocol;
+	bool at; /* of one address of the node */
 } maps[] = {
-	{ "tcp4", AF_INET, IPPROTO_TCP },
-	{ "udp4", AF_INET, IPPROTO_UDP },
-	{ "tcp6", AF_INET6, IPPROTO_TCP },
-	{ "udp6", AF_INET6, IPPROTO_UDP },
+	{ "tcp4", AF_INET, IPPROTO_TCP, false },   { "udp4", AF_INET, IPPROTO_UDP, false },
+	{ "tcp6", AF_INET6, IPPROTO_TCP, false },  { "udp6", AF_INET6, IPPROTO_UDP, false },
+	{ "tcp4at", AF_INET, IPPROTO_TCP, true },  { "udp4at", AF_INET, IPPROTO_UDP, true },
+	{ "tcp6at", AF_INET6, IPPROTO_TCP, true }, { "udp6at", AF_INET6, IPPROTO_UDP, true },
 };
 
 /* The node's table, and the way to it. */
@@ -48,11 +53,17 @@ static struct nat nat_none(void)
 	return (struct nat){ .fd = -1 };
 }
 
+/* What is sent at once may be more than a socket usually takes. */
 static int nat_open(struct nat *nat, const struct bridge *bridge, struct err *err)
 {
+	const int room = 1 << 20;
+
 	bridge_table(bridge, nat->table);
 	nat->fd = netlink_open(NETLINK_NETFILTER, err);
-	return nat->fd < 0 ? -1 : 0;
+	if (nat->fd < 0)
+		return -1;
+	(void)setsockopt(nat->fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
+	return 0;
 }
 
 static void nat_close(struct nat *nat)
@@ -62,28 +73,30 @@ static void nat_close(struct nat *nat)
 
 #define own_nat __attribute__((cleanup(nat_close))) struct nat
 
-static const char *map_of(const struct nat_entry *entry)
+static size_t map_index(const struct nat_entry *entry)
 {
-	const char *name = NULL;
+	size_t i = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
-		if (maps[i].family == entry->to.family &&
-		    maps[i].protocol == entry->publish.protocol)
-			name = maps[i].name;
-	}
-	assert(name);
-	return name;
+	while (i < ARRAY_SIZE(maps) && (maps[i].family != entry->to.family ||
+					maps[i].protocol != entry->publish.protocol ||
+					maps[i].at != (entry->publish.at.family != 0)))
+		i++;
+	assert(i < ARRAY_SIZE(maps));
+	return i;
 }
 
-/* Key: the port.  Data: address . port, each filled up to whole 32-bit registers. */
+/* Key: the port, behind the address of the node if it is of one.  Data: address . port.  Each
+ * part is filled up to whole 32-bit registers, but a key of one part. */
 void nat_element(const struct nat_entry *entry, struct nft_element *e)
 {
 	unsigned size = address_size(&entry->to);
+	unsigned at = entry->publish.at.family ? size : 0;
 	uint16_t host = htons(entry->publish.host), guest = htons(entry->publish.guest);
 
 	memset(e, 0, sizeof(*e));
-	e->key_size = sizeof(host);
-	memcpy(e->key, &host, sizeof(host));
+	e->key_size = at ? at + 4 : sizeof(host);
+	memcpy(e->key, entry->publish.at.bytes, at);
+	memcpy(e->key + at, &host, sizeof(host));
 	e->data_size = size + 4;
 	memcpy(e->data, entry->to.bytes, size);
 	memcpy(e->data + size, &guest, sizeof(guest));
@@ -92,9 +105,12 @@ void nat_element(const struct nat_entry *entry, struct nft_element *e)
 void nat_entry_read(const struct nft_element *e, struct nat_entry *entry)
 {
 	unsigned size = address_size(&entry->to);
+	unsigned at = entry->publish.at.family ? size : 0;
 	uint16_t host, guest;
 
-	memcpy(&host, e->key, sizeof(host));
+	memcpy(entry->publish.at.bytes, e->key, at);
+	entry->publish.at.prefix = at * 8;
+	memcpy(&host, e->key + at, sizeof(host));
 	memcpy(&guest, e->data + size, sizeof(guest));
 	entry->publish.host = ntohs(host);
 	entry->publish.guest = ntohs(guest);
@@ -104,21 +120,92 @@ void nat_entry_read(const struct nft_element *e, struct nat_entry *entry)
 		entry->id = 0;
 }
 
-unsigned nat_entries(const struct link *link, struct nat_entry entries[NAT_ENTRIES_MAX])
+void nat_entries_free(struct nat_entries *entries)
+{
+	free(entries->list);
+}
+
+static void entry_add(struct nat_entries *entries, const struct nat_entry *entry)
+{
+	if (entries->count == entries->room) {
+		entries->room = entries->room ? entries->room * 2 : 16;
+		entries->list =
+		    xrealloc(entries->list, entries->room * sizeof(entries->list[0]));
+	}
+	entries->list[entries->count++] = *entry;
+}
+
+static void publish_add(struct nat_entries *entries, unsigned id, const struct publish *publish,
+			const struct address *to)
+{
+	struct nat_entry entry = { .id = id, .publish = *publish, .to = *to };
+
+	entry.publish.more = 0;
+	entry.to.prefix = address_size(to) * 8;
+	for (unsigned i = 0; i <= publish->more; i++) {
+		entry.publish.host = (uint16_t)(publish->host + i);
+		entry.publish.guest = (uint16_t)(publish->guest + i);
+		entry_add(entries, &entry);
+	}
+}
+
+void nat_entries_add(struct nat_entries *entries, unsigned id, const struct link *link)
 {
 	const struct address *to[] = { &link->ipv4, &link->ipv6 };
-	unsigned count = 0;
 
 	for (unsigned i = 0; i < link->publish_count * ARRAY_SIZE(to); i++) {
+		const struct publish *publish = &link->publish[i / ARRAY_SIZE(to)];
 		const struct address *address = to[i % ARRAY_SIZE(to)];
 
-		if (!address->family)
-			continue;
-		entries[count].publish = link->publish[i / ARRAY_SIZE(to)];
-		entries[count].to = *address;
-		count++;
+		if (address->family &&
+		    (!publish->at.family || publish->at.family == address->family))
+			publish_add(entries, id, publish, address);
 	}
-	return count;
+}
+
+/* By what the kernel has as key. */
+static int key_compare(const struct nat_entry *a, const struct nat_entry *b)
+{
+	size_t one = map_index(a), two = map_index(b);
+	int at = memcmp(a->publish.at.bytes, b->publish.at.bytes, sizeof(a->publish.at.bytes));
+
+	if (one != two)
+		return one < two ? -1 : 1;
+	return at ? at : (int)a->publish.host - b->publish.host;
+}
+
+static int entry_compare(const void *a, const void *b)
+{
+	return key_compare(a, b);
+}
+
+static bool leads_to_same(const struct nat_entry *a, const struct nat_entry *b)
+{
+	return a->publish.guest == b->publish.guest &&
+	       memcmp(a->to.bytes, b->to.bytes, sizeof(a->to.bytes)) == 0;
+}
+
+static void entries_sort(struct nat_entries *entries)
+{
+	if (entries->count)
+		qsort(entries->list, entries->count, sizeof(entries->list[0]), entry_compare);
+}
+
+/* Both are sorted. */
+void nat_entries_only(const struct nat_entries *a, const struct nat_entries *b,
+		      struct nat_entries *only)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < a->count; i++) {
+		const struct nat_entry *entry = &a->list[i];
+
+		while (at < b->count && key_compare(&b->list[at], entry) < 0)
+			at++;
+		if (at == b->count || key_compare(&b->list[at], entry) != 0 ||
+		    !leads_to_same(&b->list[at], entry))
+			entry_add(only, entry);
+	}
 }
 
 static void entry_seen(const struct nft_element *e, void *arg)
@@ -144,115 +231,147 @@ static bool entry_find(const struct nat *nat, const struct nat_entry *wanted,
 	*found = *wanted;
 	netlink_start(&batch);
 	nft_put_element_get(netlink_next(&batch, "find a forward", 0), nat->table,
-			    map_of(wanted), &e);
+			    maps[map_index(wanted)].name, &e);
 	return netlink_run(nat->fd, &batch, answer_seen, found, &ignored) == 0;
 }
 
-static int conflict(const struct nat *nat, const struct nat_entry *entry, struct err *err)
+/* Which of these was it that somebody else has? */
+static int conflict(const struct nat *nat, const struct nat_entries *in, struct err *err)
 {
-	const char *protocol = entry->publish.protocol == IPPROTO_UDP ? "udp" : "tcp";
 	struct nat_entry holder;
 	char address[ADDRESS_TEXT];
 
-	if (!entry_find(nat, entry, &holder))
-		return fail_as(err, ERR_ADDRESS, "host port %u/%s is forwarded twice",
-			       entry->publish.host, protocol);
-	address_print(&holder.to, false, address, sizeof(address));
-	return fail_as(err, ERR_ADDRESS, "host port %u/%s is already forwarded to %s",
-		       entry->publish.host, protocol, address);
+	for (size_t i = 0; i < in->count; i++) {
+		const struct nat_entry *entry = &in->list[i];
+		const char *protocol = entry->publish.protocol == IPPROTO_UDP ? "udp" : "tcp";
+
+		if (!entry_find(nat, entry, &holder) || leads_to_same(&holder, entry))
+			continue;
+		address_print(&holder.to, false, address, sizeof(address));
+		return fail_as(err, ERR_ADDRESS,
+			       "host port %u/%s is already forwarded to %s, of the VPS with "
+			       "id %u",
+			       entry->publish.host, protocol, address, holder.id);
+	}
+	return fail_as(err, ERR_ADDRESS, "a host port is forwarded twice");
 }
 
-int nat_add(unsigned id, const struct bridge *bridge, const struct link *link, struct err *err)
+/* Messages with some elements each, all of the same map. */
+static void put_entries(const struct nat *nat, struct netlink_batch *batch,
+			const struct nat_entries *entries, bool add)
 {
-	struct nat_entry entries[NAT_ENTRIES_MAX];
-	unsigned count = nat_entries(link, entries);
-	struct netlink_batch batch;
-	struct nft_element e;
+	struct nft_element chunk[CHUNK];
 
-	if (count == 0)
+	for (size_t i = 0; i < entries->count;) {
+		size_t map = map_index(&entries->list[i]);
+		unsigned count = 0;
+
+		for (; i < entries->count && count < CHUNK; i++, count++) {
+			const struct nat_entry *entry = &entries->list[i];
+
+			if (map_index(entry) != map)
+				break;
+			nat_element(entry, &chunk[count]);
+			if (add)
+				str_format(chunk[count].comment, sizeof(chunk[count].comment),
+					   COMMENT, entry->id);
+			else
+				chunk[count].data_size = 0;
+		}
+		(add ? nft_put_elements_add : nft_put_elements_delete)(
+		    netlink_next(batch, add ? "forward a port" : "remove a forward", 0),
+		    nat->table, maps[map].name, chunk, count);
+	}
+}
+
+/* What some take away and others bring is one transaction; both are sorted. */
+static int entries_replace(const struct nat *nat, const struct nat_entries *out,
+			   const struct nat_entries *in, struct err *err)
+{
+	size_t messages = (out->count + in->count) / CHUNK + 2 * ARRAY_SIZE(maps) + 3;
+	struct netlink_batch batch;
+
+	if (out->count + in->count == 0)
+		return 0;
+	assert(messages <= NETLINK_BATCH_MAX);
+	own_str data = xrealloc(NULL, messages * CHUNK_SIZE);
+	netlink_start_in(&batch, data, messages * CHUNK_SIZE, CHUNK_SIZE);
+	nft_put_begin(netlink_next(&batch, "change forwards", 0));
+	put_entries(nat, &batch, out, false);
+	put_entries(nat, &batch, in, true);
+	nft_put_end(netlink_next(&batch, "change forwards", 0));
+	return netlink_run(nat->fd, &batch, NULL, NULL, err);
+}
+
+/*
+ * Of what is to go only what leads to this very place: a start that failed because
+ * another VPS has the port is undone by this too, and must leave the other's alone.
+ */
+static int entries_change_once(const struct nat *nat, const struct nat_entries *out,
+			       const struct nat_entries *in, struct err *err)
+{
+	own_entries there = { 0 };
+	struct nat_entry found;
+
+	for (size_t i = 0; i < out->count; i++) {
+		if (entry_find(nat, &out->list[i], &found) &&
+		    leads_to_same(&found, &out->list[i]))
+			entry_add(&there, &found);
+	}
+	return entries_replace(nat, &there, in, err);
+}
+
+/* Someone else may remove the same between our look and our removal: look again. */
+static int entries_change(const struct nat *nat, const struct nat_entries *out,
+			  const struct nat_entries *in, struct err *err)
+{
+	int result = -1;
+
+	for (int tries = 0; tries < 3 && result < 0; tries++) {
+		result = entries_change_once(nat, out, in, err);
+		if (result < 0 && (err->code != ENOENT || !out->count))
+			break;
+	}
+	if (result == 0)
+		return 0;
+	if (err->code == EEXIST || err->code == EBUSY)
+		return conflict(nat, in, err);
+	if (err->code == ENOENT && in->count)
+		return fail_in(err, "the nft table 'inet %s' is missing", nat->table);
+	return -1;
+}
+
+int nat_change(unsigned id, const struct bridge *bridge, const struct link *before,
+	       const struct link *after, struct err *err)
+{
+	own_entries had = { 0 }, has = { 0 }, out = { 0 }, in = { 0 };
+
+	nat_entries_add(&had, id, before);
+	nat_entries_add(&has, id, after);
+	entries_sort(&had);
+	entries_sort(&has);
+	nat_entries_only(&had, &has, &out);
+	nat_entries_only(&has, &had, &in);
+	if (out.count + in.count == 0)
 		return 0;
 
 	own_nat nat = nat_none();
 	if (nat_open(&nat, bridge, err) < 0)
 		return -1;
-
-	netlink_start(&batch);
-	nft_put_begin(netlink_next(&batch, "forward ports", 0));
-	for (unsigned i = 0; i < count; i++) {
-		nat_element(&entries[i], &e);
-		str_format(e.comment, sizeof(e.comment), COMMENT, id);
-		nft_put_element_add(netlink_next(&batch, "forward a port", 0), nat.table,
-				    map_of(&entries[i]), &e);
-	}
-	nft_put_end(netlink_next(&batch, "forward ports", 0));
-	if (netlink_run(nat.fd, &batch, NULL, NULL, err) == 0)
-		return 0;
-
-	/* the message before the entries is "begin" */
-	if ((err->code == EEXIST || err->code == EBUSY) && batch.failed >= 1)
-		return conflict(&nat, &entries[batch.failed - 1], err);
-	if (err->code == ENOENT)
-		return fail_in(err, "the nft table 'inet %s' is missing", nat.table);
-	return -1;
+	return entries_change(&nat, &out, &in, err);
 }
 
-/*
- * Only what leads to this very place: a start that failed because another VPS
- * has the port is undone by this too, and must leave the other's alone.
- */
-static int entries_remove_once(const struct nat *nat, const struct nat_entry *entries,
-			       unsigned count, struct err *err)
+static const struct link no_link;
+
+int nat_add(unsigned id, const struct bridge *bridge, const struct link *link, struct err *err)
 {
-	struct netlink_batch batch;
-	struct nat_entry found;
-	struct nft_element e;
-
-	netlink_start(&batch);
-	nft_put_begin(netlink_next(&batch, "remove forwards", 0));
-	for (unsigned i = 0; i < count; i++) {
-		if (!entry_find(nat, &entries[i], &found) ||
-		    memcmp(found.to.bytes, entries[i].to.bytes, sizeof(found.to.bytes)) != 0)
-			continue;
-		nat_element(&found, &e);
-		e.data_size = 0;
-		nft_put_element_delete(netlink_next(&batch, "remove a forward", 0), nat->table,
-				       map_of(&entries[i]), &e);
-	}
-	if (batch.count == 1)
-		return 0;
-	nft_put_end(netlink_next(&batch, "remove forwards", 0));
-	return netlink_run(nat->fd, &batch, NULL, NULL, err);
-}
-
-/* Someone else may remove the same between our look and our removal: look again. */
-static int entries_remove(const struct nat *nat, const struct nat_entry *entries,
-			  unsigned count, struct err *err)
-{
-	int result = -1;
-
-	for (int tries = 0; tries < 3 && result < 0; tries++) {
-		result = entries_remove_once(nat, entries, count, err);
-		if (result < 0 && err->code != ENOENT)
-			break;
-	}
-	return result;
+	return nat_change(id, bridge, &no_link, link, err);
 }
 
 int nat_remove(unsigned id, const struct bridge *bridge, const struct link *link,
 	       struct err *err)
 {
-	struct nat_entry entries[NAT_ENTRIES_MAX];
-	unsigned count = nat_entries(link, entries);
-
-	/* the addresses are the VPS's own and say enough */
-	(void)id;
-	if (count == 0)
-		return 0;
-
-	own_nat nat = nat_none();
-	if (nat_open(&nat, bridge, err) < 0)
-		return -1;
-	return entries_remove(&nat, entries, count, err);
+	return nat_change(id, bridge, link, &no_link, err);
 }
 
 /*
@@ -263,15 +382,17 @@ int nat_remove(unsigned id, const struct bridge *bridge, const struct link *link
 int network_remove(unsigned id, const struct bridge *bridge, const struct link *link,
 		   struct err *err)
 {
-	struct nat_entry entries[NAT_ENTRIES_MAX];
-	unsigned count = nat_entries(link, entries);
+	own_entries entries = { 0 };
+	const struct nat_entries none = { 0 };
 	own_nat nat = nat_none();
 	struct err first;
 	int failed = 0;
 
-	if (count) {
+	nat_entries_add(&entries, id, link);
+	entries_sort(&entries);
+	if (entries.count) {
 		failed = nat_open(&nat, bridge, &first);
-		failed = failed ? -1 : entries_remove(&nat, entries, count, &first);
+		failed = failed ? -1 : entries_change(&nat, &entries, &none, &first);
 	}
 	if (link_remove(id, err) < 0)
 		return -1;
@@ -287,40 +408,33 @@ bool nat_entry_exists(const struct bridge *bridge, const struct nat_entry *entry
 	struct err ignored;
 
 	return nat_open(&nat, bridge, &ignored) == 0 && entry_find(&nat, entry, &found) &&
-	       memcmp(found.to.bytes, entry->to.bytes, sizeof(found.to.bytes)) == 0;
+	       leads_to_same(&found, entry);
 }
 
 int nat_entry_remove(const struct bridge *bridge, const struct nat_entry *entry,
 		     struct err *err)
 {
+	struct nat_entry one = *entry;
+	const struct nat_entries out = { &one, 1, 1 }, none = { 0 };
 	own_nat nat = nat_none();
 
 	if (nat_open(&nat, bridge, err) < 0)
 		return -1;
-	return entries_remove(&nat, entry, 1, err);
+	return entries_change(&nat, &out, &none, err);
 }
 
 /* The elements of all maps, collected before anyone is called: they may well be removed. */
 struct collection {
-	struct nat_entry *entries, now;
-	size_t count, room;
+	struct nat_entries *entries;
+	struct nat_entry now;
 };
-
-static void collection_free(struct collection *all)
-{
-	free(all->entries);
-}
 
 static void element_collected(const struct nft_element *e, void *arg)
 {
 	struct collection *all = arg;
 
-	if (all->count == all->room) {
-		all->room = all->room ? all->room * 2 : 64;
-		all->entries = xrealloc(all->entries, all->room * sizeof(all->entries[0]));
-	}
 	nat_entry_read(e, &all->now);
-	all->entries[all->count++] = all->now;
+	entry_add(all->entries, &all->now);
 }
 
 static void answer_collected(const struct nlmsghdr *nlh, void *arg)
@@ -328,35 +442,93 @@ static void answer_collected(const struct nlmsghdr *nlh, void *arg)
 	nft_elements_read(nlh, element_collected, arg);
 }
 
-static int map_collect(const struct nat *nat, size_t map, struct collection *all,
-		       struct err *err)
+static int map_collect(const struct nat *nat, const struct map *map,
+		       struct nat_entries *entries, struct err *err)
 {
+	struct collection all = { .entries = entries,
+				  .now = { .publish.protocol = map->protocol,
+					   .publish.at.family = map->at ? map->family : 0,
+					   .to.family = map->family } };
 	struct netlink_batch batch;
 
-	all->now = (struct nat_entry){ .publish.protocol = maps[map].protocol,
-				       .to.family = maps[map].family };
 	netlink_start(&batch);
 	nft_put_element_dump(netlink_next(&batch, "list forwards", ENOENT), nat->table,
-			     maps[map].name);
-	return netlink_run(nat->fd, &batch, answer_collected, all, err);
+			     map->name);
+	return netlink_run(nat->fd, &batch, answer_collected, &all, err);
+}
+
+static int entries_collect(const struct nat *nat, struct nat_entries *entries, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
+		if (map_collect(nat, &maps[i], entries, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int nat_each(const struct bridge *bridge,
 	     int (*each)(const struct nat_entry *entry, void *arg, struct err *err), void *arg,
 	     struct err *err)
 {
-	__attribute__((cleanup(collection_free))) struct collection all = { 0 };
+	own_entries all = { 0 };
 	own_nat nat = nat_none();
 
-	if (nat_open(&nat, bridge, err) < 0)
+	if (nat_open(&nat, bridge, err) < 0 || entries_collect(&nat, &all, err) < 0)
 		return -1;
-	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
-		if (map_collect(&nat, i, &all, err) < 0)
-			return -1;
-	}
 	for (size_t i = 0; i < all.count; i++) {
-		if (each(&all.entries[i], arg, err) < 0)
+		if (each(&all.list[i], arg, err) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+/* What the kernel lacks of @link, and what it has too much for @id. */
+static int compare(const struct nat *nat, unsigned id, const struct link *link,
+		   struct nat_entries *lacks, struct nat_entries *spare, struct err *err)
+{
+	own_entries all = { 0 }, ours = { 0 }, wanted = { 0 };
+
+	if (entries_collect(nat, &all, err) < 0)
+		return -1;
+	for (size_t i = 0; i < all.count; i++) {
+		if (all.list[i].id == id)
+			entry_add(&ours, &all.list[i]);
+	}
+	nat_entries_add(&wanted, id, link);
+	entries_sort(&ours);
+	entries_sort(&wanted);
+	nat_entries_only(&wanted, &ours, lacks);
+	nat_entries_only(&ours, &wanted, spare);
+	return 0;
+}
+
+int nat_diff(unsigned id, const struct bridge *bridge, const struct link *link,
+	     int (*each)(const struct nat_entry *entry, bool missing, void *arg,
+			 struct err *err),
+	     void *arg, struct err *err)
+{
+	own_entries lacks = { 0 }, spare = { 0 };
+	own_nat nat = nat_none();
+
+	if (nat_open(&nat, bridge, err) < 0 || compare(&nat, id, link, &lacks, &spare, err) < 0)
+		return -1;
+	for (size_t i = 0; i < lacks.count; i++) {
+		if (each(&lacks.list[i], true, arg, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < spare.count; i++) {
+		if (each(&spare.list[i], false, arg, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int nat_mend(unsigned id, const struct bridge *bridge, const struct link *link, struct err *err)
+{
+	own_entries lacks = { 0 }, spare = { 0 };
+	own_nat nat = nat_none();
+
+	if (nat_open(&nat, bridge, err) < 0 || compare(&nat, id, link, &lacks, &spare, err) < 0)
+		return -1;
+	return entries_change(&nat, &spare, &lacks, err);
 }

@@ -5,11 +5,24 @@
 
 struct nft_element;
 
-/* Every port once for each family that the VPS has. */
-#define NAT_ENTRIES_MAX (2 * PUBLISH_MAX)
+/* Forwarded ports, each once for each family that leads to the VPS. */
+struct nat_entries {
+	struct nat_entry *list;
+	size_t count, room;
+};
 
-unsigned nat_entries(const struct link *link, struct nat_entry entries[NAT_ENTRIES_MAX]);
+void nat_entries_free(struct nat_entries *entries);
 
-/* As nft has it, and back; family and protocol of @entry, which the map tells, are kept. */
+#define own_entries __attribute__((cleanup(nat_entries_free))) struct nat_entries
+
+/* Those of @link, behind what is there. */
+void nat_entries_add(struct nat_entries *entries, unsigned id, const struct link *link);
+
+/* Those of @a that are not in @b, behind what is in @only. */
+void nat_entries_only(const struct nat_entries *a, const struct nat_entries *b,
+		      struct nat_entries *only);
+
+/* As nft has it, and back; family, protocol and family of @entry->publish.at, which the map
+ * tells, are kept. */
 void nat_element(const struct nat_entry *entry, struct nft_element *e);
 void nat_entry_read(const struct nft_element *e, struct nat_entry *entry);

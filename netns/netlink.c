@@ -23,17 +23,25 @@ struct answers {
 	struct err *err;
 };
 
-void netlink_start(struct netlink_batch *batch)
+void netlink_start_in(struct netlink_batch *batch, void *data, size_t size, size_t message)
 {
 	batch->count = 0;
 	batch->failed = 0;
 	batch->used = 0;
+	batch->data = data;
+	batch->size = size;
+	batch->message = message;
+}
+
+void netlink_start(struct netlink_batch *batch)
+{
+	netlink_start_in(batch, batch->buf, sizeof(batch->buf), NETLINK_MESSAGE_MAX);
 }
 
 /* Where the next message goes: behind the last one, whose length its builder has set. */
 static void *batch_end(struct netlink_batch *batch)
 {
-	struct nlmsghdr *last = (struct nlmsghdr *)(void *)(batch->buf + batch->used);
+	struct nlmsghdr *last = (struct nlmsghdr *)(void *)(batch->data + batch->used);
 
 	if (batch->count == 0)
 		return last;
@@ -44,12 +52,12 @@ struct nlmsghdr *netlink_next(struct netlink_batch *batch, const char *what, int
 {
 	char *end = batch_end(batch);
 
-	batch->used = (size_t)(end - batch->buf);
+	batch->used = (size_t)(end - batch->data);
 	assert(batch->count < NETLINK_BATCH_MAX);
-	assert(batch->used + NETLINK_MESSAGE_MAX <= sizeof(batch->buf));
+	assert(batch->used + batch->message <= batch->size);
 
 	/* libmnl leaves the padding between attributes as it finds it */
-	memset(end, 0, NETLINK_MESSAGE_MAX);
+	memset(end, 0, batch->message);
 	batch->about[batch->count].what = what;
 	batch->about[batch->count].fine = fine;
 	batch->count++;
@@ -151,7 +159,7 @@ static unsigned batch_number(struct netlink_batch *batch)
 {
 	unsigned ends = 0, seq = 0;
 
-	for (char *at = batch->buf; at < batch->buf + batch->used;) {
+	for (char *at = batch->data; at < batch->data + batch->used;) {
 		struct nlmsghdr *nlh = (struct nlmsghdr *)(void *)at;
 
 		nlh->nlmsg_seq = seq++;
@@ -177,10 +185,10 @@ int netlink_run(int fd, struct netlink_batch *batch,
 
 	if (batch->count == 0)
 		return 0;
-	batch->used = (size_t)((char *)batch_end(batch) - batch->buf);
+	batch->used = (size_t)((char *)batch_end(batch) - batch->data);
 	answers.pending = batch_number(batch);
 
-	if (sendto(fd, batch->buf, batch->used, 0, (struct sockaddr *)&from, sizeof(from)) < 0)
+	if (sendto(fd, batch->data, batch->used, 0, (struct sockaddr *)&from, sizeof(from)) < 0)
 		return fail(err, errno, "cannot send to the kernel");
 
 	while (answers.pending) {

@@ -5,7 +5,7 @@
 
 struct err;
 
-#define NETLINK_BATCH_MAX  80
+#define NETLINK_BATCH_MAX  128
 #define NETLINK_BATCH_SIZE 16384
 
 /* No message of ours comes near this. */
@@ -17,7 +17,8 @@ struct err;
  */
 struct netlink_batch {
 	unsigned count, failed; /* failed: index of the first message that did */
-	size_t used;
+	char *data;		/* buf, or what netlink_start_in() was given */
+	size_t used, size, message;
 	struct {
 		const char *what; /* completes "cannot ..." */
 		int fine;	  /* errno that is no failure, or 0 */
@@ -29,6 +30,10 @@ struct netlink_batch {
 struct nlmsghdr *netlink_next(struct netlink_batch *batch, const char *what, int fine);
 
 void netlink_start(struct netlink_batch *batch);
+
+/* For more than fits: @size bytes of the caller's, aligned like malloc()'s, and messages of up
+ * to @message. */
+void netlink_start_in(struct netlink_batch *batch, void *data, size_t size, size_t message);
 
 /* An own_fd of @protocol (NETLINK_ROUTE, NETLINK_NETFILTER) in this network namespace. */
 int netlink_open(int protocol, struct err *err);

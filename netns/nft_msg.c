@@ -62,52 +62,59 @@ static void put_comment(struct nlmsghdr *nlh, const char *comment)
 	mnl_attr_put(nlh, NFTA_SET_ELEM_USERDATA, 2 + size, userdata);
 }
 
-static void put_element(struct nlmsghdr *nlh, const char *table, const char *set,
-			const struct nft_element *e)
+static void put_element(struct nlmsghdr *nlh, const struct nft_element *e)
 {
-	struct nlattr *list, *element;
+	struct nlattr *element = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
 
-	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, table);
-	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set);
-	if (!e)
-		return;
-
-	list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
-	element = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
 	put_value(nlh, NFTA_SET_ELEM_KEY, e->key, e->key_size);
 	if (e->data_size)
 		put_value(nlh, NFTA_SET_ELEM_DATA, e->data, e->data_size);
 	if (*e->comment)
 		put_comment(nlh, e->comment);
 	mnl_attr_nest_end(nlh, element);
+}
+
+static void put_elements(struct nlmsghdr *nlh, const char *table, const char *set,
+			 const struct nft_element *e, unsigned count)
+{
+	struct nlattr *list;
+
+	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, table);
+	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set);
+	if (!count)
+		return;
+
+	list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
+	for (unsigned i = 0; i < count; i++)
+		put_element(nlh, &e[i]);
 	mnl_attr_nest_end(nlh, list);
 }
 
-void nft_put_element_add(struct nlmsghdr *nlh, const char *table, const char *set,
-			 const struct nft_element *e)
+void nft_put_elements_add(struct nlmsghdr *nlh, const char *table, const char *set,
+			  const struct nft_element *e, unsigned count)
 {
 	put_header(nlh, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
-	put_element(nlh, table, set, e);
+	put_elements(nlh, table, set, e, count);
 }
 
-void nft_put_element_delete(struct nlmsghdr *nlh, const char *table, const char *set,
-			    const struct nft_element *e)
+void nft_put_elements_delete(struct nlmsghdr *nlh, const char *table, const char *set,
+			     const struct nft_element *e, unsigned count)
 {
 	put_header(nlh, NFT_MSG_DELSETELEM, 0);
-	put_element(nlh, table, set, e);
+	put_elements(nlh, table, set, e, count);
 }
 
 void nft_put_element_get(struct nlmsghdr *nlh, const char *table, const char *set,
 			 const struct nft_element *e)
 {
 	put_header(nlh, NFT_MSG_GETSETELEM, 0);
-	put_element(nlh, table, set, e);
+	put_elements(nlh, table, set, e, 1);
 }
 
 void nft_put_element_dump(struct nlmsghdr *nlh, const char *table, const char *set)
 {
 	put_header(nlh, NFT_MSG_GETSETELEM, NLM_F_DUMP);
-	put_element(nlh, table, set, NULL);
+	put_elements(nlh, table, set, NULL, 0);
 }
 
 void nft_put_table_delete(struct nlmsghdr *nlh, const char *table)

@@ -14,17 +14,18 @@ struct nlmsghdr;
 
 /* One element: a key and, in a map, its data, both as nft lays them out. */
 struct nft_element {
-	uint8_t key[16], data[32];
+	uint8_t key[32], data[32];
 	size_t key_size, data_size; /* 0: no data */
 	char comment[24];	    /* shown by `nft list` */
 };
 
 void nft_put_begin(struct nlmsghdr *nlh);
 void nft_put_end(struct nlmsghdr *nlh);
-void nft_put_element_add(struct nlmsghdr *nlh, const char *table, const char *set,
-			 const struct nft_element *e);
-void nft_put_element_delete(struct nlmsghdr *nlh, const char *table, const char *set,
-			    const struct nft_element *e);
+/* @e: the first of @count. */
+void nft_put_elements_add(struct nlmsghdr *nlh, const char *table, const char *set,
+			  const struct nft_element *e, unsigned count);
+void nft_put_elements_delete(struct nlmsghdr *nlh, const char *table, const char *set,
+			     const struct nft_element *e, unsigned count);
 void nft_put_element_get(struct nlmsghdr *nlh, const char *table, const char *set,
 			 const struct nft_element *e);
 void nft_put_element_dump(struct nlmsghdr *nlh, const char *table, const char *set);

@@ -8,6 +8,7 @@
 #include "cgroups.h"
 #include "err.h"
 #include "io.h"
+#include "lease.h"
 #include "ledger.h"
 #include "node.h"
 #include "own.h"
@@ -18,22 +19,34 @@
 
 #define VOLUME_MS 15000u /* for the last mount of the volume to be gone */
 
-static int rates_apply(const struct vps *vps, const struct place *place, struct err *err)
+static int limits_apply(const struct vps *before, const struct vps *after,
+			const struct place *place, struct err *err)
 {
+	(void)before;
+	return runtime_limit(after, place, err);
+}
+
+static int rates_apply(const struct vps *before, const struct vps *after,
+		       const struct place *place, struct err *err)
+{
+	(void)before;
 	(void)place;
-	return runtime_shape(vps, err);
+	return runtime_shape(after, err);
 }
 
 /*
- * What a running VPS takes at once.  apply brings the kernel to what a definition says, from
- * whatever it is: it is used for going there, for going back, and after a crash.
+ * What a running VPS takes at once.  apply brings the kernel to what @after says, from whatever
+ * it is: it is used for going there, for going back, and after a crash.  What it is most likely
+ * to be says @before, which is NULL where nobody knows.
  */
 static const struct {
 	const char *name;
-	int (*apply)(const struct vps *vps, const struct place *place, struct err *err);
+	int (*apply)(const struct vps *before, const struct vps *after,
+		     const struct place *place, struct err *err);
 } live[] = {
-	{ "limits", runtime_limit },
+	{ "limits", limits_apply },
 	{ "rates", rates_apply },
+	{ "network", runtime_network },
 };
 
 /*
@@ -59,10 +72,10 @@ static int live_change(const struct vps *before, const struct vps *after,
 	struct err again;
 
 	for (size_t i = 0; i < ARRAY_SIZE(live); i++) {
-		if (live[i].apply(after, place, err) == 0)
+		if (live[i].apply(before, after, place, err) == 0)
 			continue;
 		for (size_t j = i + 1; j-- > 0;)
-			(void)live[j].apply(before, place, &again);
+			(void)live[j].apply(after, before, place, &again);
 		return -1;
 	}
 	return 0;
@@ -77,11 +90,12 @@ static int by_definition(const struct node *node, const struct held *held, struc
 	if (vps_load(node, held->vps.name, &vps, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(live); i++) {
-		if (live[i].apply(&vps, &held->place, err) < 0)
+		if (live[i].apply(NULL, &vps, &held->place, err) < 0)
 			return fail_in(err, "%s", live[i].name);
 	}
 	if (disk_grow(&vps, &held->place, err) < 0)
 		return -1;
+	vps_restarted(held, &vps);
 	if (ledger_open(&ledger, node, err) < 0 || ledger_begin(&ledger, &vps, err) < 0)
 		return -1;
 	ledger_end(&ledger, &vps, true);
@@ -179,6 +193,7 @@ static int change_running(const struct node *node, struct held *held, const stru
 	    write_down(node, held, after, &admitted, &own, err) == 0) {
 		ledger_close(&own);
 		if (disk_grow(after, &held->place, err) == 0) {
+			vps_restarted(held, after);
 			(void)unlinkat(held->place.run, "intent", 0);
 			return 0;
 		}
@@ -252,19 +267,33 @@ static void line_add(const struct field *field, const char *change, void *arg)
 				     "%s%s", line->used ? ", " : "", change);
 }
 
-int node_change(const struct node *node, struct held *held, const struct vps *after,
+/* Leases are taken before, and given back after: repair finds what is left of one cut off. */
+static int change_leased(const struct node *node, struct held *held, struct vps *after,
+			 const struct wanted *wanted, struct ledger *ledger, struct err *err)
+{
+	struct status status;
+	struct err again;
+	int result;
+
+	if (lease_change(node, &held->vps, after, err) < 0)
+		return -1;
+	runtime_status(held->vps.id, held->place.run, &status);
+	result = status.init ? change_running(node, held, after, wanted, ledger, err)
+			     : change_stopped(node, held, after, wanted, ledger, err);
+	(void)lease_shed(node, result < 0 ? after : &held->vps, result < 0 ? &held->vps : after,
+			 &again);
+	return result;
+}
+
+int node_change(const struct node *node, struct held *held, struct vps *after,
 		const struct wanted *wanted, struct err *err)
 {
 	own_ledger ledger = ledger_none();
 	struct line line = { 0 };
-	struct status status;
 
 	if (vps_check(node, after, err) < 0 ||
-	    node_disk_check(node, held, after, wanted->admission, err) < 0)
-		return -1;
-	runtime_status(held->vps.id, held->place.run, &status);
-	if ((status.init ? change_running(node, held, after, wanted, &ledger, err)
-			 : change_stopped(node, held, after, wanted, &ledger, err)) < 0)
+	    node_disk_check(node, held, after, wanted->admission, err) < 0 ||
+	    change_leased(node, held, after, wanted, &ledger, err) < 0)
 		return -1;
 	ledger_close(&ledger);
 	(void)vps_changes(&held->vps, after, line_add, &line);

@@ -135,63 +135,20 @@ static int network_mend(const struct held *held, struct err *err)
 	return runtime_shape(&held->vps, err);
 }
 
-/* The forwards of one VPS in the kernel, against those of a definition. */
-struct forwards {
-	struct look *look; /* who is told; NULL: what is too much is removed */
-	const struct bridge *bridge;
-	const struct link *link;
-	unsigned id;
-	bool there[PUBLISH_MAX][2]; /* for IPv4 and IPv6 */
-};
-
-static bool is_same_publish(const struct publish *a, const struct publish *b)
+static int forward_tell(const struct nat_entry *entry, bool missing, void *arg, struct err *err)
 {
-	return a->host == b->host && a->guest == b->guest && a->protocol == b->protocol;
-}
-
-/* Is it one of ours, as it should be?  Then it is noted. */
-static bool forward_note(struct forwards *forwards, const struct nat_entry *entry)
-{
-	const struct address *to[] = { &forwards->link->ipv4, &forwards->link->ipv6 };
-
-	for (unsigned i = 0; i < forwards->link->publish_count; i++) {
-		for (unsigned f = 0; f < ARRAY_SIZE(to); f++) {
-			if (to[f]->family != entry->to.family ||
-			    memcmp(to[f]->bytes, entry->to.bytes, sizeof(entry->to.bytes)) !=
-				0 ||
-			    !is_same_publish(&forwards->link->publish[i], &entry->publish))
-				continue;
-			forwards->there[i][f] = true;
-			return true;
-		}
-	}
-	return false;
-}
-
-static void forward_tell(struct look *look, const struct publish *publish,
-			 const struct address *to, bool there)
-{
-	char what[64] = "forward ", address[ADDRESS_TEXT];
+	char what[8 + PUBLISH_TEXT] = "forward ", address[ADDRESS_TEXT];
 	char where[8 + BRIDGE_TABLE] = "inet ";
 	struct difference difference = { .what = what, .where = where };
+	struct look *look = arg;
 
-	publish_print(publish, what + strlen(what), sizeof(what) - strlen(what));
-	address_print(to, false, address, sizeof(address));
+	(void)err;
+	publish_print(&entry->publish, what + strlen(what), PUBLISH_TEXT);
+	address_print(&entry->to, false, address, sizeof(address));
 	bridge_table(&look->node->bridge, where + strlen(where));
-	difference.wants = there ? "none" : address;
-	difference.has = there ? address : NULL;
+	difference.wants = missing ? address : "none";
+	difference.has = missing ? NULL : address;
 	tell(look, &difference);
-}
-
-static int forward_seen(const struct nat_entry *entry, void *arg, struct err *err)
-{
-	struct forwards *forwards = arg;
-
-	if (entry->id != forwards->id || forward_note(forwards, entry))
-		return 0;
-	if (!forwards->look)
-		return nat_entry_remove(forwards->bridge, entry, err);
-	forward_tell(forwards->look, &entry->publish, &entry->to, true);
 	return 0;
 }
 
@@ -207,22 +164,9 @@ static struct link forwards_link(const struct vps *vps, const struct vps *starte
 
 static int forwards_look(struct look *look, struct err *err)
 {
-	const struct bridge *bridge = &look->node->bridge;
 	struct link link = forwards_link(look->vps, look->started);
-	struct forwards forwards = {
-		.look = look, .bridge = bridge, .link = &link, .id = look->vps->id
-	};
-	const struct address *to[] = { &link.ipv4, &link.ipv6 };
 
-	if (nat_each(bridge, forward_seen, &forwards, err) < 0)
-		return -1;
-	for (unsigned i = 0; i < link.publish_count * ARRAY_SIZE(to); i++) {
-		unsigned n = i / ARRAY_SIZE(to), f = i % ARRAY_SIZE(to);
-
-		if (to[f]->family && !forwards.there[n][f])
-			forward_tell(look, &link.publish[n], to[f], false);
-	}
-	return 0;
+	return nat_diff(look->vps->id, &look->node->bridge, &link, forward_tell, look, err);
 }
 
 /* The definition that a running VPS was started with; none that can be read is no failure. */
@@ -240,14 +184,11 @@ static int forwards_mend(const struct held *held, const struct node *node, struc
 	own_vps started = { 0 };
 	bool known = started_load(node, held->vps.name, &started) == 0;
 	struct link link = forwards_link(&held->vps, known ? &started : &held->vps);
-	const struct bridge *bridge = held->place.bridge;
-	struct forwards forwards = { .bridge = bridge, .link = &link, .id = held->vps.id };
 
 	/* the table may be what is missing */
-	if (bridge_ensure(bridge, err) < 0 ||
-	    nat_each(bridge, forward_seen, &forwards, err) < 0)
+	if (bridge_ensure(held->place.bridge, err) < 0)
 		return -1;
-	return nat_add(held->vps.id, bridge, &link, err);
+	return nat_mend(held->vps.id, held->place.bridge, &link, err);
 }
 
 /* A field's value in words: "1G". */

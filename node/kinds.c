@@ -392,11 +392,13 @@ static int publish_kind_parse(const char *text, void *value, size_t size, struct
 	if (publish_parse(text, &publish, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < link->publish_count; i++) {
-		if (link->publish[i].host == publish.host &&
-		    link->publish[i].protocol == publish.protocol)
+		if (publish_meets(&link->publish[i], &publish))
 			return fail_as(err, ERR_VALUE, "'%s' publishes a host port twice",
 				       text);
 	}
+	if (publish_ports(link) + publish.more + 1u > PUBLISH_PORTS_MAX)
+		return fail_as(err, ERR_VALUE, "'%s': more than %d ports in all", text,
+			       PUBLISH_PORTS_MAX);
 	if (link->publish_count == PUBLISH_MAX)
 		return fail_as(err, ERR_VALUE, "'%s' is one forward too many (%d at most)",
 			       text, PUBLISH_MAX);
@@ -410,7 +412,7 @@ static void publish_kind_print(const char *key, const void *value, size_t size, 
 
 	(void)size;
 	for (unsigned i = 0; i < link->publish_count; i++) {
-		char text[40];
+		char text[PUBLISH_TEXT];
 
 		publish_print(&link->publish[i], text, sizeof(text));
 		text_print(key, text, out);

@@ -26,30 +26,48 @@ void lease_owner(int dir, const char *key, char *owner, size_t size)
 	owner[strcspn(owner, "\n")] = 0;
 }
 
-int lease_take(int dir, const char *key, const char *owner, bool *taken, struct err *err)
+/* A file with its content, under a name that is no lease's. */
+static int ticket_write(int dir, const char *key, const char *owner, char *ticket, size_t size,
+			struct err *err)
 {
-	char temporary[128], content[80], holder[80];
-	int linked, code;
+	char content[80];
+	int code;
 
-	/* the content is there before the name is: a lease never is empty */
-	str_format(temporary, sizeof(temporary), ".%s.%d", key, getpid());
+	str_format(ticket, size, ".%s.%d", key, getpid());
 	str_format(content, sizeof(content), "%s\n", owner);
-	(void)unlinkat(dir, temporary, 0);
-	own_fd fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || write_all(fd, content, strlen(content)) < 0 || fdatasync(fd) < 0) {
-		code = errno;
-		(void)unlinkat(dir, temporary, 0);
-		return fail(err, code, "cannot write lease '%s'", key);
-	}
-	linked = linkat(dir, temporary, dir, key, 0);
+	(void)unlinkat(dir, ticket, 0);
+	own_fd fd = openat(dir, ticket, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd >= 0 && write_all(fd, content, strlen(content)) == 0 && fdatasync(fd) == 0)
+		return 0;
 	code = errno;
-	(void)unlinkat(dir, temporary, 0);
-	if (linked < 0 && code != EEXIST)
-		return fail(err, code, "cannot take lease '%s'", key);
+	(void)unlinkat(dir, ticket, 0);
+	return fail(err, code, "cannot write lease '%s'", key);
+}
 
+/* The content is there before the name is: a lease never is empty. */
+static int ticket_link(int dir, const char *ticket, const char *key, const char *owner,
+		       bool *taken, struct err *err)
+{
+	char holder[80];
+	int linked = linkat(dir, ticket, dir, key, 0);
+
+	if (linked < 0 && errno != EEXIST)
+		return fail(err, errno, "cannot take lease '%s'", key);
 	lease_owner(dir, key, holder, sizeof(holder));
 	*taken = linked == 0 || strcmp(holder, owner) == 0;
 	return 0;
+}
+
+int lease_take(int dir, const char *key, const char *owner, bool *taken, struct err *err)
+{
+	char ticket[128];
+	int result;
+
+	if (ticket_write(dir, key, owner, ticket, sizeof(ticket), err) < 0)
+		return -1;
+	result = ticket_link(dir, ticket, key, owner, taken, err);
+	(void)unlinkat(dir, ticket, 0);
+	return result;
 }
 
 int lease_free(int dir, const char *key, const char *owner, struct err *err)
@@ -179,27 +197,179 @@ static int address_take(const struct node *node, const struct vps *vps, struct a
 
 void publish_key(const struct publish *publish, char *key, size_t size)
 {
-	str_format(key, size, "%s-%u", publish->protocol == IPPROTO_UDP ? "udp" : "tcp",
-		   publish->host);
+	const char *protocol = publish->protocol == IPPROTO_UDP ? "udp" : "tcp";
+	char at[ADDRESS_TEXT];
+
+	address_print(&publish->at, false, at, sizeof(at));
+	str_format(key, size, "%s-%s%s%u", protocol, at, *at ? "-" : "", publish->host);
 }
 
-static int ports_take(const struct node *node, const struct vps *vps, struct err *err)
+bool publish_key_parse(const char *key, struct publish *publish)
 {
-	for (unsigned i = 0; i < vps->link.publish_count; i++) {
-		const struct publish *publish = &vps->link.publish[i];
-		char key[KEY_SIZE], owner[80];
-		bool taken;
+	const char *port = strrchr(key, '-'), *at = key + 4;
+	struct publish parsed = { .protocol = IPPROTO_TCP, .guest = 1 };
+	struct err ignored;
+	unsigned long number;
+	char text[ADDRESS_TEXT];
 
-		publish_key(publish, key, sizeof(key));
-		if (lease_take(node->addresses, key, vps->name, &taken, err) < 0)
-			return -1;
-		if (taken)
-			continue;
-		lease_owner(node->addresses, key, owner, sizeof(owner));
-		return fail_as(err, ERR_ADDRESS, "host port %u/%.3s is published by '%s'",
-			       publish->host, key, owner);
+	if (strncmp(key, "udp-", 4) == 0)
+		parsed.protocol = IPPROTO_UDP;
+	else if (strncmp(key, "tcp-", 4) != 0)
+		return false;
+	if (number_parse(port + 1, 1, UINT16_MAX, &number, &ignored) < 0)
+		return false;
+	if (port > at) {
+		snprintf(text, sizeof(text), "%.*s", (int)(port - at), at);
+		if (address_parse(text, &parsed.at, &ignored) < 0)
+			return false;
+	}
+	parsed.host = (uint16_t)number;
+	*publish = parsed;
+	return true;
+}
+
+static void route_key(const struct address *prefix, char *key, size_t size)
+{
+	char text[ADDRESS_TEXT];
+
+	address_print(prefix, false, text, sizeof(text));
+	str_format(key, size, "net-%s-%u", text, prefix->prefix);
+}
+
+static bool route_key_parse(const char *key, struct address *prefix)
+{
+	const char *len = strrchr(key, '-');
+	struct err ignored;
+	char text[ADDRESS_TEXT];
+
+	if (strncmp(key, "net-", 4) != 0 || len < key + 5)
+		return false;
+	snprintf(text, sizeof(text), "%.*s/%s", (int)(len - key - 4), key + 4, len + 1);
+	return address_parse(text, prefix, &ignored) == 0;
+}
+
+/* Whatever the prefix: a lease is of the address alone. */
+static bool link_has_address(const struct link *link, const struct address *address)
+{
+	const struct address *own = NULL;
+
+	for (unsigned n = 0; (own = link_address(link, n)); n++) {
+		if (own->family == address->family &&
+		    memcmp(own->bytes, address->bytes, sizeof(own->bytes)) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool lease_is_of(const struct vps *vps, const char *key)
+{
+	const struct link *link = &vps->link;
+	struct address address;
+	struct publish port;
+	struct err ignored;
+	char text[KEY_SIZE];
+
+	str_format(text, sizeof(text), "%u", vps->id);
+	if (strcmp(text, key) == 0)
+		return true;
+	for (unsigned i = 0; i < link->routed_count; i++) {
+		route_key(&link->routed[i], text, sizeof(text));
+		if (strcmp(text, key) == 0)
+			return true;
+	}
+	if (publish_key_parse(key, &port)) {
+		for (unsigned i = 0; i < link->publish_count; i++) {
+			if (publish_meets(&link->publish[i], &port))
+				return true;
+		}
+		return false;
+	}
+	return address_parse(key, &address, &ignored) == 0 && link_has_address(link, &address);
+}
+
+/* What is done with every lease that a VPS stands for. */
+struct lease_work {
+	const struct node *node;
+	const struct vps *vps;
+	int (*each)(int dir, const char *key, void *arg, struct err *err);
+	void *arg;
+};
+
+static int ports_each(const struct lease_work *work, struct err *err)
+{
+	char key[KEY_SIZE];
+
+	for (unsigned i = 0; i < work->vps->link.publish_count; i++) {
+		struct publish port = work->vps->link.publish[i];
+
+		for (unsigned n = port.more + 1u; n--; port.host++) {
+			publish_key(&port, key, sizeof(key));
+			if (work->each(work->node->addresses, key, work->arg, err) < 0)
+				return -1;
+		}
 	}
 	return 0;
+}
+
+static int leases_each(const struct lease_work *work, struct err *err)
+{
+	const struct link *link = &work->vps->link;
+	const struct address *address;
+	char key[KEY_SIZE];
+
+	str_format(key, sizeof(key), "%u", work->vps->id);
+	if (work->vps->id && work->each(work->node->ids, key, work->arg, err) < 0)
+		return -1;
+	for (unsigned n = 0; (address = link_address(link, n)); n++) {
+		address_print(address, false, key, sizeof(key));
+		if (work->each(work->node->addresses, key, work->arg, err) < 0)
+			return -1;
+	}
+	for (unsigned i = 0; i < link->routed_count; i++) {
+		route_key(&link->routed[i], key, sizeof(key));
+		if (work->each(work->node->addresses, key, work->arg, err) < 0)
+			return -1;
+	}
+	return ports_each(work, err);
+}
+
+/* Who takes ports for whom: one file for all of them. */
+struct taking {
+	const char *owner, *ticket;
+};
+
+static int port_take(int dir, const char *key, void *arg, struct err *err)
+{
+	const struct taking *taking = arg;
+	struct publish port;
+	char owner[80];
+	bool taken;
+
+	if (ticket_link(dir, taking->ticket, key, taking->owner, &taken, err) < 0)
+		return -1;
+	if (taken)
+		return 0;
+	lease_owner(dir, key, owner, sizeof(owner));
+	(void)publish_key_parse(key, &port);
+	return fail_as(err, ERR_ADDRESS, "host port %u/%.3s is published by '%s'", port.host,
+		       key, owner);
+}
+
+/* A range may be long: its leases are links to one file, which is synced once. */
+static int ports_take(const struct node *node, const struct vps *vps, struct err *err)
+{
+	char ticket[128];
+	const struct taking taking = { vps->name, ticket };
+	const struct lease_work work = { node, vps, port_take, (void *)(uintptr_t)&taking };
+	int result;
+
+	if (!vps->link.publish_count)
+		return 0;
+	if (ticket_write(node->addresses, "ports", vps->name, ticket, sizeof(ticket), err) < 0)
+		return -1;
+	result = ports_each(&work, err);
+	(void)unlinkat(node->addresses, ticket, 0);
+	return result;
 }
 
 int lease_network(const struct node *node, struct vps *vps, bool auto4, bool auto6,
@@ -224,64 +394,83 @@ int lease_network(const struct node *node, struct vps *vps, bool auto4, bool aut
 	return 0;
 }
 
-/* Every lease that @vps stands for: directory and name, one after the other. */
-static bool lease_nth(const struct node *node, const struct vps *vps, unsigned n, int *dir,
-		      char *key)
+static int one_free(int dir, const char *key, void *arg, struct err *err)
 {
-	const struct link *link = &vps->link;
-
-	*dir = node->addresses;
-	key[0] = 0;
-	if (n == 0) {
-		*dir = node->ids;
-		if (vps->id)
-			str_format(key, KEY_SIZE, "%u", vps->id);
-	} else if (n == 1 && link->ipv4.family) {
-		address_print(&link->ipv4, false, key, KEY_SIZE);
-	} else if (n == 2 && link->ipv6.family) {
-		address_print(&link->ipv6, false, key, KEY_SIZE);
-	} else if (n >= 3) {
-		if (n - 3 >= link->publish_count)
-			return false;
-		publish_key(&link->publish[n - 3], key, KEY_SIZE);
-	}
-	return true;
+	return lease_free(dir, key, arg, err);
 }
 
 int lease_free_all(const struct node *node, const struct vps *vps, struct err *err)
 {
-	char key[KEY_SIZE];
-	int dir;
+	const struct lease_work work = { node, vps, one_free, (void *)(uintptr_t)vps->name };
 
-	for (unsigned n = 0; lease_nth(node, vps, n, &dir, key); n++) {
-		if (key[0] && lease_free(dir, key, vps->name, err) < 0)
-			return -1;
-	}
-	return 0;
+	return leases_each(&work, err);
+}
+
+/* What the owner has, and is not @kept's. */
+struct freeing {
+	const struct vps *kept;
+	const char *owner;
+};
+
+static int unkept_free(int dir, const char *key, void *arg, struct err *err)
+{
+	const struct freeing *freeing = arg;
+
+	return lease_is_of(freeing->kept, key) ? 0 : lease_free(dir, key, freeing->owner, err);
+}
+
+int lease_shed(const struct node *node, const struct vps *had, const struct vps *has,
+	       struct err *err)
+{
+	struct freeing freeing = { has, had->name };
+	const struct lease_work work = { node, had, unkept_free, &freeing };
+
+	return leases_each(&work, err);
+}
+
+int lease_change(const struct node *node, const struct vps *before, struct vps *after,
+		 struct err *err)
+{
+	struct err again;
+
+	int result = ports_take(node, after, err);
+
+	if (result == 0 && fsync(node->addresses) < 0)
+		result = fail(err, errno, "cannot sync the leases");
+	if (result < 0)
+		(void)lease_shed(node, after, before, &again);
+	return result;
+}
+
+struct restoring {
+	const char *owner;
+	bool dry;
+	unsigned *missing;
+};
+
+static int one_restore(int dir, const char *key, void *arg, struct err *err)
+{
+	const struct restoring *restoring = arg;
+	bool taken = false;
+	char owner[80];
+
+	lease_owner(dir, key, owner, sizeof(owner));
+	if (strcmp(owner, restoring->owner) == 0)
+		return 0;
+	(*restoring->missing)++;
+	if (owner[0])
+		return fail_as(err, ERR_ADDRESS, "'%s' has %s, which is leased to '%s'",
+			       restoring->owner, key, owner);
+	return restoring->dry ? 0 : lease_take(dir, key, restoring->owner, &taken, err);
 }
 
 int lease_restore(const struct node *node, const struct vps *vps, bool dry, unsigned *missing,
 		  struct err *err)
 {
-	char key[KEY_SIZE], owner[80];
-	int dir;
+	struct restoring restoring = { vps->name, dry, missing };
+	const struct lease_work work = { node, vps, one_restore, &restoring };
 
-	for (unsigned n = 0; lease_nth(node, vps, n, &dir, key); n++) {
-		bool taken = false;
-
-		if (!key[0])
-			continue;
-		lease_owner(dir, key, owner, sizeof(owner));
-		if (strcmp(owner, vps->name) == 0)
-			continue;
-		(*missing)++;
-		if (owner[0])
-			return fail_as(err, ERR_ADDRESS, "'%s' has %s, which is leased to '%s'",
-				       vps->name, key, owner);
-		if (!dry && lease_take(dir, key, vps->name, &taken, err) < 0)
-			return -1;
-	}
-	return 0;
+	return leases_each(&work, err);
 }
 
 /* One VPS whose leases are looked for. */
@@ -290,11 +479,30 @@ struct left {
 	bool ids; /* of ids, or of addresses and ports */
 };
 
+/* Into a range that it is next to, if there is one. */
+static void left_port(struct link *link, const struct publish *port)
+{
+	for (unsigned i = 0; i < link->publish_count; i++) {
+		struct publish *range = &link->publish[i], wider = *range;
+
+		wider.more = (uint16_t)(wider.more + 2);
+		wider.host--;
+		if (!publish_meets(&wider, port))
+			continue;
+		range->host = port->host < range->host ? port->host : range->host;
+		range->more++;
+		return;
+	}
+	if (link->publish_count < PUBLISH_MAX)
+		link->publish[link->publish_count++] = *port;
+}
+
 static int left_one(int dir, const char *key, void *arg, struct err *err)
 {
 	const struct left *left = arg;
 	struct link *link = &left->vps->link;
 	struct address address;
+	struct publish port;
 	unsigned long number;
 	char owner[80];
 
@@ -306,16 +514,13 @@ static int left_one(int dir, const char *key, void *arg, struct err *err)
 	if (left->ids) {
 		if (number_parse(key, 1, VPS_ID_MAX, &number, err) == 0)
 			left->vps->id = (unsigned)number;
-	} else if (strncmp(key, "tcp-", 4) == 0 || strncmp(key, "udp-", 4) == 0) {
-		if (link->publish_count < PUBLISH_MAX &&
-		    number_parse(key + 4, 1, UINT16_MAX, &number, err) == 0)
-			link->publish[link->publish_count++] = (struct publish){
-				.host = (uint16_t)number,
-				.guest = 1,
-				.protocol = key[0] == 't' ? IPPROTO_TCP : IPPROTO_UDP,
-			};
+	} else if (publish_key_parse(key, &port)) {
+		left_port(link, &port);
+	} else if (route_key_parse(key, &address)) {
+		if (link->routed_count < LINK_ADDRESSES_MAX)
+			link->routed[link->routed_count++] = address;
 	} else if (address_parse(key, &address, err) == 0) {
-		*(address.family == AF_INET ? &link->ipv4 : &link->ipv6) = address;
+		link_address_add(link, &address);
 	}
 	return 0;
 }

@@ -33,8 +33,21 @@ int lease_id(const struct node *node, struct vps *vps, struct err *err);
 int lease_network(const struct node *node, struct vps *vps, bool auto4, bool auto6,
 		  struct err *err);
 
-/* The name of a port's lease, "tcp-22001". */
+/* The name of the lease of its first port: "tcp-22001", "udp-203.0.113.5-53"; and back. */
 void publish_key(const struct publish *publish, char *key, size_t size);
+bool publish_key_parse(const char *key, struct publish *publish);
+
+/* Does the definition @vps have what this lease is of? */
+bool lease_is_of(const struct vps *vps, const char *key);
+
+/* What @after has and @before has not is taken, durably; what cannot be had is ERR_ADDRESS, and
+ * then nothing is. */
+int lease_change(const struct node *node, const struct vps *before, struct vps *after,
+		 struct err *err);
+
+/* Free what @had and @has has not. */
+int lease_shed(const struct node *node, const struct vps *had, const struct vps *has,
+	       struct err *err);
 
 /* Free all that @vps may have leased. */
 int lease_free_all(const struct node *node, const struct vps *vps, struct err *err);

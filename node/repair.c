@@ -336,28 +336,10 @@ static bool is_rightful(const struct repair *repair, const char *key, const char
 {
 	own_vps vps = { 0 };
 	struct err ignored;
-	char text[ADDRESS_TEXT];
 
 	if (vps_load(repair->node, owner, &vps, &ignored) < 0)
 		return exists(repair, owner);
-	str_format(text, sizeof(text), "%u", vps.id);
-	if (strcmp(text, key) == 0)
-		return true;
-	for (int i = 0; i < 2; i++) {
-		const struct address *address = i ? &vps.link.ipv6 : &vps.link.ipv4;
-
-		if (!address->family)
-			continue;
-		address_print(address, false, text, sizeof(text));
-		if (strcmp(text, key) == 0)
-			return true;
-	}
-	for (unsigned i = 0; i < vps.link.publish_count; i++) {
-		publish_key(&vps.link.publish[i], text, sizeof(text));
-		if (strcmp(text, key) == 0)
-			return true;
-	}
-	return false;
+	return lease_is_of(&vps, key);
 }
 
 /* ".KEY.PID" is one being written; its writer lives or it is left over. */

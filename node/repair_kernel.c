@@ -93,7 +93,7 @@ static int link_one(unsigned id, void *arg, struct err *err)
 static int nat_one(const struct nat_entry *entry, void *arg, struct err *err)
 {
 	struct repair *repair = arg;
-	char address[ADDRESS_TEXT], publish[40];
+	char address[ADDRESS_TEXT], publish[PUBLISH_TEXT];
 	own_fd lock = -1;
 
 	if (!id_is_ours(repair, entry->id) || !id_is_dead(repair, entry->id, &lock) ||

@@ -243,6 +243,19 @@ int vps_started(const struct held *held, struct err *err)
 				     err);
 }
 
+void vps_restarted(const struct held *held, const struct vps *vps)
+{
+	own_vps started = { 0 };
+	struct err ignored;
+
+	if (load_from(held->place.run, vps->name, &started, &ignored) < 0)
+		return;
+	started.link = vps->link;
+	own_str text = vps_print(&started);
+	(void)file_replace_volatile(held->place.run, "vps.conf", text, strlen(text), 0600,
+				    &ignored);
+}
+
 int vps_pending(const struct node *node, const struct vps *vps,
 		void (*each)(const struct field *field, const char *now, const char *then,
 			     void *arg),

@@ -23,6 +23,11 @@ void vps_unstage(int dir);
 /* Remember the definition that a VPS is being started with, until it stops. */
 int vps_started(const struct held *held, struct err *err);
 
+/* What it was started with, with the network that it has by now: what could be changed live
+ * was.
+ */
+void vps_restarted(const struct held *held, const struct vps *vps);
+
 /*
  * Remember across boots and power cuts that a VPS is meant to run; what it was told last
  * counts. One sync of its directory, and none when nothing changes.

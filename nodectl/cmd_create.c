@@ -100,6 +100,45 @@ static int field_apply(struct vps *vps, const struct field *field, const char *v
 	return 0;
 }
 
+/* One value of a list goes. */
+static int list_remove(struct vps *vps, const struct field *field, const char *value,
+		       struct err *err)
+{
+	struct link *link = &vps->link;
+
+	for (unsigned i = 0; strcmp(field->key, "publish") == 0 && i < link->publish_count;
+	     i++) {
+		if (!publish_is_named(&link->publish[i], value))
+			continue;
+		link->publish_count--;
+		memmove(&link->publish[i], &link->publish[i + 1],
+			(link->publish_count - i) * sizeof(link->publish[0]));
+		return 0;
+	}
+	return fail_as(err, ERR_VALUE, "--%s-del: it has no '%s'", field->key, value);
+}
+
+/* "--publish-add", "--publish-del": one value of the list, the others stay. */
+static int list_change(struct vps *vps, const char *option, const char *value, struct err *err)
+{
+	const struct field *field;
+	const char *end = strrchr(option, '-');
+	char key[32], cause[400];
+
+	if (!end || (strcmp(end, "-add") != 0 && strcmp(end, "-del") != 0))
+		return 0;
+	str_format(key, sizeof(key), "%.*s", (int)(end - option), option);
+	field = field_find(key);
+	if (!field || !(field->flags & FIELD_LIST))
+		return 0;
+	if (strcmp(end, "-del") == 0)
+		return list_remove(vps, field, value, err);
+	if (field_set(vps, field, value, err) == 0)
+		return 0;
+	str_format(cause, sizeof(cause), "%.399s", err->msg);
+	return fail_as(err, ERR_VALUE, "--%s-add%s", key, cause + strlen(key));
+}
+
 bool plan_is_asked(const struct cli *cli)
 {
 	for (size_t i = 0; i < cli->options_count; i++) {
@@ -121,6 +160,9 @@ int fields_apply(const struct cli *cli, const struct vps *plan, struct vps *vps,
 		const struct field *field = field_find(cli->options[i].name);
 		unsigned long long bit;
 
+		if (!field &&
+		    list_change(vps, cli->options[i].name, cli->options[i].value, err) < 0)
+			return -1;
 		if (!field || !(field->flags & FIELD_OPTION))
 			continue;
 		bit = 1ull << (field - vps_fields);

@@ -33,6 +33,8 @@ static const struct option_row create_options[] = {
 };
 
 static const struct option_row set_options[] = {
+	{ "publish-add", 0, "[IP:]HOST[-END]:GUEST[/udp]", "forward further ports" },
+	{ "publish-del", 0, "[IP:]HOST[-END][:GUEST][/udp]", "forward them no longer" },
 	{ "dry-run", 'n', NULL, "only say what would change, and what would be written where" },
 	FORCE,
 	{ 0 },

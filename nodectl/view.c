@@ -489,7 +489,7 @@ static void publish_text(const struct view *v, char *text, size_t size)
 	size_t used = 0;
 
 	for (unsigned i = 0; i < v->vps->link.publish_count && used < size; i++) {
-		char one[40];
+		char one[PUBLISH_TEXT];
 
 		publish_print(&v->vps->link.publish[i], one, sizeof(one));
 		used +=
@@ -502,7 +502,7 @@ static json_t *publish_json(const struct view *v)
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < v->vps->link.publish_count; i++) {
-		char one[40];
+		char one[PUBLISH_TEXT];
 
 		publish_print(&v->vps->link.publish[i], one, sizeof(one));
 		json_array_append_new(list, json_string(one));

@@ -241,6 +241,22 @@ int runtime_shape_diff(const struct vps *vps,
 						    : 0;
 }
 
+int runtime_network(const struct vps *before, const struct vps *after,
+		    const struct place *place, struct err *err)
+{
+	if (!link_address(&after->link, 0))
+		return 0;
+	if (before &&
+	    nat_change(after->id, place->bridge, &before->link, &after->link, err) == 0)
+		return 0;
+	/* the table may be gone */
+	if (before && err->code != ENOENT)
+		return -1;
+	if (bridge_ensure(place->bridge, err) < 0)
+		return -1;
+	return nat_mend(after->id, place->bridge, &after->link, err);
+}
+
 static int network_apply(struct start *start, struct err *err)
 {
 	char path[48];

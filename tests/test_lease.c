@@ -489,3 +489,66 @@ Test(lease, tells_nothing_of_a_vps_that_has_none)
 	cr_expect_eq(left.id, 0);
 	cr_expect_eq(left.link.publish_count, 0);
 }
+
+Test(lease, a_port_has_a_name_that_says_all_of_it)
+{
+	const char *keys[] = { "tcp-22001", "udp-53", "tcp-203.0.113.5-80",
+			       "udp-2001:db8::5-53" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		struct publish port;
+		char key[80];
+
+		cr_assert(publish_key_parse(keys[i], &port), "%s", keys[i]);
+		publish_key(&port, key, sizeof(key));
+		cr_expect_str_eq(key, keys[i]);
+	}
+}
+
+Test(lease, of_a_range_is_one_of_each_port)
+{
+	struct vps none = named("web1"), vps = publishing("web1", "8000-8003:80");
+
+	cr_assert_eq(lease_change(&node, &none, &vps, &err), 0, "%s", err.msg);
+	cr_expect_eq(scratch_count(node.addresses), 4);
+	cr_expect(owns(node.addresses, "web1", "tcp-8003"));
+	cr_expect(lease_is_of(&vps, "tcp-8003"));
+	cr_expect_not(lease_is_of(&vps, "tcp-8004"));
+	cr_expect_not(lease_is_of(&vps, "tcp-10.0.0.1-8003"));
+}
+
+Test(lease, a_change_that_is_refused_takes_nothing)
+{
+	struct vps none = named("web1"), other = publishing("web2", "8003:80");
+	struct vps vps = publishing("web1", "8000-8003:80");
+
+	cr_assert_eq(lease_change(&node, &none, &other, &err), 0, "%s", err.msg);
+	cr_expect_eq(lease_change(&node, &none, &vps, &err), -1);
+	cr_expect_eq(err.kind, ERR_ADDRESS);
+	cr_expect_str_eq(err.msg, "host port 8003/tcp is published by 'web2'");
+	cr_expect_eq(scratch_count(node.addresses), 1);
+}
+
+Test(lease, what_is_no_longer_published_is_free)
+{
+	struct vps before = publishing("web1", "8000-8003:80");
+	struct vps none = named("web1"), after = publishing("web1", "8002-8004:80");
+
+	cr_assert_eq(lease_change(&node, &none, &before, &err), 0, "%s", err.msg);
+	cr_assert_eq(lease_change(&node, &before, &after, &err), 0, "%s", err.msg);
+	cr_assert_eq(lease_shed(&node, &before, &after, &err), 0, "%s", err.msg);
+	cr_expect_eq(scratch_count(node.addresses), 3);
+	cr_expect(owns(node.addresses, "web1", "tcp-8004"));
+}
+
+Test(lease, neighbouring_ports_are_found_as_a_range)
+{
+	struct vps none = named("web1"), vps = publishing("web1", "8000-8003:80");
+	struct vps left = named("web1");
+	unsigned ports;
+
+	cr_assert_eq(lease_change(&node, &none, &vps, &err), 0, "%s", err.msg);
+	cr_assert_eq(lease_left(&node, &left, &err), 0, "%s", err.msg);
+	ports = publish_ports(&left.link);
+	cr_expect_eq(ports, 4);
+}

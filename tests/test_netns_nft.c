@@ -62,7 +62,7 @@ Test(nft, element_is_laid_out_as_nft_does)
 	memset(batch.buf, 0xa5, sizeof(batch.buf));
 	nlh = netlink_next(&batch, "test", 0);
 	nat_element(&entry, &e);
-	nft_put_element_add(nlh, "nodectl", "tcp4", &e);
+	nft_put_elements_add(nlh, "nodectl", "tcp4", &e, 1);
 	cr_expect_eq(nlh->nlmsg_type, 0x0a0c);
 	cr_assert_eq(nlh->nlmsg_len, MNL_NLMSG_HDRLEN + sizeof(expected));
 	cr_expect_arr_eq(mnl_nlmsg_get_payload(nlh), expected, sizeof(expected));
@@ -95,12 +95,14 @@ static void survives(const char *publish, const char *to)
 	nlh = netlink_next(&batch, "test", 0);
 	nat_element(&entry, &e);
 	snprintf(e.comment, sizeof(e.comment), "nodectl 28663");
-	nft_put_element_add(nlh, "nodectl", "map", &e);
+	nft_put_elements_add(nlh, "nodectl", "map", &e, 1);
 
 	read.to.family = entry.to.family;
+	read.publish.at.family = entry.publish.at.family;
 	nft_elements_read(nlh, entry_seen, &read);
 	cr_expect_eq(read.publish.host, entry.publish.host);
 	cr_expect_eq(read.publish.guest, entry.publish.guest);
+	cr_expect(address_is_equal(&read.publish.at, &entry.publish.at));
 	cr_expect(address_is_equal(&read.to, &entry.to));
 }
 
@@ -108,6 +110,8 @@ Test(nft, element_is_read_as_it_was_put)
 {
 	survives("22002:22", "10.77.0.9");
 	survives("5353:53/udp", "fd00::9");
+	survives("203.0.113.5:80:8080", "10.77.0.9");
+	survives("[2001:db8::5]:80:8080/udp", "fd00::9");
 }
 
 Test(nat, each_port_is_forwarded_for_each_family)
@@ -116,15 +120,73 @@ Test(nat, each_port_is_forwarded_for_each_family)
 			     .ipv6 = address_of("fd00::9/64"),
 			     .publish = { { 22009, 22, IPPROTO_TCP }, { 53, 53, IPPROTO_UDP } },
 			     .publish_count = 2 };
-	struct nat_entry entries[NAT_ENTRIES_MAX];
+	struct nat_entries entries = { 0 };
 
-	cr_assert_eq(nat_entries(&link, entries), 4);
-	cr_expect_eq(entries[1].publish.host, 22009);
-	cr_expect_eq(entries[1].to.family, AF_INET6);
+	nat_entries_add(&entries, 9, &link);
+	cr_assert_eq(entries.count, 4);
+	cr_expect_eq(entries.list[1].publish.host, 22009);
+	cr_expect_eq(entries.list[1].to.family, AF_INET6);
 
 	link.ipv6.family = 0;
-	cr_assert_eq(nat_entries(&link, entries), 2);
-	cr_expect_eq(entries[1].publish.protocol, IPPROTO_UDP);
+	entries.count = 0;
+	nat_entries_add(&entries, 9, &link);
+	cr_assert_eq(entries.count, 2);
+	cr_expect_eq(entries.list[1].publish.protocol, IPPROTO_UDP);
+	nat_entries_free(&entries);
+}
+
+static struct link link_with(const char *publish)
+{
+	struct link link = { .ipv4 = address_of("10.77.0.9/16"),
+			     .ipv6 = address_of("fd00::9/64"),
+			     .publish_count = 1 };
+
+	cr_assert_eq(publish_parse(publish, &link.publish[0], &err), 0, "%s", err.msg);
+	return link;
+}
+
+Test(nat, a_range_leads_to_a_range)
+{
+	struct link link = link_with("8000-8002:80");
+	struct nat_entries entries = { 0 };
+
+	nat_entries_add(&entries, 9, &link);
+	cr_assert_eq(entries.count, 6);
+	cr_expect_eq(entries.list[2].publish.host, 8002);
+	cr_expect_eq(entries.list[2].publish.guest, 82);
+	nat_entries_free(&entries);
+}
+
+Test(nat, an_address_of_the_node_leads_to_the_one_of_its_family)
+{
+	struct link link = link_with("[2001:db8::5]:80:80");
+	struct nat_entries entries = { 0 };
+
+	nat_entries_add(&entries, 9, &link);
+	cr_assert_eq(entries.count, 1);
+	cr_expect_eq(entries.list[0].to.family, AF_INET6);
+	nat_entries_free(&entries);
+}
+
+Test(nat, only_what_differs_is_changed)
+{
+	struct link before = link_with("8000-8002:80"), after = link_with("8001-8003:81");
+	struct nat_entries had = { 0 }, has = { 0 }, in = { 0 }, out = { 0 };
+
+	before.ipv6.family = 0;
+	after.ipv6.family = 0;
+	nat_entries_add(&had, 9, &before);
+	nat_entries_add(&has, 9, &after);
+	nat_entries_only(&had, &has, &out);
+	nat_entries_only(&has, &had, &in);
+	cr_assert_eq(out.count, 1);
+	cr_expect_eq(out.list[0].publish.host, 8000);
+	cr_assert_eq(in.count, 1);
+	cr_expect_eq(in.list[0].publish.host, 8003);
+	nat_entries_free(&had);
+	nat_entries_free(&has);
+	nat_entries_free(&in);
+	nat_entries_free(&out);
 }
 
 Test(nat, nothing_to_forward_needs_no_kernel)

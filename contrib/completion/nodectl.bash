@@ -38,7 +38,7 @@ _nodectl_limits()
 _nodectl_fields()
 {
 	_nodectl_limits
-	_nodectl_words --plan --hostname --nameserver --init
+	_nodectl_words --plan --publish --hostname --nameserver --init
 	_nodectl_words --stop-signal --stop-timeout --restart --onboot --order --allow-unenforced
 }
 
@@ -53,11 +53,12 @@ _nodectl_options()
 	case $1 in
 	create)
 		_nodectl_fields
-		_nodectl_words --image --ip --ip6 --publish --ssh-key
+		_nodectl_words --image --ip --ip6 --ssh-key
 		_nodectl_words --start --wait --password-stdin -f --force
 		;;
 	set)
 		_nodectl_fields
+		_nodectl_words --publish-add --publish-del
 		_nodectl_words -n --dry-run -f --force
 		;;
 	'plan create')
@@ -158,7 +159,7 @@ _nodectl_takes_value()
 		--config | --image | --plan | --cpus | --cpu-guaranteed | --weight | --memory | \
 		--memory-guaranteed | --swap | --tasks | --io-read | --io-write | --io-weight | \
 		--rate-in | --rate-out | --traffic | \
-		--disk | --inodes | --ip | --ip6 | --publish | --hostname | --nameserver | \
+		--disk | --inodes | --ip | --ip6 | --publish | --publish-add | --publish-del | --hostname | --nameserver | \
 		--ssh-key | --stop-signal | --stop-timeout | --restart | --onboot | --order | \
 		--allow-unenforced | --storage | --run | --bridge | --subnet | --subnet6 | --ids | \
 		--ssh-port | --delay | -d | --count | --period | -p | --format)
