@@ -14,8 +14,8 @@ round=$(nodectl top)
 like "into a pipe it prints one look" "$round" '^3 VPSs: 2 running, 1 stopped, CPU [0-9.]+ of [0-9]+, memory [0-9.]+[KM]$'
 is "with a line for each VPS" "$(printf '%s\n' "$round" | wc -l)" 5
 like "the busiest first" "$(printf '%s\n' "$round" | sed -n 3p)" '^busy +running '
-cpu=$(printf '%s\n' "$round" | awk '$1 == "busy" { print $3 + 0 }')
-awk -v cpu="$cpu" 'BEGIN { exit !(cpu > 20 && cpu < 75) }' && ok "its CPU is what its cap gives" ||
+# no more than that, however little others leave it: it runs, or waits, all the time
+printf '%s\n' "$round" | awk '$1 == "busy" { exit !($3 > 2 && $3 < 75 && $3 + $6 > 75) }' && ok "its CPU is what its cap gives" ||
 	not_ok "its CPU is what its cap gives" "$round"
 like "beside the cap, and how it held it back" "$round" '^busy +running +[0-9.]+ +50 +[1-9][0-9.]+ '
 like "one that does not run has its limits only" "$round" '^gone +stopped +- +50 +- +- +- +64M '
@@ -73,15 +73,15 @@ screen "it shows VPSs, and its keys" SIZE=24x130 -- 'line:0:nodectl top - .*ever
 	'line:2:^NAME +STATE +vCPU% +CAP%' 'line:3:^busy +running +[0-9.]+ +50 ' 'see:^gone +stopped' \
 	'line:-1:q quit  < > sort  r reverse  / filter  d delay  space hold' type:q end:0
 screen "> sorts by the next column, r turns it round" SIZE=24x130 -- 'line:2: vCPU% ' 'type:>' 'line:2: vCAP% ' type:r 'line:2: .CAP% ' \
-	'type:<<' 'line:2: vSTATE' 'type:\e[D' 'line:2:^vNAME' 'line:3:^busy' 'type:r' 'line:3:^gone' type:q end:0
+	'type:<<' 'line:2: vSTATE' 'type:\eOD' 'line:2:^vNAME' 'line:3:^busy' 'type:r' 'line:3:^gone' type:q end:0
 screen "i leaves out what does not run" SIZE=24x130 -- 'see:^gone ' type:i 'unsee:^gone ' type:i 'see:^gone ' type:q end:0
 screen "/ filters names" SIZE=24x130 -- 'see:^calm ' type:/us 'line:-1:only names with: us_' 'type:\n' 'unsee:^calm ' 'see:^busy ' \
 	'line:0:names with us' 'type:/\x7f\x7f\n' 'see:^calm ' type:q end:0
 screen "escape leaves the filter as it was" SIZE=24x130 -- 'see:^calm ' type:/zz 'type:\e' 'line:-1:q quit' 'see:^calm ' type:q end:0
 screen "d, + and - set the delay" SIZE=24x130 -- type:d 'line:-1:seconds: _' 'type:1.5\n' 'line:0:every 1.5s' 'type:d0\n' \
 	'line:-1:not between 0.1 and 3600' 'type:+' 'line:0:every 2.5s' 'type:--' 'line:0:every 1s' type:q end:0
-screen "space holds the display" SIZE=24x130 -- 'see:^busy ' 'type: ' 'line:0:HELD' hold:2 'type: ' 'unsee:HELD' type:q end:0
-screen "enter shows one VPS" SIZE=40x130 -- 'see:^busy ' 'type:\e[B\n' 'see:CPU time: ' 'see:memory: .*/64M' 'see:inodes: ' \
+screen "space holds the display" SIZE=24x130 -- 'see:^busy ' 'type: ' 'line:0:HELD' hold:2 'type: ' 'unsee:HELD ' type:q end:0
+screen "enter shows one VPS" SIZE=40x130 -- 'see:^busy ' 'type:\eOB\n' 'see:CPU time: ' 'see:memory: .*/64M' 'see:inodes: ' \
 	'type:\n' 'line:2:^NAME' type:q end:0
 screen "h helps" SIZE=30x100 -- type:h 'see:choose a VPS' type:h 'line:2:^NAME' type:q end:0
 screen "it goes along with the window" SIZE=24x130 -- 'see:^busy ' size:10x60 'line:9:q quit' 'line:2:^NAME' size:40x160 'line:39:help' \
