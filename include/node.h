@@ -353,6 +353,22 @@ int node_change(const struct node *node, struct held *held, struct vps *after,
 int node_disk_check(const struct node *node, const struct held *held, const struct vps *after,
 		    enum admission admission, struct err *err);
 
+/*
+ * One VPS gets what its plan says now, but for what is its own; all or nothing, as with
+ * node_change().  Returns 1 with its definition of then in @after, 0 when there is nothing to
+ * change.  @dry: it is only asked whether that could be.
+ */
+int plan_follow(const struct node *node, const struct vps *plan, struct held *held,
+		enum admission admission, bool dry, struct vps *after, struct err *err);
+
+/*
+ * Around the writing of a plan and all that follow it: returns a descriptor that the caller closes
+ * after plan_follow_end(); when he does not get there, repair goes on for him.  ERR_LOCKED:
+ * somebody else is at this plan.
+ */
+int plan_follow_begin(const struct node *node, const char *plan, struct err *err);
+void plan_follow_end(const struct node *node, const char *plan);
+
 /* Would it be admitted? */
 int node_change_check(const struct node *node, const struct vps *after,
 		      enum admission admission, struct err *err);

@@ -401,6 +401,7 @@ int node_repair(const struct node *node, bool dry, void (*report)(const char *wh
 		(void)repair_failed(&repair, err);
 	if (vps_each(node, vps_one, &repair, err) < 0)
 		(void)repair_failed(&repair, err);
+	repair_plans(&repair);
 	repair_limits(&repair);
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		if (dir_each(places[i].dir, places[i].each, &repair, err) < 0)

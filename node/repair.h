@@ -43,6 +43,9 @@ int repair_naming(const struct repair *repair, struct err *err);
 /* Processes, control groups, interfaces and forwards. */
 void repair_kernel(struct repair *repair);
 
+/* VPSs that a `plan set` which was cut off has not reached. */
+void repair_plans(struct repair *repair);
+
 /* The kernel's limits of VPSs that run, and what the group of all of them carries, against the
  * definitions. */
 void repair_limits(struct repair *repair);

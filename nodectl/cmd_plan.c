@@ -283,29 +283,20 @@ struct spread {
 static int spread_held(struct spread *spread, struct held *held, json_t *changes,
 		       struct err *err)
 {
-	const struct wanted wanted = { .plan = true, .admission = cli_admission(spread->cli) };
-	own_vps after = held->vps;
+	own_vps after = { 0 };
 	struct changing changing = { .cli = spread->cli, .vps = &after, .json = changes };
 	struct status status;
+	int result;
 
-	after.ssh_keys = held->vps.ssh_keys ? xstrdup(held->vps.ssh_keys) : NULL;
-	/* it has got another one meanwhile */
-	if (strcmp(after.plan, spread->plan->plan) != 0)
-		return 0;
-	plan_adopt(spread->plan, &after);
-	runtime_status(after.id, held->place.run, &status);
+	runtime_status(held->vps.id, held->place.run, &status);
 	changing.running = status.init != 0;
-	if (vps_changes(&held->vps, &after, NULL, NULL) == 0) {
-		cli_say(spread->cli, "%s: nothing to change", after.name);
-		return 0;
-	}
-	if (spread->dry
-		? vps_check(spread->node, &after, err) < 0 ||
-		      node_disk_check(spread->node, held, &after, wanted.admission, err) < 0
-		: node_change(spread->node, held, &after, &wanted, err) < 0)
-		return -1;
-	(void)changes_tell(&changing, &held->vps);
-	return 0;
+	result = plan_follow(spread->node, spread->plan, held, cli_admission(spread->cli),
+			     spread->dry, &after, err);
+	if (result > 0)
+		(void)changes_tell(&changing, &held->vps);
+	else if (result == 0)
+		cli_say(spread->cli, "%s: nothing to change", held->vps.name);
+	return result < 0 ? -1 : 0;
 }
 
 /* One that cannot follow does not keep the others from it. */
@@ -350,14 +341,17 @@ static int spread_all(struct spread *spread, struct err *err)
 static int plan_set(struct spread *spread, struct plan_values *values, const char *name,
 		    struct vps *plan, struct err *err)
 {
+	own_fd following = -1;
+
 	values->dry = true;
 	if (plan_write(spread->node, name, values, plan, err) < 0 ||
 	    (cli_admission(spread->cli) == ADMIT_CHECKED &&
 	     node_plan_check(spread->node, plan, err) < 0))
 		return -1;
 	if (!spread->dry) {
+		following = plan_follow_begin(spread->node, name, err);
 		values->dry = false;
-		if (plan_write(spread->node, name, values, plan, err) < 0)
+		if (following < 0 || plan_write(spread->node, name, values, plan, err) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < vps_fields_count; i++) {
@@ -368,7 +362,11 @@ static int plan_set(struct spread *spread, struct plan_values *values, const cha
 			cli_say(spread->cli, "plan '%s': %s", name,
 				*line ? line : vps_fields[i].key);
 	}
-	return spread_all(spread, err);
+	if (spread_all(spread, err) < 0)
+		return -1;
+	if (!spread->dry)
+		plan_follow_end(spread->node, name);
+	return 0;
 }
 
 int cmd_plan_set(struct cli *cli, struct err *err)
