@@ -152,6 +152,11 @@ unit: $O/unit-tests all
 live: all
 	env -u LIVE O=$O bash tests/run-live.sh $(LIVE)
 
+# Every system call of every operation kills it, and lets it fail: hours for all of them.
+# OPERATIONS="set start" takes only those, EVERY=20 each so many-th.
+killpoints: all
+	env -u LIVE O=$O EVERY=$(or $(EVERY),1) OPERATIONS="$(OPERATIONS)" bash tests/run-live.sh -v points
+
 # The same tests and more on a real node: systemd, cgroup v2 alone, Debian's kernel, in QEMU.
 check-node:
 	@sh contrib/deps.sh @node
@@ -224,6 +229,6 @@ uninstall:
 clean:
 	rm -rf $O
 
-.PHONY: all deps demo check check-tree unit live check-node node-shell powercut flushes bench asan analyze format install uninstall clean
+.PHONY: all deps demo check check-tree unit live killpoints check-node node-shell powercut flushes bench asan analyze format install uninstall clean
 .SECONDARY:
 -include $(shell find $O/obj -name '*.d' 2>/dev/null)

@@ -362,9 +362,9 @@ int plan_follow(const struct node *node, const struct vps *plan, struct held *he
 		enum admission admission, bool dry, struct vps *after, struct err *err);
 
 /*
- * Around the writing of a plan and all that follow it: returns a descriptor that the caller closes
- * after plan_follow_end(); when he does not get there, repair goes on for him.  ERR_LOCKED:
- * somebody else is at this plan.
+ * Around the writing of a plan and all that follow it: returns a descriptor that the caller
+ * closes after plan_follow_end(); when he does not get there, repair goes on for him.
+ * ERR_LOCKED: somebody else is at this plan.
  */
 int plan_follow_begin(const struct node *node, const char *plan, struct err *err);
 void plan_follow_end(const struct node *node, const char *plan);

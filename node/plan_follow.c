@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * VPSs follow a plan that has changed.  The plan is written first, then each VPS changes, wholly
- * or not at all.  A file ".PLAN.plan" among the VPSs is there from before the first to after the
- * last of that, and locked by whoever is at it: there and not locked, he was cut off, and repair
- * goes on where he ended.
+ * VPSs follow a plan that has changed.  The plan is written first, then each VPS changes,
+ * wholly or not at all.  A file ".PLAN.plan" among the VPSs is there from before the first to
+ * after the last of that, and locked by whoever is at it: there and not locked, he was cut off,
+ * and repair goes on where he ended.
  */
 #include <errno.h>
 #include <string.h>

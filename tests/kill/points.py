@@ -1,0 +1,458 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""points.py [OPTION...] OPERATION...: let one system call of an operation go wrong, each in turn.
+
+For N = 1, 2… the operation is run by `at` (at.c), which kills at the N-th call, or lets that call
+fail.  Then `nodectl repair` is run, and asked of the node:
+
+  - the VPS is as before the operation or as after it, and nothing else;
+  - `repair --dry-run` has nothing to say;
+  - what there is of the VPS (groups, links, mounts, loop devices, processes, files, leases) is what
+    there is of any VPS in that state;
+  - the neighbour runs on, with the same init.
+
+Of every operation a line: ok or not ok, points tried and failed.  The environment names the node
+(tests/live/lib.sh): NODECTL, NODECTL_CONFIG, STORAGE, RUN, BIN, WORK."""
+import argparse
+import errno
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+
+NODECTL, STORAGE, RUN, BIN, WORK, AT = (os.environ[name] for name in
+                                        ("NODECTL", "STORAGE", "RUN", "BIN", "WORK", "AT"))
+ERRORS = "ENOSPC EIO ENOMEM EMFILE EINTR EBUSY EPERM EAGAIN EROFS EDQUOT ENFILE ENOENT EACCES ETIMEDOUT".split()
+PASSING = re.compile(r"\.ledger|^run/.*/\.[a-z]+\.\d+$|^images/names/points$|/(stopped|error|running|console\.ring|events(\.1)?|view|started)$")
+SHOWN = 6  # failures of an operation that are told of at length
+
+
+class Trouble(Exception):
+    pass
+
+
+def run(*words, text="", seconds=60):
+    """(status, stdout, stderr) of nodectl."""
+    try:
+        done = subprocess.run([NODECTL, *words], input=text, text=True, errors="replace", capture_output=True,
+                              timeout=seconds)
+    except subprocess.TimeoutExpired as late:
+        raise Trouble("'nodectl %s' hangs" % " ".join(words)) from late
+    return done.returncode, done.stdout, done.stderr
+
+
+def must(*words, **more):
+    status, out, err = run(*words, **more)
+    if status:
+        raise Trouble("'nodectl %s' exits %d: %s" % (" ".join(words), status, (err or out).strip()))
+    return out
+
+
+def eventually(seconds, test):
+    end = time.time() + seconds
+    while True:
+        result = test()
+        if result or time.time() > end:
+            return result
+        time.sleep(0.02)
+
+
+# ---- what there is
+
+def read(path):
+    try:
+        with open(path, errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def names(path):
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
+
+
+def groups():
+    return sorted({line.split()[1] for line in read("/proc/mounts").splitlines()
+                   if line.split()[2] in ("cgroup", "cgroup2")})
+
+
+def guests_of(number):
+    """Processes with a host id of this VPS that have not ended."""
+    low = 524288 + number * 65536
+    count = 0
+    for pid in filter(str.isdigit, names("/proc")):
+        try:
+            owner = os.stat("/proc/" + pid).st_uid
+        except OSError:
+            continue
+        if low <= owner < low + 65536:
+            stat = read("/proc/%s/stat" % pid)
+            count += stat.rpartition(")")[2][1:2] not in ("Z", "X", "")
+    return count
+
+
+def ours():
+    """Processes of nodectl itself, by program and what they work for."""
+    found = []
+    for pid in filter(str.isdigit, names("/proc")):
+        try:
+            program = os.readlink("/proc/%s/exe" % pid)
+        except OSError:
+            continue
+        if program.startswith(BIN + "/nodectl"):
+            words = read("/proc/%s/cmdline" % pid).split("\0")
+            found.append("process %s %s" % (os.path.basename(program), " ".join(words[1:])[:40]))
+    return found
+
+
+def pins(top="/sys/fs/bpf"):
+    return [os.path.relpath(os.path.join(folder, name), top)
+            for folder, _, files in os.walk(top) for name in files if "nodectl" in folder]
+
+
+def things(number):
+    """Everything that a VPS with this id has, without what differs between two in the same state."""
+    all_of = set()
+    for link in names("/sys/class/net"):
+        if number and link.endswith(str(number)):
+            all_of.add("link " + link)
+    for top in groups():
+        for parent in names(top):
+            if parent.startswith("nodectl") and os.path.isdir("%s/%s/%d" % (top, parent, number)):
+                all_of.add("group %s/%s" % (top, parent))
+    for loop in names("/sys/block"):
+        backing = read("/sys/block/%s/loop/backing_file" % loop).strip()
+        if backing.startswith(STORAGE):
+            all_of.add("loop " + backing)
+    for line in read("/proc/self/mountinfo").splitlines():
+        if STORAGE in line or RUN + "/" in line:
+            all_of.add("mount " + line.split()[4])
+    if guests_of(number):
+        all_of.add("processes of the guest")
+    all_of.update(ours())
+    all_of.update("pin " + pin for pin in pins() if number and str(number) in pin)
+    all_of.add("%d addresses" % len(names(STORAGE + "/addresses")))
+    for folder in "ids", "vps", "trash", "images/staging", "images/names":
+        all_of.update("%s/%s" % (folder, name) for name in names(os.path.join(STORAGE, folder)))
+    for vps in names(os.path.join(STORAGE, "vps")):
+        all_of.update("vps/%s/%s" % (vps, name) for name in names(os.path.join(STORAGE, "vps", vps)))
+    for vps in names(RUN):
+        all_of.update("run/%s/%s" % (vps, name) for name in names(os.path.join(RUN, vps)))
+    return {one.replace(str(number), "ID") if number else one for one in all_of if not PASSING.search(one)}
+
+
+def start_of(pid):
+    return read("/proc/%d/stat" % pid).rpartition(")")[2].split()[19:20]
+
+
+# ---- the VPSs
+
+class Node:
+    def __init__(self):
+        run("plan", "remove", "points", "--quiet")
+        must("plan", "create", "points", "--memory", "32M", "--disk", "64M", "--quiet")
+        must("create", "bystander", "--start", "--quiet", "--wait", "30")
+        self.bystander = json.loads(must("show", "bystander", "-j"))["pid"]
+        self.bystander_start = start_of(self.bystander)
+        self.usual = {}  # state: things
+        self.number = 0  # the victim's, or what it was
+
+    def undisturbed(self):
+        return start_of(self.bystander) == self.bystander_start
+
+    def state(self):
+        found = re.search(r"^id = (\d+)$", read(STORAGE + "/vps/victim/vps.conf"), re.M)
+        if found:
+            self.number = int(found.group(1))
+        status, out, err = run("status", "victim")
+        text = (out + err).strip()
+        if "there is no VPS 'victim'" in text:
+            return "absent"
+        found = re.fullmatch(r"victim (stopped|running|frozen)", text)
+        return found.group(1) if found else text
+
+    def prepare(self, wanted):
+        now = self.state()
+        if now not in ("absent", "stopped", "running", "frozen"):
+            raise Trouble("it is: " + now)
+        if now == wanted:
+            return
+        if wanted == "absent":
+            must("destroy", "victim", "--force", "--yes", "--quiet")
+            return
+        if now == "absent":
+            must("create", "victim", "--quiet", "--plan", "points")
+            now = "stopped"
+        if now == "frozen" and wanted != "frozen":
+            must("thaw", "victim", "--quiet")
+            now = "running"
+        if wanted == "stopped" and now != "stopped":
+            must("stop", "victim", "--force", "--quiet")
+        if wanted in ("running", "frozen") and now == "stopped":
+            must("start", "victim", "--quiet")
+        if wanted == "frozen":
+            must("freeze", "victim", "--quiet")
+
+    def remember(self):
+        """What belongs to each state: looked at when nothing has gone wrong yet."""
+        for state in "stopped", "running", "frozen", "stopped", "absent":
+            self.prepare(state)
+            time.sleep(0.3)  # what stop leaves to others
+            self.usual[state] = things(self.number) | self.usual.get(state, set())
+
+    def wrong(self, state):
+        """More than belongs to that state; and for one that runs, less."""
+        now = things(self.number)
+        more = now - self.usual[state]
+        more = {one for one in more if not one.startswith("process nodectl ")}
+        less = {one for one in self.usual[state] - now if re.match("link|group|process", one)}
+        return sorted("left: " + one for one in more) + sorted("missing: " + one for one in less)
+
+
+# ---- the operations
+
+class Operation:
+    text = ""  # its standard input
+    failed = False  # it said so
+
+    def __init__(self, before, after, *words, text=""):
+        self.before, self.after, self.words, self.text = before, after.split(), words, text
+
+    def prepare(self, node):
+        node.prepare(self.before)
+
+    def check(self, node, state):
+        """What else holds after repair."""
+
+
+class Set(Operation):
+    """The definition is one of two, whole, and the kernel agrees with it."""
+    choices = ({"memory": "40M", "tasks": "70", "cpus": "0.5"}, {"memory": "48M", "tasks": "90", "cpus": "0.75"})
+
+    def __init__(self, before):
+        self.turn = 0
+        super().__init__(before, before)
+
+    def prepare(self, node):
+        super().prepare(node)
+        self.turn ^= 1
+        self.words = ["set", "victim"] + [word for key, value in self.choices[self.turn].items()
+                                          for word in ("--" + key, value)]
+
+    def definition(self):
+        lines = dict(re.findall(r"^(\S+) = (.*)$", read(STORAGE + "/vps/victim/vps.conf"), re.M))
+        return {key: lines.get(key) for key in self.choices[0]}
+
+    def check(self, node, state):
+        """What else holds: a command that said that it failed may leave a plan that VPSs do not follow yet."""
+        now = self.definition()
+        if now["memory"] != "32M" and now not in self.choices:
+            raise Trouble("half a definition: %s" % now)
+        status, out, err = run("diff", "victim", "bystander")
+        out = "".join(line for line in out.splitlines(True) if not (self.failed and "plan set" in line))
+        if status not in (0, 1) or out:
+            raise Trouble("diff: " + (out + err).strip())
+
+
+class PlanSet(Set):
+    choices = ({"memory": "40M", "tasks": "70"}, {"memory": "48M", "tasks": "90"})
+
+    def prepare(self, node):
+        node.prepare(self.before)
+        must("set", "victim", "--plan", "points", "--memory", "plan", "--tasks", "plan", "--cpus", "plan", "--quiet")
+        self.turn ^= 1
+        self.words = ["plan", "set", "points"] + [word for key, value in self.choices[self.turn].items()
+                                                  for word in ("--" + key, value)]
+
+
+class Passwd(Operation):
+    def check(self, node, state):
+        out = must("exec", "victim", "--", "cat", "/etc/shadow")
+        fields = [line.split(":") for line in out.splitlines()]
+        if not any(line[0] == "root" for line in fields) or any(len(line) < 8 for line in fields):
+            raise Trouble("/etc/shadow is: " + out)
+
+
+class Import(Operation):
+    """The image is there whole, or not at all."""
+
+    def prepare(self, node):
+        run("image", "remove", "points", "--quiet")
+        super().prepare(node)
+
+    def check(self, node, state):
+        status, _, err = run("image", "show", "points")
+        if status == 0:
+            must("create", "fromit", "--image", "points", "--quiet")
+            must("destroy", "fromit", "--yes", "--quiet")
+        elif status != 91:
+            raise Trouble("image show: " + err)
+        run("image", "remove", "points", "--quiet")
+
+
+class Repair(Operation):
+    """Repair itself goes wrong: there is something to repair, for a start was killed before."""
+
+    def prepare(self, node):
+        super().prepare(node)
+        subprocess.run([AT, "-o", WORK + "/at.before", str(random.randrange(1, 900)), NODECTL, "start", "victim"],
+                       capture_output=True, check=False)
+
+
+def operations():
+    return {
+        "create": Operation("absent", "stopped", "create", "victim", "--plan", "points"),
+        "start": Operation("stopped", "running", "start", "victim"),
+        "stop": Operation("running", "stopped", "stop", "victim", "--timeout", "5"),
+        "stop-force": Operation("running", "stopped", "stop", "victim", "--force"),
+        "restart": Operation("running", "stopped", "restart", "victim", "--force"),
+        "freeze": Operation("running", "frozen", "freeze", "victim"),
+        "thaw": Operation("frozen", "running", "thaw", "victim"),
+        "set": Set("stopped"),
+        "set-live": Set("running"),
+        "plan-set": PlanSet("running"),
+        "passwd": Passwd("running", "running", "passwd", "victim", "--password-stdin", text="correct horse\n"),
+        "exec": Operation("running", "running", "exec", "victim", "--", "/bin/true"),
+        "destroy": Operation("stopped", "absent", "destroy", "victim", "--yes"),
+        "destroy-force": Operation("running", "stopped absent", "destroy", "victim", "--force", "--yes"),
+        "image-import": Import("stopped", "stopped", "image", "import", "points", WORK + "/points.tar"),
+        "repair": Repair("stopped", "running", "repair"),
+    }
+
+
+# ---- points
+
+def at(operation, point, error, whom):
+    """(result, count, call, comm, status, stderr) of the operation with its N-th call gone wrong."""
+    words = [AT, "-t", "30", "-o", WORK + "/at.out", "-k", whom]
+    if error:
+        words += ["-e", str(getattr(errno, error))]
+    try:
+        done = subprocess.run([*words, str(point), NODECTL, *operation.words], input=operation.text, text=True,
+                              errors="replace", capture_output=True, timeout=60)
+    except subprocess.TimeoutExpired as late:
+        raise Trouble("it does not end") from late
+    result, count, call, comm, status = read(WORK + "/at.out").split()
+    return result, int(count), int(call), comm, int(status), done.stderr
+
+
+def settle(node):
+    """Repair until it has nothing to say: who survived a kill may hold a lock for a while."""
+    status, out, err = run("repair")
+    if status:
+        raise Trouble("repair exits %d: %s" % (status, (out + err).strip()))
+
+    def quiet():
+        _, told, more = run("repair", "--dry-run")
+        if not told and not more:
+            return True
+        run("repair")
+        return False
+    if not eventually(5, quiet):
+        raise Trouble("repair --dry-run still says: " + "".join(run("repair", "--dry-run")[1:]).strip())
+
+
+def judge(node, operation):
+    settle(node)
+    state = node.state()
+    if state not in [operation.before, *operation.after]:
+        raise Trouble("it is: " + state)
+    wrong = []
+
+    def clean():
+        nonlocal wrong
+        wrong = node.wrong(state)
+        return not wrong
+    if not eventually(5, clean):
+        raise Trouble("%s: %s" % (state, "; ".join(wrong[:8])))
+    if not node.undisturbed():
+        raise Trouble("the neighbour was disturbed")
+    operation.check(node, state)
+
+
+def one(node, operation, point, error, whom):
+    """Try a point; its description if the call came, else None."""
+    operation.prepare(node)
+    result, _, call, comm, status, err = at(operation, point, error, whom)
+    where = "call %d (%s of %s)" % (point, call, comm) + (" returns " + error if error else " kills " + whom)
+    try:
+        if result == "hang":
+            raise Trouble("it hangs")
+        if error and status < 0:
+            raise Trouble("signal %d ended it: %s" % (-status, err.strip()))
+        if error and status and not err.strip():
+            raise Trouble("it exits %d and says nothing" % status)
+        operation.failed = status > 0
+        judge(node, operation)
+    except Trouble as trouble:
+        raise Trouble("%s: %s" % (where, trouble)) from trouble
+    return result == "hit"
+
+
+def try_all(node, name, operation, arguments):
+    operation.prepare(node)
+    count = at(operation, 0, "EIO" if arguments.error else None, "tree")[1]
+    if arguments.every:
+        points = range(1 + random.randrange(arguments.every), count + 1, arguments.every)
+    else:
+        points = sorted(random.sample(range(1, count + 1), min(arguments.points, count)))
+    began, tried, failed = time.time(), 0, 0
+    for point in points:
+        error = ERRORS[(point + arguments.seed) % len(ERRORS)] if arguments.error else None
+        whom = arguments.whom if arguments.whom != "both" else random.choice(("one", "tree"))
+        try:
+            tried += bool(one(node, operation, point, error, whom))
+        except Trouble as trouble:
+            tried += 1
+            failed += 1
+            if failed <= SHOWN:
+                print("# %s: %s" % (name, trouble))
+            run("destroy", "victim", "--force", "--yes", "--quiet")
+            run("repair")
+            if not node.undisturbed():
+                raise Trouble("the neighbour is gone: nothing more can be tried") from trouble
+    print("%s - %s: %d of %d calls %s, %d failed (%d s)" %
+          ("not ok" if failed or not tried else "ok", name, tried, count,
+           "returned an error" if arguments.error else "killed", failed, time.time() - began), flush=True)
+    return tried, failed
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--every", type=int, default=0, help="each so many-th call (1: all)")
+    parser.add_argument("--points", type=int, default=20, help="else so many calls of each operation")
+    parser.add_argument("--error", action="store_true", help="calls return errors")
+    parser.add_argument("--whom", choices=("one", "tree", "both"), default="both", help="who is killed")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    parser.add_argument("operation", nargs="*")
+    arguments = parser.parse_args()
+    random.seed(arguments.seed)
+    print("# --seed %d" % arguments.seed, flush=True)
+    node = Node()
+    node.remember()
+    table = operations()
+    tried = failed = 0
+    for name in arguments.operation or table:
+        try:
+            more, bad = try_all(node, name, table[name], arguments)
+        except Trouble as trouble:
+            print("not ok - %s: %s" % (name, trouble), flush=True)
+            more, bad = 0, 1
+        tried, failed = tried + more, failed + bad
+    print("# %d points, %d failed" % (tried, failed))
+    must("destroy", "victim", "bystander", "--force", "--yes", "--quiet", "--idempotent")
+    must("plan", "remove", "points", "--quiet")
+    return failed != 0
+
+
+try:
+    sys.exit(main())
+except Trouble as trouble:
+    print("not ok - " + str(trouble))
+    sys.exit(1)

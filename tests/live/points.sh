@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Operations whose N-th system call kills them, or fails: repair, and it is as before or as after.
+# POINTS=N calls of each operation, or EVERY=1 for all of them (make killpoints).
+. "$(dirname "$0")/lib.sh"
+begin python3
+export STORAGE RUN BIN WORK NODECTL AT=$BIN/at
+[ "$AT" -nt "$TESTS/../kill/at.c" ] || ${CC:-gcc} -std=gnu17 -D_GNU_SOURCE -O2 -Wall -o "$AT" "$TESTS/../kill/at.c" || exit 1
+mini=$(nodectl image show mini -j | jq -r .digest)
+mkdir "$WORK/root"
+tar -C "$STORAGE/images/sha256/$mini/root" -c . | tar -C "$WORK/root" -x
+echo points >"$WORK/root/etc/motd"
+tar -C "$WORK/root" -c -f "$WORK/points.tar" .
+
+# points TITLE OPTION... [OPERATION...]: its lines are ours
+points() {
+	local title=$1 line
+	shift
+	# shellcheck disable=SC2086
+	while read -r line; do
+		case $line in
+		"ok - "*) ok "$title: ${line#ok - }" ;;
+		"not ok - "*) not_ok "$title: ${line#not ok - }" ;;
+		*) echo "$line" ;;
+		esac
+	done < <(python3 "$TESTS/../kill/points.py" ${SEED:+--seed $SEED} --points "${POINTS:-5}" ${EVERY:+--every $EVERY} "$@" ${OPERATIONS-} 2>&1)
+}
+
+points "killed at a call"
+points "a call fails" --error
+
+finish
