@@ -212,7 +212,11 @@ install: all
 	install -m 644 man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 contrib/completion/nodectl.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nodectl
-	for unit in nodectl-vps nodectl; do \
+	install -m 644 contrib/systemd/nodectl-sample.timer $(DESTDIR)$(PREFIX)/lib/systemd/system/
+	install -d $(DESTDIR)/etc/cron.d
+	sed 's#@PREFIX@#$(PREFIX)#g' contrib/cron/nodectl.in >$(DESTDIR)/etc/cron.d/nodectl
+	chmod 644 $(DESTDIR)/etc/cron.d/nodectl
+	for unit in nodectl-vps nodectl nodectl-sample; do \
 		sed 's#@PREFIX@#$(PREFIX)#g' contrib/systemd/$$unit.service.in \
 			>$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service || exit 1; done
 

@@ -137,8 +137,8 @@ struct sampled {
 	struct reading reading;
 	/* results of history_store() */
 	struct total total;
-	struct measures today;
-	int64_t key; /* its row in the database */
+	struct measures today, month; /* its rows */
+	int64_t key;		      /* its row in the database */
 };
 
 struct sample {

@@ -18,17 +18,26 @@
 #define LAST	 "end"
 #define FILE_MAX (256u << 20)
 
-/* Three lines a VPS: who, what it used today, and its totals. */
+static void row_print(FILE *out, const char *what, int64_t begin,
+		      const struct measures *measures)
+{
+	fprintf(out, "%s %" PRId64, what, begin);
+	for (unsigned i = 0; i < MEASURE_COUNT; i++)
+		fprintf(out, " %" PRIu64, measures->value[i]);
+	fputc('\n', out);
+}
+
+/* Four lines a VPS: who, what it used today and this month, and its totals. */
 static void one_print(FILE *out, const struct sample *sample, const struct sampled *one)
 {
+	int64_t now = sample->now.time;
 	char text[TOTAL_TEXT];
 
 	total_print(&one->total, text, sizeof(text));
-	fprintf(out, "vps %s %u %s\ntoday %" PRId64, one->vps->uuid, one->vps->id,
-		one->vps->name, sample->now.time - sample->now.time % SPAN_DAY);
-	for (unsigned i = 0; i < MEASURE_COUNT; i++)
-		fprintf(out, " %" PRIu64, one->today.value[i]);
-	fprintf(out, "\ntotal %s\n", text);
+	fprintf(out, "vps %s %u %s\n", one->vps->uuid, one->vps->id, one->vps->name);
+	row_print(out, "today", span_begin(SPAN_DAY, now), &one->today);
+	row_print(out, "month", span_begin(SPAN_MONTH, now), &one->month);
+	fprintf(out, "total %s\n", text);
 }
 
 int checkpoint_write(const char *storage, const struct sample *sample, struct err *err)
@@ -50,14 +59,14 @@ int checkpoint_write(const char *storage, const struct sample *sample, struct er
 	return file_replace_volatile(dir, NAME, owned, size, 0600, err);
 }
 
-static bool today_parse(const char *text, struct checkpoint_vps *vps)
+static bool row_parse(const char *text, int64_t *begin, struct measures *measures)
 {
 	char *end;
 
-	vps->day = strtoll(text, &end, 10);
+	*begin = strtoll(text, &end, 10);
 	for (unsigned i = 0; i < MEASURE_COUNT; i++) {
 		text = end;
-		vps->today.value[i] = strtoull(text, &end, 10);
+		measures->value[i] = strtoull(text, &end, 10);
 		if (end == text)
 			return false;
 	}
@@ -72,7 +81,9 @@ static int line_parse(const char *line, struct checkpoint_vps *vps)
 			   ? 0
 			   : -1;
 	if (strncmp(line, "today ", 6) == 0)
-		return today_parse(line + 6, vps) ? 0 : -1;
+		return row_parse(line + 6, &vps->day, &vps->today) ? 0 : -1;
+	if (strncmp(line, "month ", 6) == 0)
+		return row_parse(line + 6, &vps->month, &vps->in_month) ? 0 : -1;
 	if (strncmp(line, "total ", 6) == 0)
 		return total_parse(line + 6, &vps->total) < 0 ? -1 : 1;
 	return -1;

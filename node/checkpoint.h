@@ -15,6 +15,8 @@ struct checkpoint_vps {
 	unsigned id;
 	int64_t day; /* its first second */
 	struct measures today;
+	int64_t month;
+	struct measures in_month;
 	struct total total;
 };
 

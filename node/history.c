@@ -230,8 +230,7 @@ static int restore_one(const struct checkpoint_vps *saved, void *arg, struct err
 	query_rewind(put);
 	if (history_add(history, SPAN_DAY, saved->day, key, &saved->today, NULL, err) < 0)
 		return -1;
-	return history_add(history, SPAN_MONTH, month_begin(saved->day), key, &saved->today,
-			   NULL, err);
+	return history_add(history, SPAN_MONTH, saved->month, key, &saved->in_month, NULL, err);
 }
 
 /* A history that has just begun goes on from what was written beside the last one. */
@@ -385,7 +384,13 @@ static int vps_store(struct history *history, struct sampled *one, struct err *e
 static int one_store(struct history *history, const struct moment *now, struct sampled *one,
 		     struct history_vps *before, struct err *err)
 {
-	static const enum span spans[] = { SPAN_MINUTE, SPAN_HOUR, SPAN_DAY, SPAN_MONTH };
+	const struct {
+		enum span span;
+		struct measures *row;
+	} rows[] = { { SPAN_MINUTE, NULL },
+		     { SPAN_HOUR, NULL },
+		     { SPAN_DAY, &one->today },
+		     { SPAN_MONTH, &one->month } };
 	bool young = one->vps->created >= month_begin(now->time);
 	struct measures gained;
 
@@ -397,9 +402,9 @@ static int one_store(struct history *history, const struct moment *now, struct s
 		return -1;
 	if (before)
 		before->key = 0; /* it is still there */
-	for (size_t i = 0; i < ARRAY_SIZE(spans); i++) {
-		if (history_add(history, spans[i], span_begin(spans[i], now->time), one->key,
-				&gained, spans[i] == SPAN_DAY ? &one->today : NULL, err) < 0)
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (history_add(history, rows[i].span, span_begin(rows[i].span, now->time),
+				one->key, &gained, rows[i].row, err) < 0)
 			return -1;
 	}
 	return 0;

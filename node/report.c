@@ -70,6 +70,28 @@ static int vps_gather(const struct history_vps *vps, void *arg, struct err *err)
 	return 0;
 }
 
+/* A name is that of the VPS that has it now; nobody has it: of all that had it. */
+static void names_settle(struct report *report)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < report->count; i++) {
+		const struct history_vps *vps = &report->vps[i].vps;
+		bool taken = false;
+
+		for (size_t j = 0; vps->gone && j < report->count; j++)
+			taken |= !report->vps[j].vps.gone &&
+				 strcmp(report->vps[j].vps.name, vps->name) == 0;
+		if (taken)
+			report->vps[i].vps.key = 0;
+	}
+	for (size_t i = 0; i < report->count; i++) {
+		if (report->vps[i].vps.key)
+			report->vps[kept++] = report->vps[i];
+	}
+	report->count = kept;
+}
+
 static int key_compare(const void *a, const void *b)
 {
 	const struct report_vps *one = a, *two = b;
@@ -260,6 +282,8 @@ static int gather(const struct node *node, struct gathering *gathering, bool cha
 			return fail_as(err, ERR_NO_VPS, "the history knows no VPS '%s'",
 				       gathering->names[i]);
 	}
+	if (gathering->names_count)
+		names_settle(report);
 	if (report->count)
 		qsort(report->vps, report->count, sizeof(report->vps[0]), key_compare);
 	return rows_gather(history, gathering, charts, err);

@@ -6,8 +6,10 @@
 
 #include "command.h"
 #include "err.h"
+#include "io.h"
 #include "own.h"
 #include "report_print.h"
+#include "str.h"
 
 enum format { FORMAT_TABLE, FORMAT_CSV, FORMAT_JSON, FORMAT_HTML, FORMAT_MAIL };
 
@@ -58,6 +60,31 @@ static int print(const struct cli *cli, enum format format, const struct report 
 	return 0;
 }
 
+/* One file of what is kept, as the format's function prints it. */
+static int save_as(int dir, const char *name, const struct report *report,
+		   void (*format)(const struct report *report, FILE *out), struct err *err)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = xmemstream(&text, &size);
+
+	format(report, out);
+	fclose(out);
+	own_str owned = text;
+	return file_replace(dir, name, owned, size, 0600, err);
+}
+
+/* Into reports/2026-11/; what is there is replaced, so that it may be done again. */
+static int save(const struct node *node, const struct report *report, struct err *err)
+{
+	own_fd reports = dir_make(node->dir, "reports", 0700, err);
+	own_fd dir = reports < 0 ? -1 : dir_make(reports, report->period.name, 0700, err);
+
+	if (dir < 0 || save_as(dir, "usage.csv", report, report_csv, err) < 0)
+		return -1;
+	return save_as(dir, "usage.html", report, report_html, err);
+}
+
 int cmd_report(struct cli *cli, struct err *err)
 {
 	const char *when = cli_option(cli, "period");
@@ -71,7 +98,12 @@ int cmd_report(struct cli *cli, struct err *err)
 	    period_parse(when ? when : "month", time(NULL), &period, err) < 0 ||
 	    node_open(&node, cli->config, err) < 0 ||
 	    report_make(&node, &period, cli->args, (size_t)cli->args_count,
-			format == FORMAT_HTML, &report, err) < 0)
+			format == FORMAT_HTML || cli_option(cli, "save"), &report, err) < 0)
 		return -1;
+	if (cli_option(cli, "save")) {
+		if (save(&node, &report, err) < 0)
+			return fail_in(err, "report");
+		return cli->json ? report_json(&report, err) : 0;
+	}
 	return print(cli, format, &report, err);
 }

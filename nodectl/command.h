@@ -181,6 +181,7 @@ int cmd_init(struct cli *cli, struct err *err);
 int cmd_kill(struct cli *cli, struct err *err);
 int cmd_list(struct cli *cli, struct err *err);
 int cmd_log(struct cli *cli, struct err *err);
+int cmd_metrics(struct cli *cli, struct err *err);
 int cmd_names(struct cli *cli, struct err *err);
 int cmd_passwd(struct cli *cli, struct err *err);
 int cmd_pid(struct cli *cli, struct err *err);

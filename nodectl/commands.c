@@ -177,6 +177,12 @@ static const struct option_row report_options[] = {
 	{ "period", 'p', "PERIOD", "month (default), last-month, today, yesterday, FROM..TO" },
 	{ "format", 0, "FORMAT", "table (default), csv, json, html or text-mail" },
 	{ "no-header", 'H', NULL, "only the lines of the table" },
+	{ "save", 0, NULL, "CSV and HTML into reports/PERIOD of the node's storage" },
+	{ 0 },
+};
+
+static const struct option_row metrics_options[] = {
+	{ "output", 0, "FILE", "write FILE, whole at any moment" },
 	{ 0 },
 };
 
@@ -255,6 +261,8 @@ const struct command commands[] = {
 
 	{ "report", NULL, "report", "[NAME...]", "what VPSs used, and what it says",
 	  report_options, 0, cmd_report },
+	{ "metrics", NULL, "report", "", "the same for Prometheus", metrics_options, 0,
+	  cmd_metrics },
 	{ "sample", NULL, "report", "", "add to the history of usage; for cron", NULL, 0,
 	  cmd_sample },
 

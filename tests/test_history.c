@@ -419,9 +419,15 @@ Test(history, a_damaged_one_is_set_aside_and_no_byte_is_lost)
 
 	forget();
 	reading = reading_of(1, 1600, 0);
-	now = moment_of(2);
+	now = moment_of(1500);
 	store(&vps, &reading, &now);
-	cr_assert_eq(sums_of(SPAN_DAY).measures.value[MEASURE_TRAFFIC_IN], 1600);
+	forget();
+	reading = reading_of(1, 1700, 0);
+	now = moment_of(1501);
+	store(&vps, &reading, &now);
+	cr_assert_eq(sums_of(SPAN_DAY).measures.value[MEASURE_TRAFFIC_IN], 200,
+		     "of the day before there are only the totals");
+	cr_assert_eq(sums_of(SPAN_MONTH).measures.value[MEASURE_TRAFFIC_IN], 1700);
 }
 
 Test(history, without_its_checkpoint_it_begins_anew)

@@ -21,7 +21,7 @@ _nodectl_verbs()
 		_nodectl_words create start stop restart reboot kill freeze pause thaw resume
 		_nodectl_words destroy rm delete list ls show info status usage top ps pid log exec enter console
 		_nodectl_words ssh passwd push pull set diff image plan capacity init boot shutdown
-		_nodectl_words doctor selftest report sample repair help
+		_nodectl_words doctor selftest report metrics sample repair help
 		;;
 	esac
 }
@@ -115,7 +115,10 @@ _nodectl_options()
 		_nodectl_words --storage --run --bridge --subnet --subnet6 --ids --ssh-port
 		;;
 	report)
-		_nodectl_words -a --all -p --period --format -H --no-header
+		_nodectl_words -a --all -p --period --format -H --no-header --save
+		;;
+	metrics)
+		_nodectl_words --output
 		;;
 	selftest)
 		_nodectl_words --plan --hold -H --no-header
@@ -162,7 +165,7 @@ _nodectl_takes_value()
 		--disk | --inodes | --ip | --ip6 | --publish | --publish-add | --publish-del | --hostname | --nameserver | \
 		--ssh-key | --stop-signal | --stop-timeout | --restart | --onboot | --order | \
 		--allow-unenforced | --storage | --run | --bridge | --subnet | --subnet6 | --ids | \
-		--ssh-port | --delay | -d | --count | --period | -p | --format)
+		--ssh-port | --delay | -d | --count | --period | -p | --format | --output)
 		[ "$1 $2" != '-t exec' ]
 		;;
 	-n)
@@ -186,7 +189,7 @@ _nodectl_value()
 	--plan)
 		words=$(_nodectl_names plan)
 		;;
-	--ssh-key | --config | --storage | --run)
+	--ssh-key | --config | --storage | --run | --output)
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		compopt -o filenames 2>/dev/null
 		return
