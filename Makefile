@@ -13,7 +13,6 @@ CC       ?= gcc
 CLANG    ?= clang
 MONITOR_CC ?= musl-gcc
 LLVM_OBJCOPY ?= llvm-objcopy
-BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
 PREFIX   ?= /usr/local
 CFLAGS   ?= -O2 -g
 WERROR   ?= -Werror
@@ -41,9 +40,8 @@ probe     = $(call objects,node/probe)
 import    = $(call objects,images/import)
 floor     = $(call objects,bench/floor)
 timer     = $(call objects,bench/timer)
-skeletons = $(patsubst %.bpf.c,$O/gen/%.skel.h,$(notdir $(wildcard netns/*.bpf.c)))
 sources   = $(filter-out build/%,$(sort $(wildcard include/*.h */*.[ch] */*/*.[ch])))
-generated = $(skeletons) $O/gen/devices.code.h $O/gen/filter.h $O/gen/probe.code.h
+generated = $O/gen/guard.object.h $O/gen/devices.code.h $O/gen/filter.h $O/gen/probe.code.h
 
 # Static where a library is small and only a start-up cost otherwise; what is shared by
 # the whole system stays shared.  libnftables is opened when first used (netns/nft.c).
@@ -93,11 +91,6 @@ $O/obj/%.o: %.c Makefile VERSION | $(generated)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL) -c -o $@ $<
 
-# BPF: built by clang, embedded as a light skeleton (its loader is a BPF program itself: no
-# ELF is parsed when a VPS starts).
-$O/gen/%.skel.h: $O/gen/%.bpf.o
-	$(BPFTOOL) gen skeleton -L $< name $* > $@.tmp && mv $@.tmp $@
-
 $O/gen/%.bpf.o: cgroups/%.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) -O2 -g -target bpf -Iinclude -I/usr/include/$(shell $(CC) -print-multiarch) -Wall $(WERROR) -c -o $@ $<
@@ -110,9 +103,18 @@ $O/gen/%.code.h: $O/gen/%.bpf.o
 	  od -An -v -tx8 -w8 $@.bin | sed 's/^ */\t0x/; s/$$/,/'; echo '};'; } > $@.tmp
 	mv $@.tmp $@
 
-$O/gen/%.bpf.o: netns/%.bpf.c
+# The guard has maps, which libbpf makes or finds: the whole object is embedded.  It is loaded
+# once a boot, and known by the sum of what it is.
+$O/gen/guard.bpf.o: netns/guard.bpf.c netns/guard_map.h include/guard.h include/netns.h
 	@mkdir -p $(@D)
-	$(CLANG) -O2 -g -target bpf -Iinclude -I/usr/include/$(shell $(CC) -print-multiarch) -Wall $(WERROR) -c -o $@ $<
+	$(CLANG) -O2 -g -target bpf -ffreestanding -Iinclude -I/usr/include/$(shell $(CC) -print-multiarch) \
+		-Wall $(WERROR) -c -o $@ $<
+	$(LLVM_OBJCOPY) --strip-debug $@
+
+$O/gen/guard.object.h: $O/gen/guard.bpf.o
+	{ echo "#define GUARD_SUM \"$$(sha256sum $< | cut -c 1-12)\""; \
+	  echo 'static const unsigned char guard_object[] __attribute__((aligned(8))) = {'; \
+	  od -An -v -tx1 -w16 $< | sed 's/ \(..\)/0x\1,/g'; echo '};'; } > $@.tmp && mv $@.tmp $@
 
 # The system call filter: one table, compiled by libseccomp here and now, embedded as BPF.
 $O/filter-generator: $(wildcard runtime/filter/*.[ch]) Makefile

@@ -81,7 +81,9 @@ struct link {
 	struct publish publish[PUBLISH_MAX];
 	unsigned publish_count;
 	uint64_t rate_in, rate_out; /* bits a second to and from the VPS; 0: no limit */
-	unsigned accepted; /* enum link_rate bits that the kernel may be unable to hold */
+	unsigned accepted;    /* enum link_rate bits that the kernel may be unable to hold */
+	unsigned packet_rate; /* packets a second, each way; 0: no limit */
+	bool smtp;	      /* mail may be sent: tcp/25 */
 };
 
 /* The @n-th of all its addresses, NULL behind the last; and one more, unless there are too

@@ -100,6 +100,12 @@ int runtime_network(const struct vps *before, const struct vps *after,
  * address has no network. */
 int runtime_shape(const struct vps *vps, struct err *err);
 
+/* The same for its guard, on the bridge of @place: link_guard(). */
+int runtime_guard(const struct vps *vps, const struct place *place, struct err *err);
+int runtime_guard_diff(const struct vps *vps, const struct bridge *bridge,
+		       int (*each)(const struct link_knob *knob, void *arg, struct err *err),
+		       void *arg, struct err *err);
+
 /* Compare them: link_diff(). */
 int runtime_shape_diff(const struct vps *vps,
 		       int (*each)(const struct link_knob *knob, void *arg, struct err *err),

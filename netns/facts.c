@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "bridge.h"
 #include "err.h"
+#include "guard_attach.h"
 #include "io.h"
 #include "netlink.h"
 #include "nft.h"
@@ -103,6 +105,27 @@ static bool can_hold_out(void)
 	return can_hold((struct link){ .rate_out = 1000000 });
 }
 
+/* On the same bridge as the rates, by what is pinned nowhere. */
+static bool can_guard(void)
+{
+	int programs[GUARD_WAYS];
+	struct netlink_batch batch;
+	struct err ignored;
+	own_fd fd = netlink_open(NETLINK_ROUTE, &ignored);
+	bool can = true;
+
+	netlink_start(&batch);
+	rtnl_put_bridge(netlink_next(&batch, "", EEXIST), "nv1", &trial_mac);
+	if (netlink_run(fd, &batch, NULL, NULL, &ignored) < 0 ||
+	    guard_load(programs, &ignored) < 0)
+		return false;
+	for (unsigned i = 0; i < GUARD_WAYS; i++) {
+		can &= guard_attach(if_nametoindex("nv1"), i, programs[i], NULL, &ignored) == 0;
+		close(programs[i]);
+	}
+	return can;
+}
+
 static bool can_forward_ipv4(void)
 {
 	return access("/proc/sys/net/ipv4/ip_forward", W_OK) == 0;
@@ -142,6 +165,9 @@ static const struct {
 	  "no port is forwarded and no VPS reaches the world (libnftables1, nf_tables, "
 	  "nft_nat, "
 	  "nft_masq, nft_fib_inet)" },
+	{ "guard", can_guard, true,
+	  "no VPS has a network, for what it sends could not be held to its own addresses "
+	  "(BPF, tcx or sch_ingress and cls_bpf)" },
 	{ "rate-in", can_hold_in, true, "what a VPS receives cannot be slowed down (sch_htb)" },
 	{ "rate-out", can_hold_out, true,
 	  "what a VPS sends cannot be slowed down (sch_htb, sch_ingress, cls_u32, act_mirred, "

@@ -11,6 +11,8 @@
 #include "address.h"
 #include "bridge.h"
 #include "err.h"
+#include "guard.h"
+#include "guard_load.h"
 #include "guest.h"
 #include "netlink.h"
 #include "own.h"
@@ -109,6 +111,7 @@ static int near_create(unsigned id, const struct bridge *bridge, const struct li
 			     .netns = netns };
 
 	if (pair_create(fd, id, &veth, &near, err) < 0) {
+		guard_remove(id);
 		if (err->code != EEXIST || near_remove(fd, name, err) < 0 ||
 		    pair_create(fd, id, &veth, &near, err) < 0)
 			return -1;
@@ -123,7 +126,8 @@ static int near_create(unsigned id, const struct bridge *bridge, const struct li
 		     &veth.far_mac);
 	put_host_route(&batch, master.index, &bridge->ipv4, &link->ipv4);
 	put_host_route(&batch, master.index, &bridge->ipv6, &link->ipv6);
-	if (netlink_run(fd, &batch, NULL, NULL, err) < 0)
+	if (netlink_run(fd, &batch, NULL, NULL, err) < 0 ||
+	    link_guard(id, bridge, link, err) < 0)
 		return -1;
 	return link->rate_in || link->rate_out ? link_shape(id, link, err) : 0;
 }
@@ -166,6 +170,13 @@ int link_remove(unsigned id, struct err *err)
 		return -1;
 	near_name(id, near);
 	wait_name(id, wait);
+	/* the guard goes by itself with the link, but waits: it is let go of first, with the
+	 * link down, so that nothing passes meanwhile */
+	netlink_start(&batch);
+	rtnl_put_link_down(netlink_next(&batch, "set it down", ENODEV), near);
+	if (netlink_run(fd, &batch, NULL, NULL, err) < 0)
+		return fail_in(err, "link '%s'", near);
+	guard_remove(id);
 	netlink_start(&batch);
 	rtnl_put_link_delete(netlink_next(&batch, "remove it", ENODEV), near);
 	rtnl_put_link_delete(netlink_next(&batch, "remove where it waits", ENODEV), wait);
@@ -187,7 +198,7 @@ bool link_is_left(unsigned id)
 	char name[IFNAMSIZ];
 
 	wait_name(id, name);
-	return link_exists(id) || if_nametoindex(name) != 0;
+	return link_exists(id) || if_nametoindex(name) != 0 || guard_index_find(id) != 0;
 }
 
 int link_usage(unsigned id, struct link_usage *usage, struct err *err)
@@ -217,21 +228,26 @@ static void ids_free(struct ids *all)
 	free(all->ids);
 }
 
-static void id_collected(const struct nlmsghdr *nlh, void *arg)
+static void id_add(unsigned id, void *arg)
 {
 	struct ids *all = arg;
-	struct rtnl_link link;
-	unsigned id;
 
-	rtnl_link_read(nlh, &link);
-	if ((strcmp(link.kind, "veth") != 0 && strcmp(link.kind, "ifb") != 0) ||
-	    !link_id(link.name, &id))
-		return;
 	if (all->count == all->room) {
 		all->room = all->room ? all->room * 2 : 64;
 		all->ids = xrealloc(all->ids, all->room * sizeof(all->ids[0]));
 	}
 	all->ids[all->count++] = id;
+}
+
+static void id_collected(const struct nlmsghdr *nlh, void *arg)
+{
+	struct rtnl_link link;
+	unsigned id;
+
+	rtnl_link_read(nlh, &link);
+	if ((strcmp(link.kind, "veth") == 0 || strcmp(link.kind, "ifb") == 0) &&
+	    link_id(link.name, &id))
+		id_add(id, arg);
 }
 
 static int id_compare(const void *a, const void *b)
@@ -257,6 +273,7 @@ int link_each(int (*each)(unsigned id, void *arg, struct err *err), void *arg, s
 	rtnl_put_link_dump(netlink_next(&batch, "list the links", EOPNOTSUPP), "ifb", 0);
 	if (netlink_run(fd, &batch, id_collected, &all, err) < 0)
 		return -1;
+	guard_index_each(id_add, &all);
 	if (all.count)
 		qsort(all.ids, all.count, sizeof(all.ids[0]), id_compare);
 

@@ -15,9 +15,13 @@
 #define CLASS	 TC_H_MAKE(1 << 16, 1)
 #define QUEUE	 TC_H_MAKE(10 << 16, 0)
 #define ARRIVING TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
+#define LEAVING	 TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
 
 /* Behind whatever looks at packets first. */
 #define PRIORITY 0xc000
+
+/* Before all others. */
+#define GUARD_PRIORITY 1
 
 /* A class may catch up on so much after it was kept from sending: the kernel's own work comes
  * late by some ms on a busy node, and what is lost then is lost. */
@@ -284,4 +288,37 @@ uint32_t tc_redirect_read(const struct nlmsghdr *nlh)
 		return 0;
 	memcpy(&mirred, mnl_attr_get_payload(parms), sizeof(mirred));
 	return mirred.eaction == TCA_EGRESS_REDIR ? mirred.ifindex : 0;
+}
+
+void tc_put_guard(struct nlmsghdr *nlh, uint32_t index, bool from, int program)
+{
+	struct tcmsg *tc = put_tc(nlh, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_REPLACE, index);
+	struct nlattr *options;
+
+	tc->tcm_parent = from ? ARRIVING : LEAVING;
+	tc->tcm_handle = 1;
+	tc->tcm_info = TC_H_MAKE(GUARD_PRIORITY << 16, htons(ETH_P_ALL));
+	mnl_attr_put_strz(nlh, TCA_KIND, "bpf");
+	options = mnl_attr_nest_start(nlh, TCA_OPTIONS);
+	mnl_attr_put_u32(nlh, TCA_BPF_FD, (uint32_t)program);
+	mnl_attr_put_strz(nlh, TCA_BPF_NAME, "nodectl guard");
+	mnl_attr_put_u32(nlh, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+	mnl_attr_nest_end(nlh, options);
+}
+
+void tc_put_guard_dump(struct nlmsghdr *nlh, uint32_t index, bool from)
+{
+	put_tc(nlh, RTM_GETTFILTER, NLM_F_DUMP, index)->tcm_parent = from ? ARRIVING : LEAVING;
+}
+
+uint32_t tc_guard_read(const struct nlmsghdr *nlh)
+{
+	const struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *number;
+
+	if (nlh->nlmsg_type != RTM_NEWTFILTER ||
+	    TC_H_MAJ(tc->tcm_info) >> 16 != GUARD_PRIORITY || tc->tcm_handle != 1)
+		return 0;
+	number = nested(top(nlh, TCA_OPTIONS), TCA_BPF_ID, sizeof(uint32_t));
+	return number ? mnl_attr_get_u32(number) : 0;
 }

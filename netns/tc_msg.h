@@ -53,3 +53,11 @@ bool tc_class_read(const struct nlmsghdr *nlh, struct tc_class *class);
 
 /* The interface that our filter sends to; 0 for any other message. */
 uint32_t tc_redirect_read(const struct nlmsghdr *nlh);
+
+/* The guard's @program as the first filter of what arrives (@from) or leaves; needs the place
+ * that tc_put_ingress() makes.  What is there is replaced at once. */
+void tc_put_guard(struct nlmsghdr *nlh, uint32_t index, bool from, int program);
+void tc_put_guard_dump(struct nlmsghdr *nlh, uint32_t index, bool from);
+
+/* The number of the program of that filter; 0 for any other message. */
+uint32_t tc_guard_read(const struct nlmsghdr *nlh);

@@ -8,6 +8,7 @@
 #include "cgroups.h"
 #include "err.h"
 #include "io.h"
+#include "kinds.h"
 #include "lease.h"
 #include "ledger.h"
 #include "node.h"
@@ -34,6 +35,13 @@ static int rates_apply(const struct vps *before, const struct vps *after,
 	return runtime_shape(after, err);
 }
 
+static int guard_apply(const struct vps *before, const struct vps *after,
+		       const struct place *place, struct err *err)
+{
+	(void)before;
+	return runtime_guard(after, place, err);
+}
+
 /*
  * What a running VPS takes at once.  apply brings the kernel to what @after says, from whatever
  * it is: it is used for going there, for going back, and after a crash.  What it is most likely
@@ -47,6 +55,7 @@ static const struct {
 	{ "limits", limits_apply },
 	{ "rates", rates_apply },
 	{ "network", runtime_network },
+	{ "guard", guard_apply },
 };
 
 /*
@@ -308,6 +317,8 @@ static char *change_line(const struct field *field, char *text)
 	text[strcspn(text, "\n")] = 0;
 	if (*text)
 		return xstrdup(text);
+	if (field->kind == &kind_switch)
+		return xasprintf("%s = no", field->key);
 	return xasprintf("%s = %s", field->key, field->flags & FIELD_PLAN ? "0" : "none");
 }
 

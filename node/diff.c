@@ -121,6 +121,7 @@ static int network_look(struct look *look, struct err *err)
 	if (!has_link(look->started))
 		return 0;
 	if (link_port_diff(id, &look->node->bridge, link_look, look, err) < 0 ||
+	    runtime_guard_diff(look->vps, &look->node->bridge, link_look, look, err) < 0 ||
 	    runtime_shape_diff(look->vps, link_look, look, err) < 0)
 		return missing(look, "interface", err);
 	return 0;
@@ -130,7 +131,10 @@ static int network_mend(const struct held *held, struct err *err)
 {
 	if (!has_link(&held->vps) || !link_exists(held->vps.id))
 		return 0;
-	if (link_port_mend(held->vps.id, held->place.bridge, err) < 0)
+	/* the guard first, for the port may be set up; its programs may be what is missing */
+	if (bridge_ensure(held->place.bridge, err) < 0 ||
+	    runtime_guard(&held->vps, &held->place, err) < 0 ||
+	    link_port_mend(held->vps.id, held->place.bridge, err) < 0)
 		return -1;
 	return runtime_shape(&held->vps, err);
 }

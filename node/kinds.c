@@ -282,6 +282,39 @@ static void weight_print(const char *key, const void *value, size_t size, FILE *
 const struct kind kind_count = { count_parse, count_print };
 const struct kind kind_weight = { weight_parse, weight_print };
 
+static int packets_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	if (strcmp(text, "0") == 0) {
+		*(unsigned *)value = 0;
+		return 0;
+	}
+	return between(text, 10, 100000000, value, err);
+}
+
+const struct kind kind_packets = { packets_parse, weight_print };
+
+static int switch_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	bool yes = strcmp(text, "yes") == 0;
+
+	(void)size;
+	if (!yes && strcmp(text, "no") != 0)
+		return fail_as(err, ERR_VALUE, "'%.60s' is neither 'yes' nor 'no'", text);
+	*(bool *)value = yes;
+	return 0;
+}
+
+/* "no" is what it is when nothing is said. */
+static void switch_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	(void)size;
+	if (*(const bool *)value)
+		fprintf(out, "%s = yes\n", key);
+}
+
+const struct kind kind_switch = { switch_parse, switch_print };
+
 static int seconds_kind_parse(const char *text, void *value, size_t size, struct err *err)
 {
 	(void)size;

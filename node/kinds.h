@@ -28,6 +28,8 @@ extern const struct kind
     kind_override;		       /* uint64_t, bits of vps_fields[] that a plan may give */
 extern const struct kind kind_count;   /* unsigned, 0 = no limit */
 extern const struct kind kind_weight;  /* unsigned, 1..10000, 0 = not given, not printed then */
+extern const struct kind kind_packets; /* unsigned, 0 or 10..100000000, not printed when 0 */
+extern const struct kind kind_switch;  /* bool: "yes" or "no" */
 extern const struct kind kind_seconds; /* unsigned */
 extern const struct kind kind_time;    /* int64_t, seconds since 1970 */
 extern const struct kind kind_signal;  /* char[]: "auto" or a signal */

@@ -13,6 +13,7 @@
 #include "io.h"
 #include "lease.h"
 #include "ledger.h"
+#include "meter.h"
 #include "node.h"
 #include "own.h"
 #include "plan.h"
@@ -174,7 +175,7 @@ int node_create(const struct node *node, struct vps *vps, const struct wanted *w
 		return -1;
 	staging_name(vps->name, staging, sizeof(staging));
 
-	if (staging_fill(node, vps, wanted, dir, err) < 0 ||
+	if (staging_fill(node, vps, wanted, dir, err) < 0 || meter_forget(vps->id, err) < 0 ||
 	    commit(node, vps, wanted, staging, err) < 0) {
 		(void)lease_free_all(node, vps, &again);
 		(void)tree_remove(node->vps, staging, &again);
@@ -223,7 +224,8 @@ int node_destroy(const struct node *node, struct held *held, struct err *err)
 	ledger_close(&ledger);
 	if (fsync(node->vps) < 0 || fsync(node->trash) < 0)
 		return fail(err, errno, "cannot sync the storage");
-	if (leases_free(node, held, err) < 0 || tree_remove(node->runs, vps->name, err) < 0)
+	if (meter_forget(vps->id, err) < 0 || leases_free(node, held, err) < 0 ||
+	    tree_remove(node->runs, vps->name, err) < 0)
 		return -1;
 	close(take_fd(&naming));
 	return tree_remove(node->trash, grave, err);

@@ -12,6 +12,7 @@
 #include "err.h"
 #include "io.h"
 #include "lease.h"
+#include "meter.h"
 #include "netns.h"
 #include "node.h"
 #include "own.h"
@@ -86,6 +87,26 @@ static int link_one(unsigned id, void *arg, struct err *err)
 		return 0;
 	repair_found(repair, "interface of id %u: no VPS with it runs", id);
 	if (!repair->dry && link_remove(id, err) < 0)
+		return repair_failed(repair, err);
+	return 0;
+}
+
+/* What was counted for a VPS that is no more. */
+static int meter_one(unsigned id, void *arg, struct err *err)
+{
+	struct repair *repair = arg;
+	char name[80];
+
+	if (!id_is_ours(repair, id))
+		return 0;
+	own_fd lock = repair_naming(repair, err);
+	if (lock < 0)
+		return 0;
+	id_owner(repair, id, name, sizeof(name));
+	if (name[0])
+		return 0;
+	repair_found(repair, "meter of id %u: there is no VPS with it", id);
+	if (!repair->dry && meter_forget(id, err) < 0)
 		return repair_failed(repair, err);
 	return 0;
 }
@@ -173,6 +194,8 @@ void repair_kernel(struct repair *repair)
 	if (cgroup_each(group_one, repair, &err) < 0)
 		(void)repair_failed(repair, &err);
 	if (link_each(link_one, repair, &err) < 0)
+		(void)repair_failed(repair, &err);
+	if (meter_ids(meter_one, repair, &err) < 0)
 		(void)repair_failed(repair, &err);
 	if (nat_each(&repair->node->bridge, nat_one, repair, &err) < 0)
 		(void)repair_failed(repair, &err);

@@ -30,6 +30,15 @@ static int knob_look(const struct cgroup_knob *knob, void *arg, struct err *err)
 	return 0;
 }
 
+static int guard_look(const struct link_knob *knob, void *arg, struct err *err)
+{
+	const struct cgroup_knob same = {
+		.name = knob->name, .want = knob->want, .got = knob->got, .equal = knob->equal
+	};
+
+	return knob_look(&same, arg, err);
+}
+
 static void tell(const struct repair *repair, const char *who, const struct drift *drift)
 {
 	char more[32] = "";
@@ -55,7 +64,12 @@ static int mend(const struct repair *repair, const char *name, struct err *err)
 	if (vps_hold(repair->node, name, "repair", &held, err) < 0)
 		return -1;
 	runtime_status(held.vps.id, held.place.run, &status);
-	return status.init ? runtime_limit(&held.vps, &held.place, err) : 0;
+	if (!status.init)
+		return 0;
+	if (runtime_limit(&held.vps, &held.place, err) < 0 ||
+	    bridge_ensure(held.place.bridge, err) < 0)
+		return -1;
+	return runtime_guard(&held.vps, &held.place, err);
 }
 
 /* A change that was cut off, or somebody's own hand: the definition counts. */
@@ -78,9 +92,12 @@ static int vps_one(const struct vps *vps, const struct err *broken, void *arg, s
 
 	place.dir = dir;
 	if (runtime_limits(vps, &place, &limits, err) < 0 ||
-	    cgroup_diff(vps->id, &limits, knob_look, &drift, err) < 0)
+	    cgroup_diff(vps->id, &limits, knob_look, &drift, err) < 0 ||
+	    runtime_guard_diff(vps, &repair->node->bridge, guard_look, &drift, err) < 0)
 		/* it has been stopped, or is being started anew */
-		return err->code == ENOENT ? 0 : give_up(repair, vps->name, err);
+		return err->code == ENOENT || err->code == ENODEV
+			   ? 0
+			   : give_up(repair, vps->name, err);
 	/* what a command has begun meanwhile is under way, not cut off */
 	if (!drift.count || lock_is_held(dir, "lock"))
 		return 0;

@@ -81,6 +81,8 @@ static int writes_tell(struct changing *writes, const struct place *place, struc
 	if (runtime_limits(writes->vps, place, &limits, err) < 0 ||
 	    cgroup_diff(writes->vps->id, &limits, knob_tell, writes, err) < 0)
 		return -1;
+	if (runtime_guard_diff(writes->vps, place->bridge, rate_tell, writes, err) < 0)
+		return -1;
 	return runtime_shape_diff(writes->vps, rate_tell, writes, err);
 }
 

@@ -566,13 +566,15 @@ json_t *vps_limits_json(const struct vps *vps)
 	const struct limits *l = &vps->limits;
 
 	return json_pack(
-	    "{s:f,s:i,s:I,s:I,s:i,s:I,s:i,s:o,s:o,s:i,s:I,s:I,s:I}", "cpus", l->cpus / 100.0,
-	    "weight", (int)cgroup_weight(l), "memory", (json_int_t)l->memory, "swap",
-	    (json_int_t)l->swap, "tasks", (int)l->tasks, "disk", (json_int_t)vps->volume.size,
-	    "inodes", (int)vps->volume.inodes, "io_read", io_json(&l->io_read), "io_write",
-	    io_json(&l->io_write), "io_weight", (int)(l->io_weight ? l->io_weight : 100),
-	    "rate_in", (json_int_t)vps->link.rate_in, "rate_out",
-	    (json_int_t)vps->link.rate_out, "traffic", (json_int_t)vps->traffic);
+	    "{s:f,s:i,s:I,s:I,s:i,s:I,s:i,s:o,s:o,s:i,s:I,s:I,s:i,s:b,s:I}", "cpus",
+	    l->cpus / 100.0, "weight", (int)cgroup_weight(l), "memory", (json_int_t)l->memory,
+	    "swap", (json_int_t)l->swap, "tasks", (int)l->tasks, "disk",
+	    (json_int_t)vps->volume.size, "inodes", (int)vps->volume.inodes, "io_read",
+	    io_json(&l->io_read), "io_write", io_json(&l->io_write), "io_weight",
+	    (int)(l->io_weight ? l->io_weight : 100), "rate_in", (json_int_t)vps->link.rate_in,
+	    "rate_out", (json_int_t)vps->link.rate_out, "packet_rate",
+	    (int)vps->link.packet_rate, "smtp", vps->link.smtp, "traffic",
+	    (json_int_t)vps->traffic);
 }
 
 static json_t *limits_json(const struct view *v)

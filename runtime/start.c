@@ -17,6 +17,7 @@
 #include "cgroups.h"
 #include "creds.h"
 #include "err.h"
+#include "guard.h"
 #include "handover.h"
 #include "images.h"
 #include "io.h"
@@ -229,6 +230,26 @@ int runtime_shape(const struct vps *vps, struct err *err)
 	struct link link = link_of(vps);
 
 	return link.ipv4.family || link.ipv6.family ? link_shape(vps->id, &link, err) : 0;
+}
+
+int runtime_guard(const struct vps *vps, const struct place *place, struct err *err)
+{
+	struct link link = link_of(vps);
+
+	return link.ipv4.family || link.ipv6.family
+		   ? link_guard(vps->id, place->bridge, &link, err)
+		   : 0;
+}
+
+int runtime_guard_diff(const struct vps *vps, const struct bridge *bridge,
+		       int (*each)(const struct link_knob *knob, void *arg, struct err *err),
+		       void *arg, struct err *err)
+{
+	struct link link = link_of(vps);
+
+	return link.ipv4.family || link.ipv6.family
+		   ? link_guard_diff(vps->id, bridge, &link, each, arg, err)
+		   : 0;
 }
 
 int runtime_shape_diff(const struct vps *vps,

@@ -37,6 +37,8 @@ static const char full[] = "name = web1\n"
 			   "io-weight = 200\n"
 			   "rate-in = 100M\n"
 			   "rate-out = 1500k\n"
+			   "packet-rate = 20000\n"
+			   "smtp = yes\n"
 			   "traffic = 3T\n"
 			   "override = memory\n"
 			   "override = traffic\n"
@@ -200,6 +202,10 @@ static char *random_value(const char *key, uint64_t *seed)
 		return xasprintf("/%llx/init", draw);
 	if (strcmp(key, "stop-signal") == 0)
 		return xasprintf("SIGRTMIN+%llu", draw % 30);
+	if (strcmp(key, "smtp") == 0)
+		return xasprintf("%s", draw & 1 ? "yes" : "no");
+	if (strcmp(key, "packet-rate") == 0)
+		return xasprintf("%llu", 10 + draw % 100000);
 	if (strcmp(key, "restart") == 0)
 		return xstrdup(draw % 2 ? "no" : "on-crash");
 	if (strcmp(key, "onboot") == 0)

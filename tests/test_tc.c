@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/pkt_cls.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
@@ -138,6 +139,51 @@ Test(tc, fair_queue_takes_little_memory)
 	PAYLOAD_IS(nlh, ZEROES, WORD(5), 0, 0, 10, 0, 1, 0, 1, 0, ZEROES, 13, 0, 1, 0, 'f', 'q',
 		   '_', 'c', 'o', 'd', 'e', 'l', 0, 0, 0, 0, 20, 0, 2, 0x80, 8, 0, 5, 0, 0, 1,
 		   0, 0, 8, 0, 9, 0, 0, 0, 0x40, 0);
+}
+
+/* What a dump answers: the filter with the program's number. */
+static struct nlmsghdr *guard_answer(uint32_t number)
+{
+	struct nlmsghdr *nlh = fresh();
+	struct nlattr *options;
+	struct tcmsg *tc;
+
+	nlh->nlmsg_type = RTM_NEWTFILTER;
+	tc = mnl_nlmsg_put_extra_header(nlh, sizeof(*tc));
+	tc->tcm_handle = 1;
+	tc->tcm_info = 1u << 16;
+	options = mnl_attr_nest_start(nlh, TCA_OPTIONS);
+	mnl_attr_put_u32(nlh, TCA_BPF_ID, number);
+	mnl_attr_nest_end(nlh, options);
+	return nlh;
+}
+
+Test(tc, the_guard_is_the_first_filter_and_decides_itself)
+{
+	struct nlmsghdr *nlh = fresh();
+
+	tc_put_guard(nlh, 5, true, 3);
+	cr_expect_eq(nlh->nlmsg_type, RTM_NEWTFILTER);
+	cr_expect_eq(nlh->nlmsg_flags,
+		     NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE);
+	/* handle 1 of priority 1, for every protocol, where packets arrive */
+	PAYLOAD_IS(nlh, ZEROES, WORD(5), WORD(1), 0xf2, 0xff, 0xff, 0xff, 0, 3, 1, 0, 8, 0, 1,
+		   0, 'b', 'p', 'f', 0, 40, 0, 2, 0x80, 8, 0, 6, 0, WORD(3), 18, 0, 7, 0, 'n',
+		   'o', 'd', 'e', 'c', 't', 'l', ' ', 'g', 'u', 'a', 'r', 'd', 0, 0, 0, 8, 0, 8,
+		   0, WORD(1));
+	tc_put_guard(nlh = fresh(), 5, false, 3);
+	cr_expect_eq(((const struct tcmsg *)mnl_nlmsg_get_payload(nlh))->tcm_parent,
+		     0xfffffff3);
+}
+
+Test(tc, the_guard_is_known_by_its_programs_number)
+{
+	struct nlmsghdr *nlh = guard_answer(77);
+
+	cr_expect_eq(tc_guard_read(nlh), 77);
+	cr_expect_eq(tc_redirect_read(nlh), 0);
+	tc_put_redirect(nlh = fresh(), 5, 9);
+	cr_expect_eq(tc_guard_read(nlh), 0);
 }
 
 Test(tc, redirect_takes_every_packet_after_all_other_filters)

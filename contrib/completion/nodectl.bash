@@ -31,7 +31,8 @@ _nodectl_limits()
 {
 	_nodectl_words --cpus --cpu-guaranteed --weight --memory --memory-guaranteed --swap --tasks
 	_nodectl_words --disk --inodes
-	_nodectl_words --io-read --io-write --io-weight --rate-in --rate-out --traffic
+	_nodectl_words --io-read --io-write --io-weight --rate-in --rate-out --packet-rate --smtp
+	_nodectl_words --traffic
 }
 
 # What 'create' and 'set' share: the keys of vps.conf(5) that are options.
@@ -161,7 +162,7 @@ _nodectl_takes_value()
 		--lines | --user | -u | --suite | --mirror | --include | --init | --name | \
 		--config | --image | --plan | --cpus | --cpu-guaranteed | --weight | --memory | \
 		--memory-guaranteed | --swap | --tasks | --io-read | --io-write | --io-weight | \
-		--rate-in | --rate-out | --traffic | \
+		--rate-in | --rate-out | --packet-rate | --smtp | --traffic | \
 		--disk | --inodes | --ip | --ip6 | --publish | --publish-add | --publish-del | --hostname | --nameserver | \
 		--ssh-key | --stop-signal | --stop-timeout | --restart | --onboot | --order | \
 		--allow-unenforced | --storage | --run | --bridge | --subnet | --subnet6 | --ids | \

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "guard.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "err.h"
+#include "guard_attach.h"
+#include "guard_load.h"
+#include "guard_port.h"
+#include "link.h"
+#include "meter_map.h"
+#include "own.h"
+#include "str.h"
+
+static int near_index(unsigned id, uint32_t *index, struct err *err)
+{
+	char name[IFNAMSIZ];
+
+	near_name(id, name);
+	*index = if_nametoindex(name);
+	return *index ? 0 : fail(err, errno, "link '%s'", name);
+}
+
+/* What it says comes before who obeys it: without, nothing passes. */
+static int port_write(uint32_t index, const struct guard_port *port, struct err *err)
+{
+	own_fd ports = guard_map_open("ports", err);
+
+	if (ports < 0)
+		return -1;
+	if (bpf_map_update_elem(ports, &index, port, BPF_ANY) < 0)
+		return fail(err, errno, "cannot tell the guard what is its own");
+	return 0;
+}
+
+static int way_attach(unsigned id, uint32_t index, enum guard_way way, struct err *err)
+{
+	unsigned number, first;
+	char pin[GUARD_PATH];
+
+	own_fd program = guard_program_open(way, &number, err);
+	if (program < 0 || guard_first(index, way, &first, err) < 0)
+		return -1;
+	if (first == number)
+		return 0;
+	guard_link_path(id, way, pin);
+	return guard_attach(index, way, program, pin, err);
+}
+
+static int guard_apply(unsigned id, uint32_t index, const struct guard_port *port,
+		       struct err *err)
+{
+	own_hurry hurry = guard_hurry_begin();
+
+	(void)hurry;
+	if (meter_begin(id, err) < 0 || guard_index_note(id, index, err) < 0 ||
+	    port_write(index, port, err) < 0)
+		return -1;
+	for (unsigned i = 0; i < GUARD_WAYS; i++) {
+		if (way_attach(id, index, i, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int link_guard(unsigned id, const struct bridge *bridge, const struct link *link,
+	       struct err *err)
+{
+	struct guard_port port;
+	uint32_t index;
+
+	if (near_index(id, &index, err) < 0)
+		return -1;
+	guard_port_fill(&port, id, bridge, link);
+	if (guard_apply(id, index, &port, err) == 0)
+		return 0;
+	return err->kind == ERR_KERNEL ? -1 : fail_in(err, "guard of 'nv%u'", id);
+}
+
+void guard_remove(unsigned id)
+{
+	own_hurry hurry = { .fd = -1 };
+	struct err ignored;
+	char pin[GUARD_PATH];
+	uint32_t index = guard_index_find(id);
+
+	if (!index)
+		return;
+	own_fd ports = guard_map_open("ports", &ignored);
+	if (ports >= 0)
+		(void)bpf_map_delete_elem(ports, &index);
+	for (unsigned i = 0; i < GUARD_WAYS; i++) {
+		guard_link_path(id, i, pin);
+		if (access(pin, F_OK) < 0)
+			continue;
+		if (hurry.fd < 0)
+			hurry = guard_hurry_begin();
+		guard_detach(pin);
+	}
+	guard_index_forget(id);
+}
+
+struct comparison {
+	int (*each)(const struct link_knob *knob, void *arg, struct err *err);
+	void *arg;
+	const char *device;
+};
+
+static int compare(const struct comparison *comparison, const char *name, bool equal,
+		   const char *want, const char *got, struct err *err)
+{
+	const struct link_knob knob = { comparison->device, name, want, equal ? want : got,
+					equal };
+
+	return comparison->each(&knob, comparison->arg, err);
+}
+
+/* A guard that cannot be opened is not there: it was taken away, or there was none yet. */
+static int program_compare(const struct comparison *comparison, uint32_t index,
+			   enum guard_way way, struct err *err)
+{
+	static const char *const names[] = { "guard of what it sends",
+					     "guard of what it receives" };
+	unsigned number = 0, first;
+	own_fd program = guard_program_open(way, &number, err);
+
+	(void)program;
+	if (guard_first(index, way, &first, err) < 0)
+		return -1;
+	return compare(comparison, names[way], number && first == number, "attached",
+		       first ? "another program is first" : "none", err);
+}
+
+static int settings_compare(const struct comparison *comparison, uint32_t index,
+			    const struct guard_port *want, struct err *err)
+{
+	own_fd ports = guard_map_open("ports", err);
+	struct guard_port got;
+	char wants[24], has[24];
+
+	if (ports < 0 || bpf_map_lookup_elem(ports, &index, &got) < 0)
+		return compare(comparison, "guard's settings", false, "there", "none", err);
+	str_format(wants, sizeof(wants), "%u", guard_port_rate(want));
+	str_format(has, sizeof(has), "%u", guard_port_rate(&got));
+	if (compare(comparison, "packet-rate", want->interval == got.interval, wants, has,
+		    err) < 0 ||
+	    compare(comparison, "smtp", want->smtp == got.smtp, want->smtp ? "yes" : "no",
+		    got.smtp ? "yes" : "no", err) < 0)
+		return -1;
+	got.interval = want->interval;
+	got.burst = want->burst;
+	got.smtp = want->smtp;
+	return compare(comparison, "guard's addresses", guard_port_is_equal(want, &got),
+		       "its own", "others", err);
+}
+
+int link_guard_diff(unsigned id, const struct bridge *bridge, const struct link *link,
+		    int (*each)(const struct link_knob *knob, void *arg, struct err *err),
+		    void *arg, struct err *err)
+{
+	char name[IFNAMSIZ];
+	struct comparison comparison = { each, arg, name };
+	struct guard_port port;
+	uint32_t index;
+
+	near_name(id, name);
+	if (near_index(id, &index, err) < 0)
+		return -1;
+	for (unsigned i = 0; i < GUARD_WAYS; i++) {
+		if (program_compare(&comparison, index, i, err) < 0)
+			return fail_in(err, "guard of '%s'", name);
+	}
+	guard_port_fill(&port, id, bridge, link);
+	if (settings_compare(&comparison, index, &port, err) < 0)
+		return -1;
+	return compare(&comparison, "meter", meter_has(id), "there", "none", err);
+}
+
+static bool is_wanted(const struct guard_free *key, const struct bridge *bridge,
+		      const struct address *networks, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct guard_free want;
+
+		guard_free_fill(&want, bridge, &networks[i]);
+		if (memcmp(key, &want, sizeof(want)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The next is asked for before this one may go. */
+static void unwanted_remove(int map, const struct bridge *bridge,
+			    const struct address *networks, unsigned count)
+{
+	struct guard_free key, next;
+	bool there = bpf_map_get_next_key(map, NULL, &next) == 0;
+
+	while (there) {
+		key = next;
+		there = bpf_map_get_next_key(map, &key, &next) == 0;
+		if (key.node == guard_node(bridge) && !is_wanted(&key, bridge, networks, count))
+			(void)bpf_map_delete_elem(map, &key);
+	}
+}
+
+int guard_free(const struct bridge *bridge, const struct address *networks, unsigned count,
+	       struct err *err)
+{
+	own_fd map = guard_map_open("free", err);
+	struct guard_free key;
+	uint8_t one = 1;
+
+	if (map < 0)
+		return -1;
+	for (unsigned i = 0; i < count; i++) {
+		guard_free_fill(&key, bridge, &networks[i]);
+		if (bpf_map_update_elem(map, &key, &one, BPF_ANY) < 0)
+			return fail(err, errno, "cannot set the free networks");
+	}
+	unwanted_remove(map, bridge, networks, count);
+	return 0;
+}
