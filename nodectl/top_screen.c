@@ -415,6 +415,16 @@ static void leave(void)
 		endwin();
 }
 
+static const struct {
+	const char *text;
+	int key;
+} cursor_keys[] = {
+	{ "\033[A", KEY_UP },
+	{ "\033[B", KEY_DOWN },
+	{ "\033[C", KEY_RIGHT },
+	{ "\033[D", KEY_LEFT },
+};
+
 /* Can the cursor be placed on it? */
 static bool can_draw(void)
 {
@@ -455,6 +465,9 @@ int top_screen(struct top *top, double seconds, int *signal, struct err *err)
 	noecho();
 	nonl();
 	keypad(stdscr, TRUE);
+	/* as they come from a terminal that is not in its application mode */
+	for (size_t i = 0; i < ARRAY_SIZE(cursor_keys); i++)
+		(void)define_key(cursor_keys[i].text, cursor_keys[i].key);
 	nodelay(stdscr, TRUE);
 	set_escdelay(25);
 	(void)curs_set(0);

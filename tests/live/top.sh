@@ -73,7 +73,7 @@ screen "it shows VPSs, and its keys" SIZE=24x130 -- 'line:0:nodectl top - .*ever
 	'line:2:^NAME +STATE +vCPU% +CAP%' 'line:3:^busy +running +[0-9.]+ +50 ' 'see:^gone +stopped' \
 	'line:-1:q quit  < > sort  r reverse  / filter  d delay  space hold' type:q end:0
 screen "> sorts by the next column, r turns it round" SIZE=24x130 -- 'line:2: vCPU% ' 'type:>' 'line:2: vCAP% ' type:r 'line:2: .CAP% ' \
-	'type:<<' 'line:2: vSTATE' 'type:\eOD' 'line:2:^vNAME' 'line:3:^busy' 'type:r' 'line:3:^gone' type:q end:0
+	'type:<<' 'line:2: vSTATE' 'type:\e[D' 'line:2:^vNAME' 'line:3:^busy' 'type:r' 'line:3:^gone' type:q end:0
 screen "i leaves out what does not run" SIZE=24x130 -- 'see:^gone ' type:i 'unsee:^gone ' type:i 'see:^gone ' type:q end:0
 screen "/ filters names" SIZE=24x130 -- 'see:^calm ' type:/us 'line:-1:only names with: us_' 'type:\n' 'unsee:^calm ' 'see:^busy ' \
 	'line:0:names with us' 'type:/\x7f\x7f\n' 'see:^calm ' type:q end:0
