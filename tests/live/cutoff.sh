@@ -87,6 +87,31 @@ is "and then there is no difference" "$(nodectl diff 2>&1 | grep -v 'at the next
 check "they start and stop" nodectl restart --all --force --quiet
 is "nor when they were started anew" "$(nodectl diff 2>&1)" ""
 
+# ---- on the way from one limit to another, none is lifted
+memory_file() {
+	local path id
+	id=$(field runs .id)
+	for path in $(groups); do
+		for path in "$path"/nodectl*/"$id"/{memory.max,memory.limit_in_bytes}; do
+			[ -e "$path" ] && echo "$path" && return
+		done
+	done
+}
+file=$(memory_file)
+(while :; do read -r now <"$file" && echo "$now"; done) >"$WORK/seen" &
+watcher=$!
+background+=("$watcher")
+shell runs 'timeout 6 sh -c "while :; do dd if=/dev/zero of=/load bs=1M count=20; done"' >/dev/null 2>&1 &
+background+=($!)
+for ((i = 1; i <= 20; i++)); do
+	nodectl set runs --memory $((RANDOM % 64 + 64))M --swap $((RANDOM % 32))M --quiet || not_ok "set --memory under load"
+done
+kill "$watcher"
+wait "$watcher" 2>/dev/null
+check "it was looked at often ($(wc -l <"$WORK/seen") times)" test "$(wc -l <"$WORK/seen")" -gt 100
+is "and never had more than 128M, nor less than 64M" \
+	"$(awk -v most=$((128 << 20)) -v least=$((64 << 20)) '$1 == "max" || $1 > most || $1 < least' "$WORK/seen" | sort -u | head -n 3)" ""
+
 # ---- refused in its middle
 was=$(md5sum <"$STORAGE/vps/rests/vps.conf")
 exits 36 "a change that does not fit is refused" nodectl set rests --memory-guaranteed 900G --memory 900G
