@@ -48,6 +48,7 @@ struct node {
 	enum node_view view;
 	struct promise promise;	    /* how much of itself it may promise */
 	struct retention retention; /* of the history */
+	unsigned warn;		    /* at that many percent of a quota, a disk, or its inodes */
 	int dir, vps, images, ids, addresses, trash, templates, runs; /* descriptors */
 };
 
@@ -413,6 +414,11 @@ int node_image_remove(const struct node *node, const char *name, struct image *i
  */
 int node_repair(const struct node *node, bool dry, void (*found)(const char *what, void *arg),
 		void *arg, struct err *err);
+
+/* Let a VPS have @bytes of traffic more until its quota begins anew; what its used-up quota
+ * has brought is lifted at once, if that is enough.  A VPS without a quota is ERR_VALUE. */
+int node_traffic_add(const struct node *node, const char *name, uint64_t bytes,
+		     struct err *err);
 
 /* One line into the VPS's event log. */
 __attribute__((format(printf, 3, 4))) void vps_log(const struct node *node, const char *name,

@@ -61,10 +61,14 @@ struct report_vps {
 	uint64_t traffic;		  /* in and out, without what is free */
 	uint64_t quota_used, quota_limit; /* in the period of the quota; limit 0: none */
 	int64_t quota_reset;		  /* 0: it rolls */
-	const char *quota_state;	  /* "none", "ok", "warned", "used up" */
+	const char *quota_state; /* "none", "ok", "warned", "over", "throttled", "suspended" */
 	struct forecast disk_full, inodes_full, traffic_full;
-	struct recent disk, inodes, used; /* of the last days */
-	struct point *points;		  /* for charts */
+	struct recent disk, inodes;	   /* of the last days */
+	struct measures days[RECENT_DAYS]; /* all bits set: nothing is known */
+	struct measures this_month;
+	uint64_t throttle; /* what is done about the quota */
+	bool suspended;
+	struct point *points; /* for charts */
 	size_t points_count;
 };
 

@@ -25,6 +25,21 @@ enum vps_restart { VPS_RESTART_ON_CRASH, VPS_RESTART_NO };
 /* Is the VPS started with the node? */
 enum vps_onboot { VPS_ONBOOT_LAST, VPS_ONBOOT_YES, VPS_ONBOOT_NO };
 
+/* What of its traffic counts against its quota, since when, and what happens when all of it is
+ * used. */
+enum quota_counts { QUOTA_SUM, QUOTA_IN, QUOTA_OUT, QUOTA_MAX };
+
+#define QUOTA_MONTH   0u  /* period: of the calendar; 1 to 28: from that day of a month on */
+#define QUOTA_ROLLING 30u /* the last 30 days */
+#define QUOTA_NOTHING 0u  /* action; what is more than QUOTA_SUSPEND is bits a second */
+#define QUOTA_SUSPEND 1u
+
+struct quota {
+	unsigned period;
+	enum quota_counts count;
+	uint64_t action;
+};
+
 /* What a VPS is: vps.conf(5), field by field (node/fields.c). */
 struct vps {
 	char name[64];
@@ -38,6 +53,10 @@ struct vps {
 	uint64_t overrides; /* a bit for each of vps_fields[] that is not the plan's */
 	struct limits limits;
 	uint64_t traffic; /* bytes a month; 0: no limit */
+	struct quota quota;
+	/* no part of the definition: what is done for its quota is used up, see node/quota.h */
+	uint64_t throttle; /* bits a second in either direction; 0: none */
+	bool suspended;
 	struct volume volume;
 	struct link link;
 	struct address nameserver[VPS_NAMESERVERS]; /* family 0: the node's */

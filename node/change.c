@@ -319,6 +319,10 @@ static char *change_line(const struct field *field, char *text)
 		return xstrdup(text);
 	if (field->kind == &kind_switch)
 		return xasprintf("%s = no", field->key);
+	/* of several words the first is the one that is not printed */
+	if (field->flags & FIELD_PLAN && strchr(field->argument, '|'))
+		return xasprintf("%s = %.*s", field->key, (int)strcspn(field->argument, "|"),
+				 field->argument);
 	return xasprintf("%s = %s", field->key, field->flags & FIELD_PLAN ? "0" : "none");
 }
 

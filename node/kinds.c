@@ -597,3 +597,106 @@ static int view_parse(const char *text, void *value, size_t size, struct err *er
 }
 
 const struct kind kind_view = { view_parse, NULL };
+
+/* "month", "day:15", "rolling" */
+static int quota_period_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	unsigned *period = value;
+	unsigned long day;
+	struct err ignored;
+
+	(void)size;
+	if (strcmp(text, "month") == 0)
+		*period = QUOTA_MONTH;
+	else if (strcmp(text, "rolling") == 0)
+		*period = QUOTA_ROLLING;
+	else if (strncmp(text, "day:", 4) == 0 &&
+		 number_parse(text + 4, 1, 28, &day, &ignored) == 0)
+		*period = (unsigned)day;
+	else
+		return fail_as(err, ERR_VALUE,
+			       "'%s' is not 'month', 'day:N' (1 to 28) or 'rolling'", text);
+	return 0;
+}
+
+static void quota_period_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	unsigned period = *(const unsigned *)value;
+
+	(void)size;
+	if (period == QUOTA_ROLLING)
+		text_print(key, "rolling", out);
+	else if (period != QUOTA_MONTH)
+		fprintf(out, "%s = day:%u\n", key, period);
+}
+
+const struct kind kind_quota_period = { quota_period_parse, quota_period_print };
+
+static const char *const quota_counts[] = {
+	[QUOTA_SUM] = "sum",
+	[QUOTA_IN] = "in",
+	[QUOTA_OUT] = "out",
+	[QUOTA_MAX] = "max",
+};
+
+static int quota_count_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	for (size_t i = 0; i < ARRAY_SIZE(quota_counts); i++) {
+		if (strcmp(text, quota_counts[i]) == 0) {
+			*(unsigned *)value = (unsigned)i;
+			return 0;
+		}
+	}
+	return fail_as(err, ERR_VALUE, "'%s' is not 'sum', 'in', 'out' or 'max'", text);
+}
+
+static void quota_count_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	unsigned count = *(const unsigned *)value;
+
+	(void)size;
+	if (count != QUOTA_SUM)
+		text_print(key, quota_counts[count], out);
+}
+
+const struct kind kind_quota_count = { quota_count_parse, quota_count_print };
+
+/* "none", "suspend", "throttle:10M" */
+static int quota_action_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	uint64_t *action = value, rate;
+
+	(void)size;
+	if (strcmp(text, "none") == 0) {
+		*action = QUOTA_NOTHING;
+	} else if (strcmp(text, "suspend") == 0) {
+		*action = QUOTA_SUSPEND;
+	} else if (strncmp(text, "throttle:", 9) == 0) {
+		if (rate_parse(text + 9, &rate, err) < 0)
+			return -1;
+		if (rate < 64000 || rate > 1000000000000ull)
+			return fail_as(err, ERR_VALUE, "a rate is from 64k to 1T");
+		*action = rate;
+	} else {
+		return fail_as(err, ERR_VALUE,
+			       "'%s' is not 'none', 'suspend' or 'throttle:RATE'", text);
+	}
+	return 0;
+}
+
+static void quota_action_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	uint64_t action = *(const uint64_t *)value;
+	char rate[24];
+
+	(void)size;
+	if (action == QUOTA_SUSPEND) {
+		text_print(key, "suspend", out);
+	} else if (action != QUOTA_NOTHING) {
+		rate_print(action, rate, sizeof(rate));
+		fprintf(out, "%s = throttle:%s\n", key, rate);
+	}
+}
+
+const struct kind kind_quota_action = { quota_action_parse, quota_action_print };

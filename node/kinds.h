@@ -40,4 +40,8 @@ extern const struct kind kind_keys;    /* char *, one public key a line */
 extern const struct kind kind_accepted; /* unsigned, enum limit bits */
 extern const struct kind kind_restart;	/* enum vps_restart */
 extern const struct kind kind_onboot;	/* enum vps_onboot */
-extern const struct kind kind_view;	/* enum node_view */
+extern const struct kind
+    kind_quota_period; /* unsigned, of struct quota; the first not printed */
+extern const struct kind kind_quota_count;  /* enum quota_counts; likewise */
+extern const struct kind kind_quota_action; /* uint64_t; likewise */
+extern const struct kind kind_view;	    /* enum node_view */

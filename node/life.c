@@ -273,6 +273,12 @@ int node_start(const struct node *node, struct held *held, enum admission admiss
 	runtime_status(held->vps.id, held->place.run, &status);
 	if (status.init)
 		return fail_as(err, ERR_RUNNING, "it is already running");
+	if (held->vps.suspended)
+		return fail_as(
+		    err, ERR_DISABLED,
+		    "it is suspended, for its traffic quota is used up: give it more "
+		    "with 'nodectl traffic add %s SIZE'",
+		    held->vps.name);
 	if (held->place.image < 0) {
 		held->place.image = image_open(node->images, held->vps.digest, err);
 		if (held->place.image < 0)

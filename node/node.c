@@ -104,6 +104,18 @@ static int keep_parse(const char *text, void *value, size_t size, struct err *er
 	return fail_as(err, ERR_VALUE, "'%s' is not a time from 1h to 3660d", text);
 }
 
+static int percent_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	unsigned long number;
+
+	(void)size;
+	if (number_parse(text, 1, 100, &number, err) < 0)
+		return -1;
+	*(unsigned *)value = (unsigned)number;
+	return 0;
+}
+
+static const struct kind kind_percent = { percent_parse, NULL };
 static const struct kind kind_keep = { keep_parse, NULL };
 static const struct kind kind_bridge = { bridge_parse, NULL };
 static const struct kind kind_ids = { ids_parse, NULL };
@@ -137,6 +149,7 @@ static const struct {
 	KEY("ratio-traffic", kind_ratio, promise.ratio_traffic),
 	KEY("traffic", kind_bytes, promise.traffic),
 	KEY("view", kind_view, view),
+	KEY("warn", kind_percent, warn),
 	KEY("keep-minutes", kind_keep, retention.minutes),
 	KEY("keep-hours", kind_keep, retention.hours),
 	KEY("keep-days", kind_keep, retention.days),
@@ -184,6 +197,7 @@ static void node_defaults(struct node *node)
 			.ratio_tasks = 1600,
 			.ratio_traffic = 400,
 		},
+		.warn = 80,
 		.retention = { 2 * 86400, 60 * 86400, 1096 * 86400 },
 		.dir = -1,
 		.vps = -1,
@@ -371,39 +385,42 @@ static char *config_make(void)
 		"# Name servers of VPSs that name none.\n",
 		ula[0], ula[1], ula[2], ula[3], ula[4]);
 	resolvers_print(out);
-	fputs("\n"
-	      "# What 'create' takes when it is not told.\n"
-	      "#plan = small\n"
-	      "#image = debian-12\n"
-	      "\n"
-	      "# Kept for the node itself: it is promised to no VPS.\n"
-	      "#reserve-memory = 512M\n"
-	      "#reserve-disk = 2G\n"
-	      "#reserve-cpus = 0\n"
-	      "#reserve-tasks = 1024\n"
-	      "\n"
-	      "# How many times over the upper limits of all VPSs may have the node; 0: any.\n"
-	      "# What is guaranteed is never promised twice.\n"
-	      "#ratio-cpus = 16\n"
-	      "#ratio-memory = 4\n"
-	      "#ratio-disk = 4\n"
-	      "#ratio-tasks = 16\n"
-	      "#ratio-traffic = 4\n"
-	      "\n"
-	      "# What the node itself may send and receive in a month; 0: no limit.\n"
-	      "#traffic = 0\n"
-	      "\n"
-	      "# Do VPSs see their own limits in /proc, by lxcfs?  auto or none.\n"
-	      "#view = auto\n"
-	      "\n"
-	      "# How long what VPSs used is remembered: by the minute, the hour, and the day.\n"
-	      "#keep-minutes = 2d\n"
-	      "#keep-hours = 60d\n"
-	      "#keep-days = 1096d\n"
-	      "\n"
-	      "# Numbers that VPSs may get; each stands for 65536 host ids from 524288 on.\n"
-	      "#ids = 1-28663\n",
-	      out);
+	fputs(
+	    "\n"
+	    "# What 'create' takes when it is not told.\n"
+	    "#plan = small\n"
+	    "#image = debian-12\n"
+	    "\n"
+	    "# Kept for the node itself: it is promised to no VPS.\n"
+	    "#reserve-memory = 512M\n"
+	    "#reserve-disk = 2G\n"
+	    "#reserve-cpus = 0\n"
+	    "#reserve-tasks = 1024\n"
+	    "\n"
+	    "# How many times over the upper limits of all VPSs may have the node; 0: any.\n"
+	    "# What is guaranteed is never promised twice.\n"
+	    "#ratio-cpus = 16\n"
+	    "#ratio-memory = 4\n"
+	    "#ratio-disk = 4\n"
+	    "#ratio-tasks = 16\n"
+	    "#ratio-traffic = 4\n"
+	    "\n"
+	    "# What the node itself may send and receive in a month; 0: no limit.\n"
+	    "#traffic = 0\n"
+	    "\n"
+	    "# Do VPSs see their own limits in /proc, by lxcfs?  auto or none.\n"
+	    "#view = auto\n"
+	    "\n"
+	    "# At how many percent of traffic, disk or inodes to warn, and how long what VPSs\n"
+	    "# used is remembered: by the minute, the hour, and the day.\n"
+	    "#warn = 80\n"
+	    "#keep-minutes = 2d\n"
+	    "#keep-hours = 60d\n"
+	    "#keep-days = 1096d\n"
+	    "\n"
+	    "# Numbers that VPSs may get; each stands for 65536 host ids from 524288 on.\n"
+	    "#ids = 1-28663\n",
+	    out);
 	fclose(out);
 	out = NULL;
 	return text;

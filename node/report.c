@@ -10,6 +10,7 @@
 #include "cgroups.h"
 #include "err.h"
 #include "own.h"
+#include "quota.h"
 #include "str.h"
 
 /* A period of more days than that has charts by the day, and by the month. */
@@ -66,7 +67,7 @@ static int vps_gather(const struct history_vps *vps, void *arg, struct err *err)
 	/* all bits set is FIGURE_UNKNOWN */
 	memset(&one->disk, 0xff, sizeof(one->disk));
 	memset(&one->inodes, 0xff, sizeof(one->inodes));
-	memset(&one->used, 0xff, sizeof(one->used));
+	memset(one->days, 0xff, sizeof(one->days));
 	return 0;
 }
 
@@ -147,6 +148,29 @@ static int point_row(int64_t key, int64_t time, const struct measures *measures,
 	return 0;
 }
 
+/* The rule of who is there, and what is done about it; who is gone had that of the month. */
+static void quota_find(const struct node *node, struct report_vps *one, struct quota *rule,
+		       uint64_t *limit, int64_t now)
+{
+	own_vps vps = { 0 };
+	struct quota_record record;
+	struct err none;
+
+	*rule = (struct quota){ 0 };
+	*limit = one->vps.traffic;
+	if (!one->vps.traffic || one->vps.gone ||
+	    vps_load(node, one->vps.name, &vps, &none) < 0)
+		return;
+	own_fd dir = vps_dir(node, vps.name, &none);
+	if (dir < 0 || strcmp(vps.uuid, one->vps.uuid) != 0)
+		return;
+	quota_read(dir, &record);
+	*rule = vps.quota;
+	*limit = quota_limit(&vps, &record, now);
+	one->throttle = record.throttle;
+	one->suspended = record.suspended;
+}
+
 static uint64_t billed(const struct measures *measures)
 {
 	const uint64_t *value = measures->value;
@@ -154,6 +178,18 @@ static uint64_t billed(const struct measures *measures)
 	uint64_t spared = value[MEASURE_FREE_IN] + value[MEASURE_FREE_OUT];
 
 	return all > spared ? all - spared : 0;
+}
+
+static int month_row(int64_t key, int64_t time, const struct measures *measures, void *arg,
+		     struct err *err)
+{
+	struct gathering *gathering = arg;
+	struct report_vps *one = find(gathering->report, key);
+
+	(void)time, (void)err;
+	if (one)
+		one->this_month = *measures;
+	return 0;
 }
 
 static int recent_row(int64_t key, int64_t time, const struct measures *measures, void *arg,
@@ -171,36 +207,56 @@ static int recent_row(int64_t key, int64_t time, const struct measures *measures
 		one->disk.day[day] = measures->value[MEASURE_DISK_PEAK];
 	if (measures->value[MEASURE_INODES_PEAK])
 		one->inodes.day[day] = measures->value[MEASURE_INODES_PEAK];
-	one->used.day[day] = billed(measures);
+	one->days[day] = *measures;
 	return 0;
 }
 
-static void quota_conclude(struct report_vps *one, int64_t now)
+static const char *quota_word(const struct report_vps *one, unsigned warn)
 {
-	int64_t start = month_begin(now), first = day_begin(now) - (RECENT_DAYS - 1) * SPAN_DAY;
-
-	one->quota_limit = one->vps.traffic;
-	one->quota_reset = month_next(now);
-	for (unsigned i = 0; i < RECENT_DAYS; i++) {
-		if (first + i * SPAN_DAY >= start && one->used.day[i] != FIGURE_UNKNOWN)
-			one->quota_used += one->used.day[i];
-	}
-	one->quota_state = !one->quota_limit				  ? "none"
-			   : one->quota_used >= one->quota_limit	  ? "used up"
-			   : one->quota_used >= one->quota_limit / 10 * 8 ? "warned"
-									  : "ok";
-	one->traffic_full = forecast_quota(&one->used, one->quota_used, one->quota_limit,
-					   one->quota_reset, now);
+	if (!one->quota_limit)
+		return "none";
+	if (one->suspended)
+		return "suspended";
+	if (one->throttle)
+		return "throttled";
+	return quota_level_name(quota_level(one->quota_used, one->quota_limit, warn));
 }
 
-static void one_conclude(struct report_vps *one, int64_t now)
+static void quota_conclude(const struct node *node, struct report_vps *one, int64_t now)
+{
+	int64_t first = day_begin(now) - (RECENT_DAYS - 1) * SPAN_DAY;
+	struct measures used = { 0 };
+	struct recent counted;
+	struct quota rule;
+
+	quota_find(node, one, &rule, &one->quota_limit, now);
+	for (unsigned i = 0; i < RECENT_DAYS; i++) {
+		if (one->days[i].value[MEASURE_SEEN] == FIGURE_UNKNOWN) {
+			counted.day[i] = FIGURE_UNKNOWN;
+			continue;
+		}
+		counted.day[i] = quota_count(&rule, &one->days[i]);
+		if (first + i * SPAN_DAY >= quota_begin(&rule, now) &&
+		    rule.period != QUOTA_MONTH)
+			measures_add(&used, &one->days[i]);
+	}
+	if (rule.period == QUOTA_MONTH)
+		used = one->this_month;
+	one->quota_used = quota_count(&rule, &used);
+	one->quota_reset = quota_next(&rule, now);
+	one->quota_state = quota_word(one, node->warn);
+	one->traffic_full =
+	    forecast_quota(&counted, one->quota_used, one->quota_limit, one->quota_reset, now);
+}
+
+static void one_conclude(const struct node *node, struct report_vps *one, int64_t now)
 {
 	const uint64_t *value = one->sum.value;
 	uint64_t up = value[MEASURE_UP] / 1000000;
 
 	one->memory_average = up ? value[MEASURE_MEMORY] / up * 1024 : FIGURE_UNKNOWN;
 	one->traffic = billed(&one->sum);
-	quota_conclude(one, now);
+	quota_conclude(node, one, now);
 	if (one->vps.gone)
 		return;
 	one->disk_full = forecast_fill(&one->disk, one->vps.disk, now);
@@ -237,6 +293,9 @@ static int rows_gather(struct history *history, struct gathering *gathering, boo
 	gathering->first_day = day_begin(report->now) - (RECENT_DAYS - 1) * SPAN_DAY;
 	if (history_each(history, SPAN_DAY, gathering->first_day, report->now + 1, key,
 			 recent_row, gathering, err) < 0)
+		return -1;
+	if (history_each(history, SPAN_MONTH, month_begin(report->now), report->now + 1, key,
+			 month_row, gathering, err) < 0)
 		return -1;
 	if (!charts)
 		return 0;
@@ -313,7 +372,7 @@ int report_make(const struct node *node, const struct period *period, char *cons
 		return -1;
 	sort_out(&made, !names_count);
 	for (size_t i = 0; i < made.count; i++)
-		one_conclude(&made.vps[i], made.now);
+		one_conclude(node, &made.vps[i], made.now);
 	if (made.count)
 		qsort(made.vps, made.count, sizeof(made.vps[0]), name_compare);
 	if (capacity_find(node, &made.capacity, err) < 0 ||

@@ -11,6 +11,7 @@
 #include "io.h"
 #include "node.h"
 #include "own.h"
+#include "quota.h"
 #include "str.h"
 
 /* What of the groups is read: not the parts of memory, which cost most. */
@@ -226,12 +227,17 @@ int node_sample(const struct node *node, void (*warn)(const char *what, void *ar
 	history = history_open(node->storage, true, warn, arg, err);
 	if (!history || sample_take(node, &sample, err) < 0)
 		return -1;
-	if (history_store(history, &sample, &node->retention, err) == 0)
+	if (history_store(history, &sample, &node->retention, err) == 0) {
+		quota_run(node, history, &sample, warn, arg);
 		return 0;
+	}
 	if (!history_is_broken(err))
 		return -1;
 	broken = *err;
 	history_close(history);
 	history = history_renew(node->storage, &broken, warn, arg, err);
-	return history ? history_store(history, &sample, &node->retention, err) : -1;
+	if (!history || history_store(history, &sample, &node->retention, err) < 0)
+		return -1;
+	quota_run(node, history, &sample, warn, arg);
+	return 0;
 }

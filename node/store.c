@@ -14,6 +14,7 @@
 #include "lease.h"
 #include "node.h"
 #include "own.h"
+#include "quota.h"
 #include "runtime.h"
 #include "store.h"
 #include "str.h"
@@ -49,11 +50,15 @@ int vps_dir(const struct node *node, const char *name, struct err *err)
 static int load_from(int dir, const char *name, struct vps *vps, struct err *err)
 {
 	own_str text = file_slurp(dir, "vps.conf", DEFINITION, err);
+	struct quota_record quota;
 
 	if (!text)
 		return fail_in(err, "%s", name);
 	if (vps_parse(vps, text, err) < 0)
 		return fail_in(err, "%s: vps.conf", name);
+	quota_read(dir, &quota);
+	vps->throttle = quota.throttle;
+	vps->suspended = quota.suspended;
 	if (strcmp(vps->name, name) != 0) {
 		vps_free(vps);
 		return fail_as(err, ERR_VALUE, "%s: vps.conf: it says that it is another one",
@@ -303,6 +308,8 @@ bool vps_wants_boot(const struct node *node, const struct vps *vps)
 	struct err ignored;
 	own_fd dir = -1;
 
+	if (vps->suspended)
+		return false;
 	switch (vps->onboot) {
 	case VPS_ONBOOT_YES:
 		return true;

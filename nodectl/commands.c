@@ -261,6 +261,8 @@ const struct command commands[] = {
 
 	{ "report", NULL, "report", "[NAME...]", "what VPSs used, and what it says",
 	  report_options, 0, cmd_report },
+	{ "traffic add", NULL, "report", "NAME SIZE", "let a VPS have more traffic this time",
+	  NULL, 0, cmd_traffic_add },
 	{ "metrics", NULL, "report", "", "the same for Prometheus", metrics_options, 0,
 	  cmd_metrics },
 	{ "sample", NULL, "report", "", "add to the history of usage; for cron", NULL, 0,

@@ -577,6 +577,24 @@ json_t *vps_limits_json(const struct vps *vps)
 	    (json_int_t)vps->traffic);
 }
 
+/* What is done for its used-up quota, beside what it is defined to have. */
+static void quota_text(const struct view *v, char *text, size_t size)
+{
+	char rate[24];
+
+	rate_print(v->vps->throttle, rate, sizeof(rate));
+	if (v->vps->suspended)
+		snprintf(text, size, "used up: suspended");
+	else if (v->vps->throttle)
+		snprintf(text, size, "used up: throttled to %s", rate);
+}
+
+static json_t *quota_json(const struct view *v)
+{
+	return json_pack("{s:I,s:b}", "throttle", (json_int_t)v->vps->throttle, "suspended",
+			 v->vps->suspended);
+}
+
 static json_t *limits_json(const struct view *v)
 {
 	return vps_limits_json(v->vps);
@@ -620,7 +638,7 @@ static unsigned unenforced(const struct view *v)
 
 static bool is_traffic_unmet(const struct vps *vps)
 {
-	return vps->traffic != 0;
+	return vps->traffic != 0 && vps->quota.action == QUOTA_NOTHING;
 }
 
 /* A weight that was given counts as it is, whatever was guaranteed. */
@@ -639,7 +657,7 @@ static const struct {
 	bool (*is_so)(const struct vps *vps);
 } unmet[] = {
 	{ "cpu-guaranteed", "its weight is worth less", is_guarantee_unmet },
-	{ "traffic", "it is not metered yet", is_traffic_unmet },
+	{ "traffic", "it is counted, but no traffic-action is set", is_traffic_unmet },
 };
 
 static void unenforced_text(const struct view *v, char *text, size_t size)
@@ -851,6 +869,7 @@ const struct column columns[] = {
 	{ "DISK", "disk", "disk", IN_LIST | IN_SHOW | RIGHT | NEED_DISK, disk_text, disk_json },
 	{ "TRAFFIC", "traffic", "traffic", IN_LIST | IN_SHOW | RIGHT | NEED_LINK, traffic_text,
 	  traffic_json },
+	{ "QUOTA", "quota", "traffic quota", IN_SHOW, quota_text, quota_json },
 	{ "UPTIME", "uptime", "uptime", IN_LIST | IN_SHOW | RIGHT, uptime_text, uptime_json },
 	{ "CPU", "usage", "CPU time", IN_SHOW | RIGHT | NEED_USAGE | NEED_DISK, cpu_text,
 	  usage_json },

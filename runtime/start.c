@@ -215,11 +215,19 @@ static int rootfs_apply(struct start *start, struct err *err)
 	return channel_go(start, -1, err);
 }
 
+/* What a used-up quota leaves of a rate; 0 is no limit. */
+static uint64_t throttled(uint64_t rate, uint64_t throttle)
+{
+	return throttle && (!rate || throttle < rate) ? throttle : rate;
+}
+
 /* With what the operator accepts of its rates. */
 static struct link link_of(const struct vps *vps)
 {
 	struct link link = vps->link;
 
+	link.rate_in = throttled(link.rate_in, vps->throttle);
+	link.rate_out = throttled(link.rate_out, vps->throttle);
 	link.accepted = (vps->limits.accepted & LIMIT_RATE_IN ? LINK_RATE_IN : 0) |
 			(vps->limits.accepted & LIMIT_RATE_OUT ? LINK_RATE_OUT : 0);
 	return link;

@@ -40,6 +40,9 @@ static const char full[] = "name = web1\n"
 			   "packet-rate = 20000\n"
 			   "smtp = yes\n"
 			   "traffic = 3T\n"
+			   "traffic-period = day:15\n"
+			   "traffic-count = max\n"
+			   "traffic-action = throttle:10M\n"
 			   "override = memory\n"
 			   "override = traffic\n"
 			   "ip = 10.77.0.8/16\n"
@@ -198,6 +201,12 @@ static char *random_value(const char *key, uint64_t *seed)
 		return xasprintf("192.0.2.%llu", draw % 256);
 	if (strcmp(key, "ssh-key") == 0)
 		return xasprintf(KEY " %llx", draw);
+	if (strcmp(key, "traffic-period") == 0)
+		return xasprintf("day:%llu", 1 + draw % 28);
+	if (strcmp(key, "traffic-count") == 0)
+		return xstrdup(draw % 2 ? "max" : "sum");
+	if (strcmp(key, "traffic-action") == 0)
+		return xasprintf("throttle:%lluk", 64 + draw % 100000);
 	if (strcmp(key, "init") == 0)
 		return xasprintf("/%llx/init", draw);
 	if (strcmp(key, "stop-signal") == 0)

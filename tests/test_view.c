@@ -167,13 +167,13 @@ Test(view, what_is_promised_and_not_met_is_told_with_the_reason)
 
 	shows(&view, "UNENFORCED", "");
 	vps.traffic = 1;
-	shows(&view, "UNENFORCED", "traffic (it is not metered yet)");
+	shows(&view, "UNENFORCED", "traffic (it is counted, but no traffic-action is set)");
 	vps.limits.cpus_guaranteed = 50;
 	vps.limits.weight = 1;
 	column_of("UNENFORCED")->text(&view, text, sizeof(text));
 	cr_expect(strstr(text, "cpu-guaranteed (its weight is worth less)"), "%s", text);
 	vps.limits.weight = 0;
-	shows(&view, "UNENFORCED", "traffic (it is not metered yet)");
+	shows(&view, "UNENFORCED", "traffic (it is counted, but no traffic-action is set)");
 }
 
 Test(view, guarantees_and_what_is_its_own_are_told)

@@ -17,11 +17,14 @@ _nodectl_verbs()
 	plan)
 		_nodectl_words create set list ls show info remove rm
 		;;
+	traffic)
+		_nodectl_words add
+		;;
 	'')
 		_nodectl_words create start stop restart reboot kill freeze pause thaw resume
 		_nodectl_words destroy rm delete list ls show info status usage top ps pid log exec enter console
 		_nodectl_words ssh passwd push pull set diff image plan capacity init boot shutdown
-		_nodectl_words doctor selftest report metrics sample repair help
+		_nodectl_words doctor selftest report traffic metrics sample repair help
 		;;
 	esac
 }
@@ -32,7 +35,7 @@ _nodectl_limits()
 	_nodectl_words --cpus --cpu-guaranteed --weight --memory --memory-guaranteed --swap --tasks
 	_nodectl_words --disk --inodes
 	_nodectl_words --io-read --io-write --io-weight --rate-in --rate-out --packet-rate --smtp
-	_nodectl_words --traffic
+	_nodectl_words --traffic --traffic-period --traffic-count --traffic-action
 }
 
 # What 'create' and 'set' share: the keys of vps.conf(5) that are options.
@@ -137,7 +140,7 @@ _nodectl_columns()
 {
 	_nodectl_words ID NAME STATE ERROR PLAN OVERRIDES IMAGE DIGEST HOSTNAME IPV4 IPV6 PUBLISH
 	_nodectl_words INTERFACE CPUS WEIGHT GUARANTEES MEMORY SWAP TASKS DISK TRAFFIC UPTIME CPU MET
-	_nodectl_words PID MONITOR IDS CGROUP RESTART
+	_nodectl_words QUOTA PID MONITOR IDS CGROUP RESTART
 	_nodectl_words ONBOOT PENDING VIEW UNENFORCED UUID CREATED STARTED
 }
 
@@ -162,7 +165,8 @@ _nodectl_takes_value()
 		--lines | --user | -u | --suite | --mirror | --include | --init | --name | \
 		--config | --image | --plan | --cpus | --cpu-guaranteed | --weight | --memory | \
 		--memory-guaranteed | --swap | --tasks | --io-read | --io-write | --io-weight | \
-		--rate-in | --rate-out | --packet-rate | --smtp | --traffic | \
+		--rate-in | --rate-out | --packet-rate | --smtp | --traffic | --traffic-period | \
+		--traffic-count | --traffic-action | \
 		--disk | --inodes | --ip | --ip6 | --publish | --publish-add | --publish-del | --hostname | --nameserver | \
 		--ssh-key | --stop-signal | --stop-timeout | --restart | --onboot | --order | \
 		--allow-unenforced | --storage | --run | --bridge | --subnet | --subnet6 | --ids | \
@@ -216,6 +220,15 @@ _nodectl_value()
 	--period | -p)
 		words='month last-month today yesterday'
 		;;
+	--traffic-period)
+		words='month day:1 rolling'
+		;;
+	--traffic-count)
+		words='sum in out max'
+		;;
+	--traffic-action)
+		words='none suspend throttle:10M'
+		;;
 	--format)
 		words='table csv json html text-mail'
 		;;
@@ -254,7 +267,7 @@ _nodectl_argument()
 		destroy | rm | delete | list | ls | status | usage | report | top)
 		words=$(_nodectl_names vps)
 		;;
-	show | info | ps | log | enter | console | passwd | set | exec | ssh)
+	'traffic add' | show | info | ps | log | enter | console | passwd | set | exec | ssh)
 		[ "$2" = 0 ] && words=$(_nodectl_names vps)
 		;;
 	push | pull)
@@ -318,8 +331,8 @@ _nodectl()
 			fi
 			[ "$word" = --config ] && _nodectl_config=${COMP_WORDS[i + 1]}
 			((i++))
-		elif [ -z "$verb" ] || [ "$verb" = image ] || [ "$verb" = plan ] ||
-			{ [ "$verb" = help ] && [[ $word = @(image|plan) ]]; }; then
+		elif [ -z "$verb" ] || [[ $verb = @(image|plan|traffic) ]] ||
+			{ [ "$verb" = help ] && [[ $word = @(image|plan|traffic) ]]; }; then
 			verb=${verb:+$verb }$word
 		else
 			count=$((count + 1))
@@ -331,7 +344,7 @@ _nodectl()
 	if [[ $current = -* ]] && [ -n "$options" ]; then
 		mapfile -t COMPREPLY < <(compgen -W \
 			"$(_nodectl_options "$verb") $(_nodectl_common)" -- "$current")
-	elif [ -z "$verb" ] || [ "$verb" = image ] || [ "$verb" = plan ]; then
+	elif [ -z "$verb" ] || [[ $verb = @(image|plan|traffic) ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_nodectl_verbs "$verb")" -- "$current")
 	else
 		_nodectl_argument "$verb" "$count" "$current"

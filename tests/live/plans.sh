@@ -128,7 +128,7 @@ exits 21 "set with a size that overflows" nodectl set p1 --memory 99999999999999
 exits 36 "set of more than the node has" nodectl set p1 --memory 8000P
 exits 0 "traffic is promised" nodectl set p1 --traffic 1T
 is "and shown as not enforced" "$(field p1 '.unenforced | index("traffic") != null')" true
-like "with the reason" "$(nodectl show p1)" 'traffic \(it is not metered yet\)'
+like "with the reason" "$(nodectl show p1)" 'traffic \(it is counted, but no traffic-action is set\)'
 is "nothing to change is said" "$(nodectl set p1 --traffic 1T)" "p1: nothing to change"
 
 # ---- killed at any point, definition, kernel and ledger are equal after repair
