@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "err.h"
 #include "history.h"
 #include "io.h"
+#include "meter.h"
 #include "node.h"
 #include "own.h"
 #include "quota.h"
@@ -167,29 +169,39 @@ static int id_compare(const void *a, const void *b)
 	return one->vps->id < two->vps->id ? -1 : one->vps->id > two->vps->id;
 }
 
-static void traffic_take(unsigned id, const struct link_usage *usage, void *arg)
+static void traffic_take(unsigned id, const struct meter_total *total, void *arg)
 {
 	struct sample *sample = arg;
 	struct vps wanted = { .id = id };
 	struct sampled key = { .vps = &wanted };
 	struct sampled *one =
 	    bsearch(&key, sample->vps, sample->count, sizeof(key), id_compare);
+	uint64_t *counter;
 
 	if (!one)
 		return;
-	one->reading.link = usage->life;
-	one->reading.counter[MEASURE_TRAFFIC_IN] = usage->rx_bytes;
-	one->reading.counter[MEASURE_TRAFFIC_OUT] = usage->tx_bytes;
-	one->reading.counter[MEASURE_PACKETS_IN] = usage->rx_packets;
-	one->reading.counter[MEASURE_PACKETS_OUT] = usage->tx_packets;
-	one->reading.counter[MEASURE_FREE_IN] = 0;
-	one->reading.counter[MEASURE_FREE_OUT] = 0;
+	counter = one->reading.counter;
+	one->reading.link = total->generation;
+	counter[MEASURE_TRAFFIC_IN] = total->bytes_in;
+	counter[MEASURE_TRAFFIC_OUT] = total->bytes_out;
+	counter[MEASURE_PACKETS_IN] = total->packets_in;
+	counter[MEASURE_PACKETS_OUT] = total->packets_out;
+	counter[MEASURE_FREE_IN] = total->free_bytes_in;
+	counter[MEASURE_FREE_OUT] = total->free_bytes_out;
 }
 
-/* The one place that knows where traffic is counted. */
+/*
+ * The one place that knows where traffic is counted.  Never from two sources in turn: each
+ * would look like another life of the other.
+ */
 static int traffic_read(struct sample *sample, struct err *err)
 {
-	return link_usage_each(traffic_take, sample, err);
+	own_meter meter = meter_none();
+
+	/* nobody has had a network since the node booted */
+	if (meter_open(&meter, err) < 0)
+		return err->code == ENOENT ? 0 : -1;
+	return meter_each(&meter, traffic_take, sample, err);
 }
 
 int sample_take(const struct node *node, struct sample *sample, struct err *err)
