@@ -58,8 +58,3 @@ int link_guard(unsigned id, const struct bridge *bridge, const struct link *link
 int link_guard_diff(unsigned id, const struct bridge *bridge, const struct link *link,
 		    int (*each)(const struct link_knob *knob, void *arg, struct err *err),
 		    void *arg, struct err *err);
-
-/* The free networks of a node, whole: traffic with them is counted apart.  Live for all VPSs
- * on @bridge. */
-int guard_free(const struct bridge *bridge, const struct address *networks, unsigned count,
-	       struct err *err);

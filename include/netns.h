@@ -52,12 +52,17 @@ bool publish_is_named(const struct publish *publish, const char *text);
 /* Do they have a port of the node in common? */
 bool publish_meets(const struct publish *a, const struct publish *b);
 
+#define BRIDGE_FREE_MAX 64
+
 /* The node's bridge; its own addresses are the gateways of the VPSs. */
 struct bridge {
 	char name[16];
 	unsigned mtu;	     /* 0: that of the default route's interface */
 	struct address ipv4; /* gateway with the subnet's prefix */
 	struct address ipv6; /* likewise, or nothing */
+
+	/* traffic with these is counted apart; family 0 behind the last */
+	struct address free[BRIDGE_FREE_MAX];
 };
 
 /*

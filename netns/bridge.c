@@ -192,7 +192,8 @@ static int bridge_make(const struct bridge *bridge, struct err *err)
 /* The rules come first, so that nothing passes without them, and forwarding comes last. */
 int bridge_ensure(const struct bridge *bridge, struct err *err)
 {
-	if (ruleset_ensure(bridge, err) < 0 || guard_ensure(err) < 0)
+	if (ruleset_ensure(bridge, err) < 0 || guard_ensure(err) < 0 ||
+	    guard_free_ensure(bridge, err) < 0)
 		return -1;
 	if (bridge_make(bridge, err) < 0)
 		return fail_in(err, "bridge '%s'", bridge->name);

@@ -208,8 +208,8 @@ static void unwanted_remove(int map, const struct bridge *bridge,
 	}
 }
 
-int guard_free(const struct bridge *bridge, const struct address *networks, unsigned count,
-	       struct err *err)
+static int guard_free(const struct bridge *bridge, const struct address *networks,
+		      unsigned count, struct err *err)
 {
 	own_fd map = guard_map_open("free", err);
 	struct guard_free key;
@@ -223,5 +223,35 @@ int guard_free(const struct bridge *bridge, const struct address *networks, unsi
 			return fail(err, errno, "cannot set the free networks");
 	}
 	unwanted_remove(map, bridge, networks, count);
+	return 0;
+}
+
+static unsigned free_count(const struct bridge *bridge)
+{
+	unsigned count = 0;
+
+	while (count < BRIDGE_FREE_MAX && bridge->free[count].family)
+		count++;
+	return count;
+}
+
+/* What they were last set to is noted beside the map, so that a start need not read it. */
+int guard_free_ensure(const struct bridge *bridge, struct err *err)
+{
+	unsigned count = free_count(bridge);
+	char path[GUARD_PATH], is[32] = "", wanted[32];
+	uint64_t sum = 14695981039346656037u;
+
+	for (size_t i = 0; i < count * sizeof(bridge->free[0]); i++)
+		sum = (sum ^ ((const uint8_t *)bridge->free)[i]) * 1099511628211u;
+	str_format(wanted, sizeof(wanted), "%u-%llx", count, (unsigned long long)sum);
+	guard_path(path, "free-%x", guard_node(bridge));
+	if (readlink(path, is, sizeof(is) - 1) > 0 && strcmp(is, wanted) == 0)
+		return 0;
+	(void)unlink(path);
+	if (guard_free(bridge, bridge->free, count, err) < 0)
+		return -1;
+	if (symlink(wanted, path) < 0 && errno != EEXIST)
+		return fail(err, errno, "cannot make '%s'", path);
 	return 0;
 }

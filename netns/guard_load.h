@@ -65,6 +65,10 @@ void guard_hurry_end(struct guard_hurry *hurry);
 
 #define own_hurry __attribute__((cleanup(guard_hurry_end))) struct guard_hurry
 
+/* Bring the free networks to those of @bridge, if they are others; cheap when they are not. */
+struct bridge;
+int guard_free_ensure(const struct bridge *bridge, struct err *err);
+
 /* Take from VPS @id's link what guards it, which must be down or about to go; absent is fine.
  */
 void guard_remove(unsigned id);

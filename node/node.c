@@ -116,6 +116,29 @@ static int percent_parse(const char *text, void *value, size_t size, struct err 
 }
 
 static const struct kind kind_percent = { percent_parse, NULL };
+
+/* "10.0.0.0/8, 2001:db8::/32", or none; further lines add to it. */
+static int free_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	struct address *networks = value;
+	size_t max = size / sizeof(*networks), count = 0;
+	own_str copy = xstrdup(text);
+	char *rest = copy, *one;
+
+	while (count < max && networks[count].family)
+		count++;
+	while ((one = strsep(&rest, ", \t"))) {
+		if (!*one || strcmp(one, "none") == 0)
+			continue;
+		if (count == max)
+			return fail_as(err, ERR_VALUE, "more than %zu networks", max);
+		if (address_parse(one, &networks[count++], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static const struct kind kind_free = { free_parse, NULL };
 static const struct kind kind_keep = { keep_parse, NULL };
 static const struct kind kind_bridge = { bridge_parse, NULL };
 static const struct kind kind_ids = { ids_parse, NULL };
@@ -133,6 +156,7 @@ static const struct {
 	KEY("mtu", kind_count, bridge.mtu),
 	KEY("subnet", kind_address, bridge.ipv4),
 	KEY("subnet6", kind_address, bridge.ipv6),
+	KEY("free", kind_free, bridge.free),
 	KEY("ids", kind_ids, first_id),
 	KEY("ssh-port", kind_port, ssh_port),
 	KEY("nameserver", kind_servers, nameserver),
@@ -170,7 +194,8 @@ static int key_set(const char *key, const char *value, void *arg, struct err *er
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		if (strcmp(keys[i].key, key) != 0)
 			continue;
-		if (reading->seen & 1u << i && keys[i].kind != &kind_servers)
+		if (reading->seen & 1u << i && keys[i].kind != &kind_servers &&
+		    keys[i].kind != &kind_free)
 			return fail_as(err, ERR_VALUE, "'%s' is given twice", key);
 		reading->seen |= 1u << i;
 		if (keys[i].kind->parse(value, (char *)reading->node + keys[i].offset,

@@ -96,6 +96,13 @@ static const struct option_row top_options[] = {
 	{ 0 },
 };
 
+static const struct option_row traffic_options[] = {
+	ALL,
+	{ "watch", 'w', NULL, "again and again, with rates" },
+	{ "delay", 'd', "SECONDS", "between two looks (1)" },
+	{ 0 },
+};
+
 static const struct option_row usage_options[] = {
 	ALL,
 	{ "columns", 'o', "COL,+COL,-COL", "columns to show" },
@@ -263,6 +270,9 @@ const struct command commands[] = {
 	  report_options, 0, cmd_report },
 	{ "traffic add", NULL, "report", "NAME SIZE", "let a VPS have more traffic this time",
 	  NULL, 0, cmd_traffic_add },
+	{ "traffic", NULL, "report", "[NAME...]",
+	  "what VPSs sent and received, and what was dropped", traffic_options, 0,
+	  cmd_traffic },
 	{ "metrics", NULL, "report", "", "the same for Prometheus", metrics_options, 0,
 	  cmd_metrics },
 	{ "sample", NULL, "report", "", "add to the history of usage; for cron", NULL, 0,

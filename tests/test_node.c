@@ -210,3 +210,32 @@ Test(node, a_key_that_is_no_list_must_not_come_twice)
 	cr_assert_eq(err.kind, ERR_VALUE);
 	cr_assert_not_null(strstr(err.msg, "line 3: 'ids' is given twice"));
 }
+
+Test(node, free_networks_are_a_list_on_one_line_or_more)
+{
+	own_node node;
+
+	parsed(&node, SUBNET "free = 10.0.0.0/8, 2001:db8::/32\nfree = 192.0.2.1\n");
+	cr_expect_eq(node.bridge.free[0].prefix, 8);
+	cr_expect_eq(node.bridge.free[1].family, AF_INET6);
+	cr_expect_eq(node.bridge.free[1].prefix, 32);
+	cr_expect_eq(node.bridge.free[2].prefix, 32);
+	cr_expect_eq(node.bridge.free[3].family, 0);
+}
+
+Test(node, no_network_is_free_unless_it_says_so)
+{
+	own_node node;
+
+	parsed(&node, SUBNET "free = none\n");
+	cr_expect_eq(node.bridge.free[0].family, 0);
+}
+
+Test(node, what_is_no_network_is_not_free)
+{
+	own_node node = node_none();
+	struct err refusal;
+
+	cr_expect_eq(node_parse(&node, SUBNET "free = 10.0.0.0/8, there\n", &refusal), -1);
+	cr_expect(strstr(refusal.msg, "free"), "%s", refusal.msg);
+}

@@ -93,6 +93,9 @@ _nodectl_options()
 	usage)
 		_nodectl_words -a --all -o --columns -s --sort -H --no-header -L --list-columns
 		;;
+	traffic)
+		_nodectl_words -a --all -w --watch -d --delay
+		;;
 	top)
 		_nodectl_words -a --all -d --delay -b --batch -n --count -s --sort -H --no-header
 		_nodectl_words -L --list-columns
@@ -208,6 +211,9 @@ _nodectl_value()
 	--restart)
 		words='on-crash no'
 		;;
+	--smtp)
+		words='yes no'
+		;;
 	--onboot)
 		words='yes no last'
 		;;
@@ -264,7 +270,7 @@ _nodectl_argument()
 
 	case $1 in
 	start | stop | shutdown | restart | reboot | kill | freeze | pause | thaw | resume | \
-		destroy | rm | delete | list | ls | status | usage | report | top)
+		destroy | rm | delete | list | ls | status | usage | report | top | traffic)
 		words=$(_nodectl_names vps)
 		;;
 	'traffic add' | show | info | ps | log | enter | console | passwd | set | exec | ssh)
