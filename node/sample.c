@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "chain.h"
 #include "err.h"
 #include "history.h"
 #include "io.h"
@@ -241,7 +242,7 @@ int node_sample(const struct node *node, void (*warn)(const char *what, void *ar
 		return -1;
 	if (history_store(history, &sample, &node->retention, err) == 0) {
 		quota_run(node, history, &sample, warn, arg);
-		return 0;
+		return chain_append(node->storage, history, sample.now.time, warn, arg, err);
 	}
 	if (!history_is_broken(err))
 		return -1;
@@ -251,5 +252,5 @@ int node_sample(const struct node *node, void (*warn)(const char *what, void *ar
 	if (!history || history_store(history, &sample, &node->retention, err) < 0)
 		return -1;
 	quota_run(node, history, &sample, warn, arg);
-	return 0;
+	return chain_append(node->storage, history, sample.now.time, warn, arg, err);
 }

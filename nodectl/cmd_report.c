@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "chain.h"
 #include "command.h"
 #include "err.h"
 #include "io.h"
@@ -85,6 +86,31 @@ static int save(const struct node *node, const struct report *report, struct err
 	return save_as(dir, "usage.html", report, report_html, err);
 }
 
+/* Like diff(1): status 1 for one that is not as it should be. */
+static int verify(const struct cli *cli, const struct node *node, struct err *err)
+{
+	struct chain_state state;
+
+	if (chain_verify(node->storage, &state, err) < 0)
+		return fail_in(err, "report");
+	if (cli->json) {
+		if (json_print(json_pack("{s:b,s:I,s:s,s:I,s:s}", "intact", !state.wrong,
+					 "lines", (json_int_t)state.lines, "head", state.head,
+					 "wrong", (json_int_t)state.wrong, "fault",
+					 state.fault),
+			       err) < 0)
+			return -1;
+	} else if (state.wrong) {
+		printf("ledger.jsonl: line %llu: %s\n", (unsigned long long)state.wrong,
+		       state.fault);
+	} else {
+		cli_say(cli,
+			"ledger.jsonl: %llu lines, %s to %s, as they were written; head %s",
+			(unsigned long long)state.lines, state.first, state.last, state.head);
+	}
+	return state.wrong ? EXIT_AS(CHECK_FAILED) : 0;
+}
+
 int cmd_report(struct cli *cli, struct err *err)
 {
 	const char *when = cli_option(cli, "period");
@@ -93,6 +119,10 @@ int cmd_report(struct cli *cli, struct err *err)
 	struct period period;
 	enum format format;
 
+	if (cli_option(cli, "verify"))
+		return cli_expect(cli, 0, 0, err) < 0 || node_open(&node, cli->config, err) < 0
+			   ? -1
+			   : verify(cli, &node, err);
 	if ((cli_option(cli, "all") && cli_expect(cli, 0, 0, err) < 0) ||
 	    format_of(cli, &format, err) < 0 ||
 	    period_parse(when ? when : "month", time(NULL), &period, err) < 0 ||

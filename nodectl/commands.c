@@ -184,6 +184,7 @@ static const struct option_row report_options[] = {
 	{ "period", 'p', "PERIOD", "month (default), last-month, today, yesterday, FROM..TO" },
 	{ "format", 0, "FORMAT", "table (default), csv, json, html or text-mail" },
 	{ "no-header", 'H', NULL, "only the lines of the table" },
+	{ "verify", 0, NULL, "look whether the ledger of days is as it was written" },
 	{ "save", 0, NULL, "CSV and HTML into reports/PERIOD of the node's storage" },
 	{ 0 },
 };

@@ -21,10 +21,10 @@ check()
 }
 
 # The public headers, by the layer that they belong to.
-base='err.h io.h libexec.h own.h program.h str.h'
+base='err.h io.h libexec.h own.h program.h sha256.h str.h'
 facilities='cgroups.h netns.h guard.h meter.h images.h'
 runtime='lxcfs.h runtime.h vps.h'
-node='history.h report.h node.h selftest.h diff.h'
+node='chain.h history.h report.h node.h selftest.h diff.h'
 
 # What each folder may include besides the headers that lie in it.  The three facilities know
 # the base and themselves, never each other.  A folder below a folder is a program of its own:
@@ -53,6 +53,7 @@ io.h
 libexec.h
 own.h
 program.h
+sha256.h
 str.h
 cgroups.h
 netns.h
@@ -62,6 +63,7 @@ images.h
 lxcfs.h
 vps.h            $facilities
 runtime.h
+chain.h          sha256.h
 history.h
 report.h         history.h node.h
 node.h           netns.h runtime.h vps.h

@@ -122,7 +122,7 @@ _nodectl_options()
 		_nodectl_words --storage --run --bridge --subnet --subnet6 --ids --ssh-port
 		;;
 	report)
-		_nodectl_words -a --all -p --period --format -H --no-header --save
+		_nodectl_words -a --all -p --period --format -H --no-header --save --verify
 		;;
 	metrics)
 		_nodectl_words --output
