@@ -17,7 +17,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/ptrace.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -167,7 +166,7 @@ static void kill_all(void)
 }
 
 /* The entry of a call. */
-static void at_call(pid_t pid, const struct ptrace_syscall_info *info)
+static void at_call(pid_t pid, const struct __ptrace_syscall_info *info)
 {
 	if (ask.error && !tree.loaded) {
 		tree.loaded = info->entry.nr == SYS_munmap;
@@ -208,7 +207,7 @@ static void at_return(pid_t pid)
 
 static void stopped(pid_t pid, int status)
 {
-	struct ptrace_syscall_info info;
+	struct __ptrace_syscall_info info;
 	int event = status >> 16, number = WSTOPSIG(status);
 	long deliver = 0;
 
