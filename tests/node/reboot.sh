@@ -8,17 +8,17 @@
 before() {
 	installed_begin
 	check "the units work" systemctl start nodectl.service
-	check "create" nodectl create run1 --image mini --memory 64M --order 30 --start --wait 60
-	check "create another" nodectl create run2 --image mini --memory 64M --order 20 --publish 18080:80 --onboot yes --start --wait 60
-	check "and one that must not start by itself" nodectl create never --image mini --memory 64M --onboot no --start
-	check "and one that is stopped" nodectl create still --image mini
-	check "and one that is stopped, and belongs up" nodectl create up --image mini --memory 64M --order 10 --onboot yes
-	check "and one that does not listen" nodectl create deaf --image mini --memory 64M --order 1 --stop-timeout 5 --start
+	check "create" nodectl create run1 --image mini --disk 256M --memory 64M --order 30 --start --wait 60
+	check "create another" nodectl create run2 --image mini --disk 256M --memory 64M --order 20 --publish 18080:80 --onboot yes --start --wait 60
+	check "and one that must not start by itself" nodectl create never --image mini --disk 256M --memory 64M --onboot no --start
+	check "and one that is stopped" nodectl create still --image mini --disk 256M
+	check "and one that is stopped, and belongs up" nodectl create up --image mini --disk 256M --memory 64M --order 10 --onboot yes
+	check "and one that does not listen" nodectl create deaf --image mini --disk 256M --memory 64M --order 1 --stop-timeout 5 --start
 	shell deaf 'printf "#!/bin/sh\ntrap : USR1 USR2 TERM PWR\necho deaf >/dev/console\nwhile :; do sleep 1; done\n" >/sbin/deaf; chmod 755 /sbin/deaf'
 	nodectl set deaf --init /sbin/deaf --quiet
 	nodectl restart deaf --force --quiet
 	check "which it shows" eventually 30 deaf
-	check "and one that is broken" nodectl create broken --image mini --onboot yes --order 2
+	check "and one that is broken" nodectl create broken --image mini --disk 256M --onboot yes --order 2
 	rm "$STORAGE/vps/broken/volume.img"
 	nodectl list -H -o NAME,STATE -s NAME | xargs >/var/lib/node-in-a-box/states
 	like "four run" "$(cat /var/lib/node-in-a-box/states)" 'deaf running never running run1 running run2 running still stopped up stopped'

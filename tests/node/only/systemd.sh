@@ -69,7 +69,7 @@ unlike "and in its journal neither" "$OUT" 'unsafe|deprecated|[Ff]ailed|ignor'
 
 # ---- whoever started them: a unit that ends, with all that is left in its groups, as a session does
 for name in one two; do
-	check "create $name" nodectl create $name --image mini --memory 64M --memory-guaranteed 20M --swap 32M --tasks 60 \
+	check "create $name" nodectl create $name --image mini --disk 256M --memory 64M --memory-guaranteed 20M --swap 32M --tasks 60 \
 		--cpus 0.5 --weight 70
 done
 check "started by a service, which ends" systemd-run --wait -q /usr/sbin/nodectl start one --wait 60
