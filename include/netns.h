@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct err;
+struct link_knob;
 
 /* An address with its prefix length, or nothing (family 0). */
 struct address {
@@ -21,6 +22,13 @@ struct address {
 int address_parse(const char *text, struct address *address, struct err *err);
 void address_print(const struct address *address, bool with_prefix, char *text, size_t size);
 bool address_is_equal(const struct address *a, const struct address *b);
+
+/* Is @address in the network of @network?  Is the whole network @inner? */
+bool address_is_in(const struct address *network, const struct address *address);
+bool network_is_in(const struct address *network, const struct address *inner);
+
+/* The same prefix with a host part of zero. */
+void address_network(const struct address *address, struct address *network);
 
 /* Is @address in the network of @network, and not its network or broadcast address? */
 bool address_is_usable(const struct address *network, const struct address *address);
@@ -74,7 +82,7 @@ struct bridge {
 
 void bridge_table(const struct bridge *bridge, char table[BRIDGE_TABLE]);
 
-#define LINK_ADDRESSES_MAX 32
+#define LINK_ADDRESSES_MAX 31 /* beside the first of each family; and prefixes */
 
 /* The network of one VPS. */
 struct link {
@@ -96,6 +104,18 @@ struct link {
  */
 const struct address *link_address(const struct link *link, unsigned n);
 bool link_address_add(struct link *link, const struct address *address);
+
+/* Take one away, whatever its prefix; the next of its family becomes the first. */
+bool link_address_remove(struct link *link, const struct address *address);
+
+/* All of one family. */
+void link_address_clear(struct link *link, int family);
+
+/*
+ * The @n-th prefix that packets of the VPS may come from: its addresses as /32 or /128, then
+ * what is routed to it.  false behind the last.
+ */
+bool link_allowed(const struct link *link, unsigned n, struct address *prefix);
 
 /* How many ports are forwarded. */
 unsigned publish_ports(const struct link *link);
@@ -128,6 +148,22 @@ int bridge_remove(const struct bridge *bridge, struct err *err);
  */
 int link_create(unsigned id, const struct bridge *bridge, const struct link *link, int netns,
 		struct err *err);
+
+/*
+ * From the addresses and prefixes of @before to those of @after, while the VPS runs: inside, in
+ * the network namespace @netns, where what the tenant has changed himself stays, and as routes
+ * of the node.  Idempotent; @before NULL: what is missing is added.
+ */
+int link_change(unsigned id, const struct bridge *bridge, const struct link *before,
+		const struct link *after, int netns, struct err *err);
+
+/* Remove the node's routes to it; absent ones are fine. */
+int link_routes_remove(const struct bridge *bridge, const struct link *link, struct err *err);
+
+/* Compare them: link_diff(). */
+int link_routes_diff(const struct bridge *bridge, const struct link *link,
+		     int (*each)(const struct link_knob *knob, void *arg, struct err *err),
+		     void *arg, struct err *err);
 
 /* Let packets pass: the near end goes up. */
 int link_up(unsigned id, struct err *err);

@@ -33,6 +33,14 @@ struct retention {
 	unsigned minutes, hours, days;
 };
 
+/* Addresses that are routed to the node, for VPSs. */
+struct pool {
+	char name[64];
+	struct address network;
+};
+
+#define NODE_POOLS 16
+
 /* The machine: node.conf(5) and the directories that it names, open. */
 struct node {
 	char config[256]; /* path of node.conf */
@@ -40,6 +48,8 @@ struct node {
 	char run[200];
 	char plans[256]; /* directory of plans, beside node.conf */
 	struct bridge bridge;
+	struct pool pools[NODE_POOLS];
+	unsigned pools_count;
 	unsigned first_id, last_id;
 	unsigned ssh_port; /* host port of VPS 0; 0: no forward by default */
 	char plan[64];	   /* default plan */
@@ -325,9 +335,15 @@ enum admission {
 /* What create and set were told beside the definition. */
 struct wanted {
 	bool auto4, auto6; /* the node chooses the address */
-	bool publish;	   /* forwards were named: no default one */
-	bool selftest;	   /* throw-away: repair removes it when no self-test is under way */
-	bool plan;	   /* something comes from the plan: it must still be as it was read */
+	/* and further ones, of a pool, or of its subnet */
+	struct wanted_address {
+		char pool[64]; /* empty: of the subnet */
+		int family;
+	} more[8];
+	unsigned more_count;
+	bool publish;  /* forwards were named: no default one */
+	bool selftest; /* throw-away: repair removes it when no self-test is under way */
+	bool plan;     /* something comes from the plan: it must still be as it was read */
 	enum admission admission;
 };
 

@@ -41,6 +41,11 @@ bool address_is_in(const struct address *network, const struct address *address)
 	return true;
 }
 
+bool network_is_in(const struct address *network, const struct address *inner)
+{
+	return inner->prefix >= network->prefix && address_is_in(network, inner);
+}
+
 void address_network(const struct address *address, struct address *network)
 {
 	*network = *address;
@@ -143,5 +148,60 @@ bool link_address_add(struct link *link, const struct address *address)
 		link->further[link->further_count++] = *address;
 	else
 		return false;
+	return true;
+}
+
+static bool is_same_host(const struct address *a, const struct address *b)
+{
+	return a->family == b->family && memcmp(a->bytes, b->bytes, address_size(a)) == 0;
+}
+
+static void further_take(struct link *link, unsigned n, struct address *taken)
+{
+	*taken = link->further[n];
+	link->further_count--;
+	memmove(&link->further[n], &link->further[n + 1],
+		(link->further_count - n) * sizeof(link->further[0]));
+}
+
+bool link_address_remove(struct link *link, const struct address *address)
+{
+	struct address *first = address->family == AF_INET6 ? &link->ipv6 : &link->ipv4, gone;
+	bool is_first = first->family && is_same_host(first, address);
+
+	for (unsigned i = 0; i < link->further_count; i++) {
+		if (is_first ? link->further[i].family == address->family
+			     : is_same_host(&link->further[i], address)) {
+			further_take(link, i, is_first ? first : &gone);
+			return true;
+		}
+	}
+	if (is_first)
+		*first = (struct address){ 0 };
+	return is_first;
+}
+
+void link_address_clear(struct link *link, int family)
+{
+	struct address *first = family == AF_INET6 ? &link->ipv6 : &link->ipv4;
+
+	while (first->family)
+		(void)link_address_remove(link, first);
+}
+
+bool link_allowed(const struct link *link, unsigned n, struct address *prefix)
+{
+	const struct address *own = link_address(link, n);
+	unsigned addresses =
+	    link->further_count + (link->ipv4.family != 0) + (link->ipv6.family != 0);
+
+	if (own) {
+		*prefix = *own;
+		prefix->prefix = address_size(own) * 8;
+		return true;
+	}
+	if (n - addresses >= link->routed_count)
+		return false;
+	*prefix = link->routed[n - addresses];
 	return true;
 }

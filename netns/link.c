@@ -16,6 +16,7 @@
 #include "guest.h"
 #include "netlink.h"
 #include "own.h"
+#include "route.h"
 #include "str.h"
 #include "sysctl.h"
 
@@ -76,18 +77,6 @@ static int pair_create(int fd, unsigned id, const struct veth *veth, struct rtnl
 	return netlink_run(fd, &batch, link_seen, near, err);
 }
 
-/* An address outside of the bridge's networks (a public one) gets a route of its own. */
-static void put_host_route(struct netlink_batch *batch, uint32_t index,
-			   const struct address *gateway, const struct address *address)
-{
-	struct route route = { .to = *address, .index = index };
-
-	if (!address->family || address_is_in(gateway, address))
-		return;
-	route.to.prefix = address_size(address) * 8;
-	rtnl_put_route(netlink_next(batch, "set the route to the VPS", 0), &route);
-}
-
 /* The node's half of it. */
 static int near_create(unsigned id, const struct bridge *bridge, const struct link *link,
 		       int netns, struct err *err)
@@ -124,8 +113,7 @@ static int near_create(unsigned id, const struct bridge *bridge, const struct li
 	netlink_start(&batch);
 	rtnl_put_fdb(netlink_next(&batch, "set the MAC address of the port", 0), near.index,
 		     &veth.far_mac);
-	put_host_route(&batch, master.index, &bridge->ipv4, &link->ipv4);
-	put_host_route(&batch, master.index, &bridge->ipv6, &link->ipv6);
+	link_put_routes(&batch, master.index, id, bridge, &(struct link){ 0 }, link);
 	if (netlink_run(fd, &batch, NULL, NULL, err) < 0 ||
 	    link_guard(id, bridge, link, err) < 0)
 		return -1;

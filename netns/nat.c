@@ -394,7 +394,7 @@ int network_remove(unsigned id, const struct bridge *bridge, const struct link *
 		failed = nat_open(&nat, bridge, &first);
 		failed = failed ? -1 : entries_change(&nat, &entries, &none, &first);
 	}
-	if (link_remove(id, err) < 0)
+	if (link_routes_remove(bridge, link, err) < 0 || link_remove(id, err) < 0)
 		return -1;
 	if (failed)
 		*err = first;

@@ -247,19 +247,44 @@ void rtnl_put_fdb_get(struct nlmsghdr *nlh, uint32_t index, const struct mac *ma
 	put_mac(nlh, NDA_LLADDR, mac);
 }
 
-/* Usable at once: nobody else can have it, so IPv6 need not ask around for a second first. */
-void rtnl_put_address(struct nlmsghdr *nlh, uint32_t index, const struct address *address)
+void rtnl_put_neighbour(struct nlmsghdr *nlh, uint32_t index, const struct address *address,
+			const struct mac *mac)
 {
-	struct ifaddrmsg *ifa =
-	    put_header(nlh, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*ifa));
+	struct ndmsg *ndm =
+	    put_header(nlh, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*ndm));
+
+	ndm->ndm_family = (uint8_t)address->family;
+	ndm->ndm_ifindex = (int)index;
+	ndm->ndm_state = NUD_STALE;
+	put_bytes(nlh, NDA_DST, address);
+	put_mac(nlh, NDA_LLADDR, mac);
+}
+
+static struct ifaddrmsg *put_ifaddr(struct nlmsghdr *nlh, uint16_t type, uint16_t flags,
+				    uint32_t index, const struct address *address)
+{
+	struct ifaddrmsg *ifa = put_header(nlh, type, flags, sizeof(*ifa));
 
 	ifa->ifa_family = (uint8_t)address->family;
 	ifa->ifa_prefixlen = (uint8_t)address->prefix;
-	ifa->ifa_flags = address->family == AF_INET6 ? IFA_F_NODAD : 0;
 	ifa->ifa_scope = RT_SCOPE_UNIVERSE;
 	ifa->ifa_index = index;
 	put_bytes(nlh, IFA_LOCAL, address);
 	put_bytes(nlh, IFA_ADDRESS, address);
+	return ifa;
+}
+
+/* Usable at once: nobody else can have it, so IPv6 need not ask around for a second first. */
+void rtnl_put_address(struct nlmsghdr *nlh, uint32_t index, const struct address *address)
+{
+	put_ifaddr(nlh, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address)->ifa_flags =
+	    address->family == AF_INET6 ? IFA_F_NODAD : 0;
+}
+
+void rtnl_put_address_delete(struct nlmsghdr *nlh, uint32_t index,
+			     const struct address *address)
+{
+	(void)put_ifaddr(nlh, RTM_DELADDR, 0, index, address);
 }
 
 void rtnl_put_address_dump(struct nlmsghdr *nlh, uint32_t index)
@@ -269,10 +294,10 @@ void rtnl_put_address_dump(struct nlmsghdr *nlh, uint32_t index)
 	ifa->ifa_index = index;
 }
 
-void rtnl_put_route(struct nlmsghdr *nlh, const struct route *route)
+static void put_route(struct nlmsghdr *nlh, uint16_t type, uint16_t flags,
+		      const struct route *route)
 {
-	struct rtmsg *rtm =
-	    put_header(nlh, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*rtm));
+	struct rtmsg *rtm = put_header(nlh, type, flags, sizeof(*rtm));
 
 	rtm->rtm_family = (uint8_t)route->to.family;
 	rtm->rtm_dst_len = (uint8_t)route->to.prefix;
@@ -286,6 +311,53 @@ void rtnl_put_route(struct nlmsghdr *nlh, const struct route *route)
 	if (route->via.family)
 		put_bytes(nlh, RTA_GATEWAY, &route->via);
 	mnl_attr_put_u32(nlh, RTA_OIF, route->index);
+}
+
+void rtnl_put_route(struct nlmsghdr *nlh, const struct route *route)
+{
+	put_route(nlh, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route);
+}
+
+void rtnl_put_route_delete(struct nlmsghdr *nlh, const struct route *route)
+{
+	put_route(nlh, RTM_DELROUTE, 0, route);
+}
+
+void rtnl_put_route_dump(struct nlmsghdr *nlh, int family, uint32_t index)
+{
+	struct rtmsg *rtm = put_header(nlh, RTM_GETROUTE, NLM_F_DUMP, sizeof(*rtm));
+
+	rtm->rtm_family = (uint8_t)family;
+	rtm->rtm_table = RT_TABLE_MAIN;
+	mnl_attr_put_u32(nlh, RTA_OIF, index);
+}
+
+/* Bytes that have a place in struct address. */
+static void bytes_read(const struct nlattr *attr, struct address *address)
+{
+	if (mnl_attr_get_payload_len(attr) <= sizeof(address->bytes))
+		memcpy(address->bytes, mnl_attr_get_payload(attr),
+		       mnl_attr_get_payload_len(attr));
+}
+
+void rtnl_route_parse(const struct nlmsghdr *nlh, struct route *route)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr;
+
+	*route =
+	    (struct route){ .to = { .family = rtm->rtm_family, .prefix = rtm->rtm_dst_len } };
+	mnl_attr_for_each(attr, nlh, sizeof(*rtm))
+	{
+		if (mnl_attr_get_type(attr) == RTA_OIF)
+			route->index = mnl_attr_get_u32(attr);
+		else if (mnl_attr_get_type(attr) == RTA_DST)
+			bytes_read(attr, &route->to);
+		else if (mnl_attr_get_type(attr) == RTA_GATEWAY) {
+			route->via.family = rtm->rtm_family;
+			bytes_read(attr, &route->via);
+		}
+	}
 }
 
 void rtnl_put_route_get(struct nlmsghdr *nlh, const struct address *to)
@@ -365,6 +437,8 @@ void rtnl_link_read(const struct nlmsghdr *nlh, struct rtnl_link *link)
 			link->mtu = mnl_attr_get_u32(attr);
 		else if (mnl_attr_get_type(attr) == IFLA_MASTER)
 			link->master = mnl_attr_get_u32(attr);
+		else if (mnl_attr_get_type(attr) == IFLA_LINK)
+			link->peer = mnl_attr_get_u32(attr);
 		else if (mnl_attr_get_type(attr) == IFLA_GROUP)
 			link->group = mnl_attr_get_u32(attr);
 		else if (mnl_attr_get_type(attr) == IFLA_LINKINFO)

@@ -61,7 +61,16 @@ void rtnl_put_fdb_get(struct nlmsghdr *nlh, uint32_t index, const struct mac *ma
 
 void rtnl_put_address(struct nlmsghdr *nlh, uint32_t index, const struct address *address);
 void rtnl_put_address_dump(struct nlmsghdr *nlh, uint32_t index);
+void rtnl_put_address_delete(struct nlmsghdr *nlh, uint32_t index,
+			     const struct address *address);
 void rtnl_put_route(struct nlmsghdr *nlh, const struct route *route);
+void rtnl_put_route_delete(struct nlmsghdr *nlh, const struct route *route);
+void rtnl_put_route_dump(struct nlmsghdr *nlh, int family, uint32_t index);
+void rtnl_route_parse(const struct nlmsghdr *nlh, struct route *route);
+
+/* @address is at @mac, until the kernel learns otherwise. */
+void rtnl_put_neighbour(struct nlmsghdr *nlh, uint32_t index, const struct address *address,
+			const struct mac *mac);
 
 /* Which way would a packet to @to take? */
 void rtnl_put_route_get(struct nlmsghdr *nlh, const struct address *to);
@@ -69,6 +78,7 @@ void rtnl_put_route_get(struct nlmsghdr *nlh, const struct address *to);
 /* What we want to know of a link. */
 struct rtnl_link {
 	uint32_t index, flags, mtu, master, group;
+	uint32_t peer; /* index of the other end, in its network namespace */
 	char name[16], kind[16];
 	bool isolated;	/* its bridge port flag */
 	unsigned wrong; /* a bit for each flag that is not as rtnl_put_port() sets it */

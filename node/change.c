@@ -284,7 +284,7 @@ static int change_leased(const struct node *node, struct held *held, struct vps 
 	struct err again;
 	int result;
 
-	if (lease_change(node, &held->vps, after, err) < 0)
+	if (lease_change(node, &held->vps, after, wanted, err) < 0)
 		return -1;
 	runtime_status(held->vps.id, held->place.run, &status);
 	result = status.init ? change_running(node, held, after, wanted, ledger, err)

@@ -15,6 +15,7 @@
 #include "node.h"
 #include "own.h"
 #include "runtime.h"
+#include "store.h"
 #include "str.h"
 
 #define LOCK_MS	  5000u
@@ -124,6 +125,8 @@ static int network_look(struct look *look, struct err *err)
 	    runtime_guard_diff(look->vps, &look->node->bridge, link_look, look, err) < 0 ||
 	    runtime_shape_diff(look->vps, link_look, look, err) < 0)
 		return missing(look, "interface", err);
+	if (link_routes_diff(&look->node->bridge, &look->vps->link, link_look, look, err) < 0)
+		return -1;
 	return 0;
 }
 
@@ -156,21 +159,10 @@ static int forward_tell(const struct nat_entry *entry, bool missing, void *arg, 
 	return 0;
 }
 
-/* To the addresses that it has now: others come with its next start. */
-static struct link forwards_link(const struct vps *vps, const struct vps *started)
-{
-	struct link link = vps->link;
-
-	link.ipv4 = started->link.ipv4;
-	link.ipv6 = started->link.ipv6;
-	return link;
-}
-
 static int forwards_look(struct look *look, struct err *err)
 {
-	struct link link = forwards_link(look->vps, look->started);
-
-	return nat_diff(look->vps->id, &look->node->bridge, &link, forward_tell, look, err);
+	return nat_diff(look->vps->id, &look->node->bridge, &look->vps->link, forward_tell,
+			look, err);
 }
 
 /* The definition that a running VPS was started with; none that can be read is no failure. */
@@ -183,26 +175,35 @@ static int started_load(const struct node *node, const char *name, struct vps *v
 	return text ? vps_parse(vps, text, &ignored) : -1;
 }
 
+/* Addresses from what it was started with, so that others go; then whatever is missing. */
 static int forwards_mend(const struct held *held, const struct node *node, struct err *err)
 {
 	own_vps started = { 0 };
-	bool known = started_load(node, held->vps.name, &started) == 0;
-	struct link link = forwards_link(&held->vps, known ? &started : &held->vps);
 
-	/* the table may be what is missing */
 	if (bridge_ensure(held->place.bridge, err) < 0)
 		return -1;
-	return nat_mend(held->vps.id, held->place.bridge, &link, err);
+	if (started_load(node, held->vps.name, &started) == 0 &&
+	    runtime_network(&started, &held->vps, &held->place, err) < 0)
+		return -1;
+	if (runtime_network(NULL, &held->vps, &held->place, err) < 0)
+		return -1;
+	vps_restarted(held, &held->vps);
+	return 0;
 }
 
-/* A field's value in words: "1G". */
+/* A field's value in words: "1G"; of a list, all of them. */
 static char *value_text(const struct vps *vps, const struct field *field)
 {
-	char *text = field_text(vps, field), *value = strstr(text, " = ");
+	own_str lines = field_text(vps, field);
+	char *text = xstrdup(""), *longer, *rest = lines;
 
-	text[strcspn(text, "\n")] = 0;
-	if (value)
-		memmove(text, value + 3, strlen(value + 3) + 1);
+	while (rest && *rest) {
+		const char *line = strsep(&rest, "\n"), *value = strstr(line, " = ");
+
+		longer = xasprintf("%s%s%s", text, *text ? ", " : "", value ? value + 3 : line);
+		free(text);
+		text = longer;
+	}
 	return text;
 }
 
@@ -225,8 +226,14 @@ static void field_compare(struct look *look, const struct field *field,
 /* What only a start brings, beside what is marked so: the kernel has it from then on. */
 static bool is_for_the_start(const struct field *field)
 {
-	return field->flags & FIELD_RESTART || strcmp(field->key, "ip") == 0 ||
-	       strcmp(field->key, "ip6") == 0 || strcmp(field->key, "digest") == 0;
+	return field->flags & FIELD_RESTART || strcmp(field->key, "digest") == 0;
+}
+
+/* Addresses are what the tenant may change inside: what was last set counts. */
+static bool is_of_the_network(const struct field *field)
+{
+	return strcmp(field->key, "ip") == 0 || strcmp(field->key, "ip6") == 0 ||
+	       strcmp(field->key, "route") == 0;
 }
 
 static int started_look(struct look *look, struct err *err)
@@ -236,7 +243,9 @@ static int started_look(struct look *look, struct err *err)
 		struct difference difference = { .what = vps_fields[i].key,
 						 .remedy = REMEDY_START };
 
-		if (is_for_the_start(&vps_fields[i]))
+		if (is_of_the_network(&vps_fields[i]))
+			difference.remedy = REMEDY_MEND;
+		if (is_for_the_start(&vps_fields[i]) || is_of_the_network(&vps_fields[i]))
 			field_compare(look, &vps_fields[i], look->vps, look->started,
 				      &difference);
 	}

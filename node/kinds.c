@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "err.h"
@@ -453,6 +454,108 @@ static void publish_kind_print(const char *key, const void *value, size_t size, 
 }
 
 const struct kind kind_publish = { publish_kind_parse, publish_kind_print };
+
+static int ip_parse(const char *text, struct link *link, int family, struct err *err)
+{
+	struct address address, *first = family == AF_INET6 ? &link->ipv6 : &link->ipv4;
+	struct link other = *link;
+
+	if (strcmp(text, "none") == 0) {
+		link_address_clear(link, family);
+		return 0;
+	}
+	if (address_parse(text, &address, err) < 0)
+		return -1;
+	if (address.family != family)
+		return fail_as(err, ERR_VALUE, "'%s' is of the other family", text);
+	if (first->family && link_address_remove(&other, &address))
+		return fail_as(err, ERR_VALUE, "'%s' is given twice", text);
+	if (!link_address_add(link, &address))
+		return fail_as(err, ERR_VALUE, "'%s' is one address too many (%d at most)",
+			       text, LINK_ADDRESSES_MAX + 1);
+	return 0;
+}
+
+static void ip_print(const char *key, const struct link *link, int family, FILE *out)
+{
+	const struct address *address;
+	char text[ADDRESS_TEXT];
+
+	for (unsigned n = 0; (address = link_address(link, n)); n++) {
+		if (address->family != family)
+			continue;
+		address_print(address, true, text, sizeof(text));
+		text_print(key, text, out);
+	}
+}
+
+static int ip4_kind_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	return ip_parse(text, value, AF_INET, err);
+}
+
+static void ip4_kind_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	(void)size;
+	ip_print(key, value, AF_INET, out);
+}
+
+static int ip6_kind_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	return ip_parse(text, value, AF_INET6, err);
+}
+
+static void ip6_kind_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	(void)size;
+	ip_print(key, value, AF_INET6, out);
+}
+
+const struct kind kind_ip = { ip4_kind_parse, ip4_kind_print };
+const struct kind kind_ip6 = { ip6_kind_parse, ip6_kind_print };
+
+static int route_kind_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	struct link *link = value;
+	struct address prefix, network;
+
+	(void)size;
+	if (strcmp(text, "none") == 0) {
+		link->routed_count = 0;
+		return 0;
+	}
+	if (address_parse(text, &prefix, err) < 0)
+		return -1;
+	address_network(&prefix, &network);
+	if (!address_is_equal(&prefix, &network))
+		return fail_as(err, ERR_VALUE, "'%s' is an address and no network", text);
+	for (unsigned i = 0; i < link->routed_count; i++) {
+		if (network_is_in(&link->routed[i], &prefix) ||
+		    network_is_in(&prefix, &link->routed[i]))
+			return fail_as(err, ERR_VALUE, "'%s' is routed twice", text);
+	}
+	if (link->routed_count == LINK_ADDRESSES_MAX)
+		return fail_as(err, ERR_VALUE, "'%s' is one prefix too many (%d at most)", text,
+			       LINK_ADDRESSES_MAX);
+	link->routed[link->routed_count++] = prefix;
+	return 0;
+}
+
+static void route_kind_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	const struct link *link = value;
+	char text[ADDRESS_TEXT];
+
+	(void)size;
+	for (unsigned i = 0; i < link->routed_count; i++) {
+		address_print(&link->routed[i], true, text, sizeof(text));
+		text_print(key, text, out);
+	}
+}
+
+const struct kind kind_route = { route_kind_parse, route_kind_print };
 
 /* The types that sshd(8) knows; options in front of a key are not taken. */
 static bool is_public_key(const char *text)

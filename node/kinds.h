@@ -36,6 +36,9 @@ extern const struct kind kind_signal;  /* char[]: "auto" or a signal */
 extern const struct kind kind_address; /* struct address */
 extern const struct kind kind_servers; /* struct address[] */
 extern const struct kind kind_publish; /* struct link */
+extern const struct kind kind_ip;      /* struct link: its IPv4 addresses */
+extern const struct kind kind_ip6;     /* struct link: its IPv6 addresses */
+extern const struct kind kind_route;   /* struct link */
 extern const struct kind kind_keys;    /* char *, one public key a line */
 extern const struct kind kind_accepted; /* unsigned, enum limit bits */
 extern const struct kind kind_restart;	/* enum vps_restart */

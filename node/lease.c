@@ -128,52 +128,195 @@ static int network_of(const struct node *node, int family, const struct address 
 	return 0;
 }
 
-/* The first free address from the one that the id stands for. */
-static int address_auto(const struct node *node, struct vps *vps, int family,
-			struct address *address, struct err *err)
+static void route_key(const struct address *prefix, char *key, size_t size)
 {
-	const struct address *network;
-	const char *what;
+	char text[ADDRESS_TEXT];
+
+	address_print(prefix, false, text, sizeof(text));
+	str_format(key, size, "net-%s-%u", text, prefix->prefix);
+}
+
+static bool route_key_parse(const char *key, struct address *prefix)
+{
+	const char *len = strrchr(key, '-');
+	struct err ignored;
+	char text[ADDRESS_TEXT];
+
+	if (strncmp(key, "net-", 4) != 0 || len < key + 5)
+		return false;
+	snprintf(text, sizeof(text), "%.*s/%s", (int)(len - key - 4), key + 4, len + 1);
+	return address_parse(text, prefix, &ignored) == 0;
+}
+
+/* The pool that it is of, with room for all of it; NULL: none. */
+static const struct pool *pool_of(const struct node *node, const struct address *address)
+{
+	for (unsigned i = 0; i < node->pools_count; i++) {
+		if (network_is_in(&node->pools[i].network, address))
+			return &node->pools[i];
+	}
+	return NULL;
+}
+
+/*
+ * Is @address, of a pool, in a prefix that is routed to somebody else?  At most as many looks
+ * as an address has bits.
+ */
+static bool is_routed(const struct node *node, const struct pool *pool, const char *name,
+		      const struct address *address, char *owner, size_t size)
+{
+	struct address part = *address, prefix;
 	char key[KEY_SIZE];
 
-	if (network_of(node, family, &network, &what, err) < 0)
+	for (part.prefix = pool->network.prefix; part.prefix <= address->prefix;
+	     part.prefix++) {
+		address_network(&part, &prefix);
+		route_key(&prefix, key, sizeof(key));
+		lease_owner(node->addresses, key, owner, size);
+		if (*owner && strcmp(owner, name) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* Take an address of a pool.  What is routed is looked at last: whoever takes a prefix looks at
+ * addresses last, so that one of two sees the other. */
+static int pool_address_take(const struct node *node, const struct vps *vps,
+			     const struct pool *pool, const struct address *address,
+			     bool *taken, struct err *err)
+{
+	struct address whole = *address;
+	char key[KEY_SIZE], owner[80];
+
+	whole.prefix = whole.family == AF_INET6 ? 128 : 32;
+	*taken = false;
+	if (is_routed(node, pool, vps->name, &whole, owner, sizeof(owner)))
+		return 0;
+	address_print(&whole, false, key, sizeof(key));
+	if (lease_take(node->addresses, key, vps->name, taken, err) < 0)
 		return -1;
-	for (uint64_t tries = 0, n = (uint64_t)vps->id + 1; tries < 70000; tries++, n++) {
+	if (!*taken || !is_routed(node, pool, vps->name, &whole, owner, sizeof(owner)))
+		return 0;
+	*taken = false;
+	return lease_free(node->addresses, key, vps->name, err);
+}
+
+/* The first free address of @network from its @n-th on; @pool is NULL for a subnet. */
+static int address_find(const struct node *node, const struct vps *vps,
+			const struct address *network, const struct pool *pool, uint64_t n,
+			struct address *address, struct err *err)
+{
+	unsigned bits = (network->family == AF_INET6 ? 128 : 32) - network->prefix;
+	uint64_t most = bits < 16 ? (UINT64_C(1) << bits) + 1 : 70000;
+	char key[KEY_SIZE];
+
+	for (uint64_t tries = 0; tries < most; tries++, n++) {
 		struct address candidate;
 		bool taken;
 
 		if (!address_nth(network, n, &candidate) ||
 		    !address_is_usable(network, &candidate)) {
 			/* past the end: go on from the first host */
-			if (n < 2)
-				break;
 			n = 0;
 			continue;
 		}
-		if (memcmp(candidate.bytes, network->bytes, sizeof(candidate.bytes)) == 0)
+		if (!pool &&
+		    memcmp(candidate.bytes, network->bytes, sizeof(candidate.bytes)) == 0)
 			continue;
 		address_print(&candidate, false, key, sizeof(key));
 		if (faccessat(node->addresses, key, F_OK, 0) == 0)
 			continue;
-		if (lease_take(node->addresses, key, vps->name, &taken, err) < 0)
+		if ((pool ? pool_address_take(node, vps, pool, &candidate, &taken, err)
+			  : lease_take(node->addresses, key, vps->name, &taken, err)) < 0)
 			return -1;
 		if (!taken)
 			continue;
 		*address = candidate;
 		address->prefix = network->prefix;
+		if (pool)
+			address->prefix = network->family == AF_INET6 ? 128 : 32;
 		return 0;
 	}
-	return fail_as(err, ERR_LEDGER, "no address is free in the node's %s", what);
+	return fail_as(err, ERR_LEDGER, "no address is free in the node's %s%s",
+		       pool ? "pool " : (network->family == AF_INET6 ? "subnet6" : "subnet"),
+		       pool ? pool->name : "");
+}
+
+/* From the one that the id stands for. */
+static int address_auto(const struct node *node, const struct vps *vps, int family,
+			struct address *address, struct err *err)
+{
+	const struct address *network;
+	const char *what;
+
+	if (network_of(node, family, &network, &what, err) < 0)
+		return -1;
+	return address_find(node, vps, network, NULL, (uint64_t)vps->id + 1, address, err);
+}
+
+static int address_more(const struct node *node, struct vps *vps,
+			const struct wanted_address *wanted, struct err *err)
+{
+	struct address address;
+
+	if (!wanted->pool[0]) {
+		if (address_auto(node, vps, wanted->family, &address, err) < 0)
+			return -1;
+	} else {
+		const struct pool *pool = NULL;
+
+		for (unsigned i = 0; i < node->pools_count; i++) {
+			if (strcmp(node->pools[i].name, wanted->pool) == 0)
+				pool = &node->pools[i];
+		}
+		if (!pool)
+			return fail_as(err, ERR_VALUE, "this node has no pool '%s' (node.conf)",
+				       wanted->pool);
+		if (pool->network.family != wanted->family)
+			return fail_as(err, ERR_VALUE, "pool '%s' is of the other family",
+				       pool->name);
+		if (address_find(node, vps, &pool->network, pool, 1, &address, err) < 0)
+			return -1;
+	}
+	if (!link_address_add(&vps->link, &address))
+		return fail_as(err, ERR_VALUE, "more than %d addresses",
+			       LINK_ADDRESSES_MAX + 1);
+	return 0;
+}
+
+static int address_of_pool_take(const struct node *node, const struct vps *vps,
+				const struct pool *pool, struct address *address,
+				struct err *err)
+{
+	char key[KEY_SIZE], owner[80];
+	bool taken;
+
+	address->prefix = address->family == AF_INET6 ? 128 : 32;
+	address_print(address, false, key, sizeof(key));
+	if (pool_address_take(node, vps, pool, address, &taken, err) < 0)
+		return -1;
+	if (taken)
+		return 0;
+	lease_owner(node->addresses, key, owner, sizeof(owner));
+	if (!*owner)
+		(void)is_routed(node, pool, vps->name, address, owner, sizeof(owner));
+	return fail_as(err, ERR_ADDRESS, "address %s belongs to '%s'", key, owner);
 }
 
 static int address_take(const struct node *node, const struct vps *vps, struct address *address,
 			struct err *err)
 {
+	struct address whole = *address;
 	const struct address *network;
+	const struct pool *pool;
 	const char *what;
 	char key[KEY_SIZE], owner[80];
 	bool taken;
 
+	whole.prefix = whole.family == AF_INET6 ? 128 : 32;
+	pool = pool_of(node, &whole);
+	if (pool)
+		return address_of_pool_take(node, vps, pool, address, err);
 	if (network_of(node, address->family, &network, &what, err) < 0)
 		return -1;
 	address_print(address, false, key, sizeof(key));
@@ -183,7 +326,8 @@ static int address_take(const struct node *node, const struct vps *vps, struct a
 		char net[ADDRESS_TEXT];
 
 		address_print(network, true, net, sizeof(net));
-		return fail_as(err, ERR_VALUE, "address %s is not a host of the node's %s %s",
+		return fail_as(err, ERR_VALUE,
+			       "address %s is not a host of the node's %s %s, nor of a pool",
 			       key, what, net);
 	}
 	address->prefix = network->prefix;
@@ -193,6 +337,64 @@ static int address_take(const struct node *node, const struct vps *vps, struct a
 		return 0;
 	lease_owner(node->addresses, key, owner, sizeof(owner));
 	return fail_as(err, ERR_ADDRESS, "address %s belongs to '%s'", key, owner);
+}
+
+/* What is leased inside of a prefix to others. */
+struct inside_look {
+	const struct address *prefix;
+	const char *name;
+	char key[KEY_SIZE], owner[80];
+};
+
+static int inside_one(int dir, const char *key, void *arg, struct err *err)
+{
+	struct inside_look *look = arg;
+	struct address address;
+	struct err ignored;
+	char owner[80];
+
+	(void)err;
+	if (key[0] == '.' || strncmp(key, "tcp-", 4) == 0 || strncmp(key, "udp-", 4) == 0 ||
+	    (!route_key_parse(key, &address) && address_parse(key, &address, &ignored) < 0) ||
+	    !network_is_in(look->prefix, &address))
+		return 0;
+	lease_owner(dir, key, owner, sizeof(owner));
+	if (!*owner || strcmp(owner, look->name) == 0)
+		return 0;
+	str_format(look->key, sizeof(look->key), "%s", key);
+	str_format(look->owner, sizeof(look->owner), "%s", owner);
+	return 0;
+}
+
+static int route_take(const struct node *node, const struct vps *vps,
+		      const struct address *prefix, struct err *err)
+{
+	const struct pool *pool = pool_of(node, prefix);
+	struct inside_look look = { .prefix = prefix, .name = vps->name };
+	char key[KEY_SIZE], text[ADDRESS_TEXT], owner[80];
+	bool taken;
+
+	address_print(prefix, true, text, sizeof(text));
+	if (!pool)
+		return fail_as(err, ERR_VALUE, "prefix %s is not of a pool of this node", text);
+	route_key(prefix, key, sizeof(key));
+	if (lease_take(node->addresses, key, vps->name, &taken, err) < 0)
+		return -1;
+	if (!taken) {
+		lease_owner(node->addresses, key, owner, sizeof(owner));
+		return fail_as(err, ERR_ADDRESS, "prefix %s is routed to '%s'", text, owner);
+	}
+	if (is_routed(node, pool, vps->name, prefix, owner, sizeof(owner)))
+		return fail_as(err, ERR_ADDRESS,
+			       "prefix %s is part of one that is routed to "
+			       "'%s'",
+			       text, owner);
+	if (dir_each(node->addresses, inside_one, &look, err) < 0)
+		return -1;
+	if (look.owner[0])
+		return fail_as(err, ERR_ADDRESS, "of prefix %s, %s belongs to '%s'", text,
+			       look.key, look.owner);
+	return 0;
 }
 
 void publish_key(const struct publish *publish, char *key, size_t size)
@@ -226,26 +428,6 @@ bool publish_key_parse(const char *key, struct publish *publish)
 	parsed.host = (uint16_t)number;
 	*publish = parsed;
 	return true;
-}
-
-static void route_key(const struct address *prefix, char *key, size_t size)
-{
-	char text[ADDRESS_TEXT];
-
-	address_print(prefix, false, text, sizeof(text));
-	str_format(key, size, "net-%s-%u", text, prefix->prefix);
-}
-
-static bool route_key_parse(const char *key, struct address *prefix)
-{
-	const char *len = strrchr(key, '-');
-	struct err ignored;
-	char text[ADDRESS_TEXT];
-
-	if (strncmp(key, "net-", 4) != 0 || len < key + 5)
-		return false;
-	snprintf(text, sizeof(text), "%.*s/%s", (int)(len - key - 4), key + 4, len + 1);
-	return address_parse(text, prefix, &ignored) == 0;
 }
 
 /* Whatever the prefix: a lease is of the address alone. */
@@ -294,6 +476,16 @@ struct lease_work {
 	int (*each)(int dir, const char *key, void *arg, struct err *err);
 	void *arg;
 };
+
+/* The @n-th of all its addresses, to be changed. */
+static struct address *link_address_of(struct link *link, unsigned n)
+{
+	const struct address *address = link_address(link, n);
+
+	if (!address || address == &link->ipv4 || address == &link->ipv6)
+		return !address ? NULL : address == &link->ipv4 ? &link->ipv4 : &link->ipv6;
+	return &link->further[address - link->further];
+}
 
 static int ports_each(const struct lease_work *work, struct err *err)
 {
@@ -372,20 +564,73 @@ static int ports_take(const struct node *node, const struct vps *vps, struct err
 	return result;
 }
 
-int lease_network(const struct node *node, struct vps *vps, bool auto4, bool auto6,
-		  struct err *err)
+/* What @before has is its already; NULL: nothing is. */
+static int addresses_take(const struct node *node, const struct vps *before, struct vps *vps,
+			  struct err *err)
+{
+	struct link *link = &vps->link;
+	struct address *address;
+	char key[KEY_SIZE];
+
+	for (unsigned n = 0; (address = link_address_of(link, n)); n++) {
+		if ((!before || !link_has_address(&before->link, address)) &&
+		    address_take(node, vps, address, err) < 0)
+			return -1;
+	}
+	for (unsigned i = 0; i < link->routed_count; i++) {
+		route_key(&link->routed[i], key, sizeof(key));
+		if ((!before || !lease_is_of(before, key)) &&
+		    route_take(node, vps, &link->routed[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* It comes before those that were named. */
+static int first_auto(const struct node *node, struct vps *vps, int family,
+		      struct address *first, struct err *err)
+{
+	struct address named = *first;
+
+	if (address_auto(node, vps, family, first, err) < 0)
+		return -1;
+	if (named.family && !link_address_add(&vps->link, &named))
+		return fail_as(err, ERR_VALUE, "more than %d addresses",
+			       LINK_ADDRESSES_MAX + 1);
+	return 0;
+}
+
+static int network_take(const struct node *node, const struct vps *before, struct vps *vps,
+			const struct wanted *wanted, struct err *err)
 {
 	struct link *link = &vps->link;
 
-	if (auto4 && address_auto(node, vps, AF_INET, &link->ipv4, err) < 0)
+	if (addresses_take(node, before, vps, err) < 0)
 		return -1;
-	if (!auto4 && link->ipv4.family && address_take(node, vps, &link->ipv4, err) < 0)
+	if (wanted->auto4 && first_auto(node, vps, AF_INET, &link->ipv4, err) < 0)
 		return -1;
-	if (auto6 && address_auto(node, vps, AF_INET6, &link->ipv6, err) < 0)
+	if (wanted->auto6 && first_auto(node, vps, AF_INET6, &link->ipv6, err) < 0)
 		return -1;
-	if (!auto6 && link->ipv6.family && address_take(node, vps, &link->ipv6, err) < 0)
-		return -1;
-	if (ports_take(node, vps, err) < 0)
+	for (unsigned i = 0; i < wanted->more_count; i++) {
+		if (address_more(node, vps, &wanted->more[i], err) < 0)
+			return -1;
+	}
+	for (unsigned i = 0; i < link->routed_count; i++) {
+		bool v6 = link->routed[i].family == AF_INET6;
+
+		if (!(v6 ? link->ipv6 : link->ipv4).family)
+			return fail_as(err, ERR_VALUE,
+				       "route: a prefix needs an %s address that it is routed "
+				       "to",
+				       v6 ? "IPv6" : "IPv4");
+	}
+	return ports_take(node, vps, err);
+}
+
+int lease_network(const struct node *node, struct vps *vps, const struct wanted *wanted,
+		  struct err *err)
+{
+	if (network_take(node, NULL, vps, wanted, err) < 0)
 		return -1;
 
 	/* one sync for all: an acknowledged create keeps what it was given */
@@ -429,11 +674,10 @@ int lease_shed(const struct node *node, const struct vps *had, const struct vps 
 }
 
 int lease_change(const struct node *node, const struct vps *before, struct vps *after,
-		 struct err *err)
+		 const struct wanted *wanted, struct err *err)
 {
 	struct err again;
-
-	int result = ports_take(node, after, err);
+	int result = network_take(node, before, after, wanted, err);
 
 	if (result == 0 && fsync(node->addresses) < 0)
 		result = fail(err, errno, "cannot sync the leases");

@@ -8,6 +8,7 @@ struct err;
 struct node;
 struct publish;
 struct vps;
+struct wanted;
 
 /*
  * A lease is one small file, made by link(2): the name is what is leased (an id, an
@@ -28,9 +29,9 @@ void lease_owner(int dir, const char *key, char *owner, size_t size);
  * possible. */
 int lease_id(const struct node *node, struct vps *vps, struct err *err);
 
-/* The addresses and ports of @vps: those that are set, or with family AF_UNSPEC the first free
- * one from that which its id suggests when @auto4 / @auto6. */
-int lease_network(const struct node *node, struct vps *vps, bool auto4, bool auto6,
+/* The addresses, prefixes and ports of @vps: those that are set, and those that the node is to
+ * choose: the first free one from that which its id suggests, or of a pool. */
+int lease_network(const struct node *node, struct vps *vps, const struct wanted *wanted,
 		  struct err *err);
 
 /* The name of the lease of its first port: "tcp-22001", "udp-203.0.113.5-53"; and back. */
@@ -43,7 +44,7 @@ bool lease_is_of(const struct vps *vps, const char *key);
 /* What @after has and @before has not is taken, durably; what cannot be had is ERR_ADDRESS, and
  * then nothing is. */
 int lease_change(const struct node *node, const struct vps *before, struct vps *after,
-		 struct err *err);
+		 const struct wanted *wanted, struct err *err);
 
 /* Free what @had and @has has not. */
 int lease_shed(const struct node *node, const struct vps *had, const struct vps *has,

@@ -105,13 +105,14 @@ static int staging_fill(const struct node *node, struct vps *vps, const struct w
 	if (lease_id(node, vps, err) < 0)
 		return -1;
 	if (!wanted->publish && node->ssh_port &&
-	    (wanted->auto4 || wanted->auto6 || vps->link.ipv4.family || vps->link.ipv6.family))
+	    (wanted->auto4 || wanted->auto6 || wanted->more_count ||
+	     link_address(&vps->link, 0)))
 		vps->link.publish[vps->link.publish_count++] = (struct publish){
 			.host = (uint16_t)(node->ssh_port + vps->id),
 			.guest = 22,
 			.protocol = IPPROTO_TCP,
 		};
-	if (lease_network(node, vps, wanted->auto4, wanted->auto6, err) < 0)
+	if (lease_network(node, vps, wanted, err) < 0)
 		return -1;
 	if (volume_create(dir, node->templates, &vps->volume, err) < 0)
 		return fail_in(err, "volume");

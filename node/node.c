@@ -187,10 +187,43 @@ struct reading {
 
 _Static_assert(ARRAY_SIZE(keys) <= 32, "one bit a key");
 
+/* "pool NAME = NETWORK": a key of its own for each. */
+static int pool_parse(struct node *node, const char *name, const char *value, struct err *err)
+{
+	struct pool *pool = &node->pools[node->pools_count];
+	struct address network;
+
+	name += strspn(name, " \t");
+	if (!name_is_valid(name))
+		return fail_as(err, ERR_VALUE, "'%.60s' is not the name of a pool", name);
+	for (unsigned i = 0; i < node->pools_count; i++) {
+		if (strcmp(node->pools[i].name, name) == 0)
+			return fail_as(err, ERR_VALUE, "pool '%s' is given twice", name);
+	}
+	if (node->pools_count == NODE_POOLS)
+		return fail_as(err, ERR_VALUE, "more than %d pools", NODE_POOLS);
+	if (strchr(value, ','))
+		return fail_as(err, ERR_VALUE,
+			       "pool %s: only a prefix that is routed to this node, without a "
+			       "gateway of its own",
+			       name);
+	if (address_parse(value, &network, err) < 0)
+		return fail_in(err, "pool %s", name);
+	address_network(&network, &pool->network);
+	if (!address_is_equal(&network, &pool->network))
+		return fail_as(err, ERR_VALUE, "pool %s: '%s' is an address and no network",
+			       name, value);
+	strcpy(pool->name, name);
+	node->pools_count++;
+	return 0;
+}
+
 static int key_set(const char *key, const char *value, void *arg, struct err *err)
 {
 	struct reading *reading = arg;
 
+	if (strncmp(key, "pool ", 5) == 0)
+		return pool_parse(reading->node, key + 5, value, err);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		if (strcmp(keys[i].key, key) != 0)
 			continue;
@@ -240,6 +273,35 @@ static void node_defaults(struct node *node)
 	strcpy(node->image, "debian-12");
 }
 
+static bool networks_meet(const struct address *a, const struct address *b)
+{
+	return network_is_in(a, b) || network_is_in(b, a);
+}
+
+/* No address is of two of them, nor of the subnet. */
+static int pools_check(const struct node *node, struct err *err)
+{
+	for (unsigned i = 0; i < node->pools_count; i++) {
+		const struct pool *pool = &node->pools[i];
+		const struct address *subnet =
+		    pool->network.family == AF_INET6 ? &node->bridge.ipv6 : &node->bridge.ipv4;
+
+		if (!subnet->family)
+			return fail_as(err, ERR_VALUE,
+				       "pool %s: needs a subnet6, whose gateway its VPSs use",
+				       pool->name);
+		if (networks_meet(&pool->network, subnet))
+			return fail_as(err, ERR_VALUE, "pool %s: it meets the node's subnet",
+				       pool->name);
+		for (unsigned n = 0; n < i; n++) {
+			if (networks_meet(&pool->network, &node->pools[n].network))
+				return fail_as(err, ERR_VALUE, "pool %s: it meets pool %s",
+					       pool->name, node->pools[n].name);
+		}
+	}
+	return 0;
+}
+
 int node_parse(struct node *node, const char *text, struct err *err)
 {
 	struct reading reading = { .node = node };
@@ -253,7 +315,7 @@ int node_parse(struct node *node, const char *text, struct err *err)
 		    "subnet: an IPv4 gateway with its prefix is needed, like 10.77.0.1/16");
 	if (node->bridge.ipv6.family && node->bridge.ipv6.family != AF_INET6)
 		return fail_as(err, ERR_VALUE, "subnet6: not an IPv6 address");
-	return 0;
+	return pools_check(node, err);
 }
 
 struct node node_none(void)

@@ -40,10 +40,12 @@ static int keys_read(struct vps *vps, const struct field *field, const char *pat
 /* A list that is given replaces what was there; its first value says so. */
 static void list_clear(struct vps *vps, const struct field *field)
 {
+	struct err ignored;
+
 	if (strcmp(field->key, "ssh-key") == 0)
 		vps_free(vps);
-	else if (strcmp(field->key, "publish") == 0)
-		vps->link.publish_count = 0;
+	else if (field->offset == offsetof(struct vps, link))
+		(void)field_set(vps, field, "none", &ignored);
 	else
 		memset((char *)vps + field->offset, 0, field->size);
 }
@@ -66,77 +68,136 @@ static int limit_apply(const struct vps *plan, struct vps *vps, const struct fie
 	return fail_as(err, ERR_VALUE, "--%s", cause);
 }
 
-static int field_apply(struct vps *vps, const struct field *field, const char *value,
-		       struct wanted *wanted, struct err *err)
+/* The family of "ip" and "ip6", or 0. */
+static int family_of(const struct field *field)
 {
-	bool *automatic = strcmp(field->key, "ip") == 0	   ? &wanted->auto4
-			  : strcmp(field->key, "ip6") == 0 ? &wanted->auto6
-							   : NULL;
+	return strcmp(field->key, "ip") == 0	? AF_INET
+	       : strcmp(field->key, "ip6") == 0 ? AF_INET6
+						: 0;
+}
 
-	if (automatic)
-		*automatic = strcmp(value, "auto") == 0;
-	if (automatic && *automatic)
+/* "auto", "pool:NAME": the node is to choose.  1 if it is. */
+static int choice_apply(struct wanted *wanted, int family, const char *value, bool further,
+			struct err *err)
+{
+	bool automatic = strcmp(value, "auto") == 0;
+	struct wanted_address *more = &wanted->more[wanted->more_count];
+
+	if (!automatic && strncmp(value, "pool:", 5) != 0)
 		return 0;
+	if (automatic && !further) {
+		*(family == AF_INET ? &wanted->auto4 : &wanted->auto6) = true;
+		return 1;
+	}
+	if (wanted->more_count == ARRAY_SIZE(wanted->more))
+		return fail_as(err, ERR_VALUE, "more than %zu addresses to choose at once",
+			       ARRAY_SIZE(wanted->more));
+	if (!automatic && !name_is_valid(value + 5))
+		return fail_as(err, ERR_VALUE, "'%s' is not the name of a pool", value + 5);
+	strcpy(more->pool, automatic ? "" : value + 5);
+	more->family = family;
+	wanted->more_count++;
+	return 1;
+}
+
+static int value_apply(struct vps *vps, const struct field *field, const char *value,
+		       const char *option, struct err *err)
+{
+	char cause[400];
+
+	if (field_set(vps, field, value, err) == 0)
+		return 0;
+	str_format(cause, sizeof(cause), "%.399s", err->msg + strlen(field->key));
+	return fail_as(err, ERR_VALUE, "--%s%s", option, cause);
+}
+
+static int field_apply(struct vps *vps, const struct field *field, const char *value,
+		       struct wanted *wanted, bool first, struct err *err)
+{
+	int family = family_of(field), chosen = 0;
+
+	if (family && first)
+		*(family == AF_INET ? &wanted->auto4 : &wanted->auto6) = false;
+	if (family)
+		chosen = choice_apply(wanted, family, value, !first, err);
+	if (chosen)
+		return chosen < 0 ? -1 : 0;
 	if (strcmp(field->key, "publish") == 0)
 		wanted->publish = true;
 	if (strcmp(field->key, "ssh-key") == 0)
 		return keys_read(vps, field, value, err);
-	if (field_set(vps, field, value, err) < 0) {
-		char cause[400];
+	return value_apply(vps, field, value, field->key, err);
+}
 
-		str_format(cause, sizeof(cause), "%.399s", err->msg);
-		return fail_as(err, ERR_VALUE, "--%s", cause);
+static bool publish_remove(struct link *link, const char *value)
+{
+	for (unsigned i = 0; i < link->publish_count; i++) {
+		if (!publish_is_named(&link->publish[i], value))
+			continue;
+		link->publish_count--;
+		memmove(&link->publish[i], &link->publish[i + 1],
+			(link->publish_count - i) * sizeof(link->publish[0]));
+		return true;
 	}
-	if (automatic) {
-		const struct link *link = &vps->link;
-		const struct address *given =
-		    automatic == &wanted->auto4 ? &link->ipv4 : &link->ipv6;
-		int family = automatic == &wanted->auto4 ? AF_INET : AF_INET6;
+	return false;
+}
 
-		if (given->family && given->family != family)
-			return fail_as(err, ERR_VALUE, "--%s: '%s' is of the other family",
-				       field->key, value);
+static bool route_remove(struct link *link, const struct address *prefix)
+{
+	for (unsigned i = 0; i < link->routed_count; i++) {
+		if (!address_is_equal(&link->routed[i], prefix))
+			continue;
+		link->routed_count--;
+		memmove(&link->routed[i], &link->routed[i + 1],
+			(link->routed_count - i) * sizeof(link->routed[0]));
+		return true;
 	}
-	return 0;
+	return false;
 }
 
 /* One value of a list goes. */
 static int list_remove(struct vps *vps, const struct field *field, const char *value,
 		       struct err *err)
 {
-	struct link *link = &vps->link;
+	int family = family_of(field);
+	struct address address;
+	bool gone;
 
-	for (unsigned i = 0; strcmp(field->key, "publish") == 0 && i < link->publish_count;
-	     i++) {
-		if (!publish_is_named(&link->publish[i], value))
-			continue;
-		link->publish_count--;
-		memmove(&link->publish[i], &link->publish[i + 1],
-			(link->publish_count - i) * sizeof(link->publish[0]));
+	if (strcmp(field->key, "publish") == 0)
+		gone = publish_remove(&vps->link, value);
+	else if (address_parse(value, &address, err) < 0)
+		return fail_in(err, "--%s-del", field->key);
+	else if (family)
+		gone = address.family == family && link_address_remove(&vps->link, &address);
+	else
+		gone = route_remove(&vps->link, &address);
+	if (gone)
 		return 0;
-	}
 	return fail_as(err, ERR_VALUE, "--%s-del: it has no '%s'", field->key, value);
 }
 
-/* "--publish-add", "--publish-del": one value of the list, the others stay. */
-static int list_change(struct vps *vps, const char *option, const char *value, struct err *err)
+/* "--publish-add", "--ip-del", ...: one value of the list, the others stay. */
+static int list_change(struct vps *vps, const char *option, const char *value,
+		       struct wanted *wanted, struct err *err)
 {
-	const struct field *field;
 	const char *end = strrchr(option, '-');
-	char key[32], cause[400];
+	const struct field *field;
+	char key[32];
+	int chosen = 0;
 
 	if (!end || (strcmp(end, "-add") != 0 && strcmp(end, "-del") != 0))
 		return 0;
 	str_format(key, sizeof(key), "%.*s", (int)(end - option), option);
 	field = field_find(key);
-	if (!field || !(field->flags & FIELD_LIST))
+	if (!field || field->offset != offsetof(struct vps, link))
 		return 0;
 	if (strcmp(end, "-del") == 0)
 		return list_remove(vps, field, value, err);
-	if (field_set(vps, field, value, err) == 0)
-		return 0;
-	str_format(cause, sizeof(cause), "%.399s", err->msg);
-	return fail_as(err, ERR_VALUE, "--%s-add%s", key, cause + strlen(key));
+	if (family_of(field))
+		chosen = choice_apply(wanted, family_of(field), value, true, err);
+	if (chosen)
+		return chosen < 0 ? -1 : 0;
+	return value_apply(vps, field, value, option, err);
 }
 
 bool plan_is_asked(const struct cli *cli)
@@ -160,12 +221,13 @@ int fields_apply(const struct cli *cli, const struct vps *plan, struct vps *vps,
 		const struct field *field = field_find(cli->options[i].name);
 		unsigned long long bit;
 
-		if (!field &&
-		    list_change(vps, cli->options[i].name, cli->options[i].value, err) < 0)
+		if (!field && list_change(vps, cli->options[i].name, cli->options[i].value,
+					  wanted, err) < 0)
 			return -1;
 		if (!field || !(field->flags & FIELD_OPTION))
 			continue;
 		bit = 1ull << (field - vps_fields);
+		bool first = !(cleared & bit);
 		if (field->flags & FIELD_LIST && !(cleared & bit))
 			list_clear(vps, field);
 		else if (cleared & bit && !(field->flags & FIELD_LIST))
@@ -173,7 +235,8 @@ int fields_apply(const struct cli *cli, const struct vps *plan, struct vps *vps,
 		cleared |= bit;
 		if ((field->flags & FIELD_PLAN
 			 ? limit_apply(plan, vps, field, cli->options[i].value, err)
-			 : field_apply(vps, field, cli->options[i].value, wanted, err)) < 0)
+			 : field_apply(vps, field, cli->options[i].value, wanted, first, err)) <
+		    0)
 			return -1;
 	}
 	plan_fit(vps);

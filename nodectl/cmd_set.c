@@ -162,7 +162,10 @@ static int set_held(struct cli *cli, const struct node *node, struct held *held,
 		return -1;
 	runtime_status(held->vps.id, held->place.run, &status);
 	changing.running = status.init != 0;
-	if (vps_changes(&held->vps, &changed, NULL, NULL) == 0) {
+	/* what the node is to choose is not known yet */
+	bool chooses = wanted.auto4 || wanted.auto6 || wanted.more_count;
+
+	if (!chooses && vps_changes(&held->vps, &changed, NULL, NULL) == 0) {
 		cli_say(cli, "%s: nothing to change", held->vps.name);
 	} else if (dry) {
 		if (changes_try(node, &changing, held, knobs, wanted.admission, err) < 0)

@@ -33,6 +33,12 @@ static const struct option_row create_options[] = {
 };
 
 static const struct option_row set_options[] = {
+	{ "ip-add", 0, "ADDRESS", "a further IPv4 address, 'auto' or 'pool:NAME'" },
+	{ "ip-del", 0, "ADDRESS", "one less" },
+	{ "ip6-add", 0, "ADDRESS", "a further IPv6 address, likewise" },
+	{ "ip6-del", 0, "ADDRESS", "one less" },
+	{ "route-add", 0, "PREFIX", "route a further prefix to it" },
+	{ "route-del", 0, "PREFIX", "one less" },
 	{ "publish-add", 0, "[IP:]HOST[-END]:GUEST[/udp]", "forward further ports" },
 	{ "publish-del", 0, "[IP:]HOST[-END][:GUEST][/udp]", "forward them no longer" },
 	{ "dry-run", 'n', NULL, "only say what would change, and what would be written where" },

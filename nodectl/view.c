@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -196,42 +197,83 @@ static json_t *plan_json(const struct view *v)
 	return json_string(v->vps->plan);
 }
 
-static void one_address(const struct address *address, char *text, size_t size)
+static json_t *addresses_json(const struct link *link, int family)
 {
-	if (address->family)
-		address_print(address, false, text, size);
-}
-
-static json_t *address_json(const struct address *address)
-{
+	const struct address *address;
 	json_t *list = json_array();
 	char text[ADDRESS_TEXT];
 
-	if (address->family) {
+	for (unsigned n = 0; (address = link_address(link, n)); n++) {
+		if (address->family != family)
+			continue;
 		address_print(address, false, text, sizeof(text));
 		json_array_append_new(list, json_string(text));
 	}
 	return list;
 }
 
+static void addresses_text(const struct link *link, int family, char *text, size_t size)
+{
+	const struct address *address;
+	size_t used = 0;
+
+	text[0] = 0;
+	for (unsigned n = 0; (address = link_address(link, n)) && used < size; n++) {
+		char one[ADDRESS_TEXT];
+
+		if (address->family != family)
+			continue;
+		address_print(address, false, one, sizeof(one));
+		used +=
+		    (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", one);
+	}
+}
+
 static void ipv4_text(const struct view *v, char *text, size_t size)
 {
-	one_address(&v->vps->link.ipv4, text, size);
+	addresses_text(&v->vps->link, AF_INET, text, size);
 }
 
 static json_t *ipv4_json(const struct view *v)
 {
-	return address_json(&v->vps->link.ipv4);
+	return addresses_json(&v->vps->link, AF_INET);
 }
 
 static void ipv6_text(const struct view *v, char *text, size_t size)
 {
-	one_address(&v->vps->link.ipv6, text, size);
+	addresses_text(&v->vps->link, AF_INET6, text, size);
 }
 
 static json_t *ipv6_json(const struct view *v)
 {
-	return address_json(&v->vps->link.ipv6);
+	return addresses_json(&v->vps->link, AF_INET6);
+}
+
+static void routes_text(const struct view *v, char *text, size_t size)
+{
+	const struct link *link = &v->vps->link;
+	size_t used = 0;
+
+	text[0] = 0;
+	for (unsigned i = 0; i < link->routed_count && used < size; i++) {
+		char one[ADDRESS_TEXT];
+
+		address_print(&link->routed[i], true, one, sizeof(one));
+		used +=
+		    (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", one);
+	}
+}
+
+static json_t *routes_json(const struct view *v)
+{
+	json_t *list = json_array();
+	char text[ADDRESS_TEXT];
+
+	for (unsigned i = 0; i < v->vps->link.routed_count; i++) {
+		address_print(&v->vps->link.routed[i], true, text, sizeof(text));
+		json_array_append_new(list, json_string(text));
+	}
+	return list;
 }
 
 static void image_text(const struct view *v, char *text, size_t size)
@@ -857,6 +899,7 @@ const struct column columns[] = {
 	{ "HOSTNAME", "hostname", "host name", IN_SHOW, hostname_text, hostname_json },
 	{ "IPV4", "ipv4", "IPv4", IN_LIST | IN_SHOW, ipv4_text, ipv4_json },
 	{ "IPV6", "ipv6", "IPv6", IN_SHOW, ipv6_text, ipv6_json },
+	{ "ROUTES", "routes", "routed to it", IN_SHOW, routes_text, routes_json },
 	{ "PUBLISH", "publish", "publish", IN_SHOW, publish_text, publish_json },
 	{ "INTERFACE", "interface", "interface", IN_SHOW, interface_text, interface_json },
 	{ "CPUS", "cpus", "CPUs", IN_LIST | IN_SHOW | RIGHT, cpus_text, cpus_json },

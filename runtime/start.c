@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -270,11 +271,49 @@ int runtime_shape_diff(const struct vps *vps,
 						    : 0;
 }
 
-int runtime_network(const struct vps *before, const struct vps *after,
-		    const struct place *place, struct err *err)
+/* The network namespace of guest init, by what cannot become another process. */
+static int netns_open(const struct vps *vps, const struct place *place, struct err *err)
 {
-	if (!link_address(&after->link, 0))
-		return 0;
+	struct status status, again;
+
+	runtime_status(vps->id, place->run, &status);
+	own_fd pidfd = status.init ? pidfd_open(status.init, 0) : -1;
+	runtime_status(vps->id, place->run, &again);
+	if (pidfd < 0 || again.init != status.init)
+		return fail_as(err, ERR_NOT_RUNNING, "it is not running any more");
+	return take_fd(&pidfd);
+}
+
+static int addresses_apply(const struct vps *before, const struct vps *after,
+			   const struct place *place, struct err *err)
+{
+	own_fd netns = netns_open(after, place, err);
+
+	if (netns < 0)
+		return -1;
+	return link_change(after->id, place->bridge, before ? &before->link : NULL,
+			   &after->link, netns, err);
+}
+
+static bool has_same_addresses(const struct link *a, const struct link *b)
+{
+	struct address one, other;
+
+	for (unsigned n = 0;; n++) {
+		bool more = link_allowed(a, n, &one);
+
+		if (more != link_allowed(b, n, &other))
+			return false;
+		if (!more)
+			return true;
+		if (!address_is_equal(&one, &other))
+			return false;
+	}
+}
+
+static int forwards_apply(const struct vps *before, const struct vps *after,
+			  const struct place *place, struct err *err)
+{
 	if (before &&
 	    nat_change(after->id, place->bridge, &before->link, &after->link, err) == 0)
 		return 0;
@@ -284,6 +323,24 @@ int runtime_network(const struct vps *before, const struct vps *after,
 	if (bridge_ensure(place->bridge, err) < 0)
 		return -1;
 	return nat_mend(after->id, place->bridge, &after->link, err);
+}
+
+int runtime_network(const struct vps *before, const struct vps *after,
+		    const struct place *place, struct err *err)
+{
+	bool had = before ? link_address(&before->link, 0) != NULL : link_exists(after->id);
+	bool has = link_address(&after->link, 0) != NULL;
+
+	if (had != has)
+		return fail_as(err, ERR_RUNNING,
+			       "%s address is for a VPS that is stopped: stop it first",
+			       has ? "its first" : "taking away the last");
+	if (!has)
+		return 0;
+	if ((!before || !has_same_addresses(&before->link, &after->link)) &&
+	    addresses_apply(before, after, place, err) < 0)
+		return -1;
+	return forwards_apply(before, after, place, err);
 }
 
 static int network_apply(struct start *start, struct err *err)

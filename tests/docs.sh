@@ -77,7 +77,7 @@ aliases_of()
 grep '	FIELD("' node/fields.c >"$work/fields"
 sed 's/.*FIELD("\([^"]*\)".*/\1/' "$work/fields" >"$work/vps-keys"
 sed -n '/, PLAN[ ,]/s/.*FIELD("\([^"]*\)".*/\1/p' "$work/fields" >"$work/plan-keys"
-sed -n 's/^	KEY("\([^"]*\)".*/\1/p' node/node.c >"$work/node-keys"
+sed -n 's/^	KEY("\([^"]*\)".*/\1/p; s/.*strncmp(key, "\([a-z]*\) ", .*/\1/p' node/node.c >"$work/node-keys"
 for keys in vps plan node; do
 	[ "$(wc -l <"$work/$keys-keys")" -gt 4 ] ||
 		check "$keys keys" "the source does not name them as this test expects"

@@ -46,7 +46,11 @@ static const char full[] = "name = web1\n"
 			   "override = memory\n"
 			   "override = traffic\n"
 			   "ip = 10.77.0.8/16\n"
+			   "ip = 203.0.113.8/32\n"
 			   "ip6 = fd00::8/64\n"
+			   "ip6 = 2001:db8::8/128\n"
+			   "route = 203.0.113.16/28\n"
+			   "route = 2001:db8:8::/48\n"
 			   "publish = 22001:22\n"
 			   "publish = 22001:53/udp\n"
 			   "hostname = web1.example.org\n"
@@ -112,6 +116,9 @@ Test(fields, a_full_definition_lands_in_its_members)
 	cr_expect_eq(vps.limits.accepted, LIMIT_SWAP | LIMIT_CPU | LIMIT_IO_WEIGHT);
 	cr_expect_eq(vps.volume.size, 10ull << 30);
 	cr_expect_eq(vps.link.ipv4.prefix, 16);
+	cr_expect_eq(vps.link.further_count, 2);
+	cr_expect_eq(vps.link.further[1].family, AF_INET6);
+	cr_expect_eq(vps.link.routed_count, 2);
 	cr_expect_eq(vps.link.publish_count, 2);
 	cr_expect_eq(vps.link.publish[1].protocol, IPPROTO_UDP);
 	cr_expect_eq(vps.nameserver[1].family, AF_INET6);
@@ -194,6 +201,8 @@ static char *random_value(const char *key, uint64_t *seed)
 	if (strcmp(key, "ip6") == 0)
 		return xasprintf("fd00:%llx::%llx/%llu", draw % 65536, draw / 65536 % 65536,
 				 draw % 129);
+	if (strcmp(key, "route") == 0)
+		return xasprintf("10.%llu.%llu.0/24", draw % 256, draw / 256 % 256);
 	if (strcmp(key, "publish") == 0)
 		return xasprintf("%llu:%llu%s", 1 + draw % 65535, 1 + draw / 65535 % 65535,
 				 draw % 2 ? "/udp" : "");
@@ -314,13 +323,21 @@ Test(fields, every_key_is_found_and_is_the_only_one_of_its_name)
 	cr_expect_null(field_find(""));
 }
 
+/* Lists of the link, whose kinds know where in it they are. */
+static bool is_of_link(const struct field *field)
+{
+	return field->offset == offsetof(struct vps, link) &&
+	       field->size == sizeof(struct link);
+}
+
 Test(fields, no_member_belongs_to_two_fields)
 {
 	for (size_t i = 0; i < vps_fields_count; i++) {
 		for (size_t j = 0; j < i; j++)
-			cr_expect_neq(vps_fields[i].offset == vps_fields[j].offset &&
-					  vps_fields[i].size == vps_fields[j].size,
-				      true, "%s and %s", vps_fields[i].key, vps_fields[j].key);
+			cr_expect(vps_fields[i].offset != vps_fields[j].offset ||
+				      vps_fields[i].size != vps_fields[j].size ||
+				      is_of_link(&vps_fields[i]),
+				  "%s and %s", vps_fields[i].key, vps_fields[j].key);
 	}
 }
 

@@ -17,6 +17,7 @@
 
 #define AT_ONCE 20
 
+static const struct wanted nothing;
 static struct err err;
 static struct node node;
 
@@ -246,7 +247,9 @@ Test(lease, of_ids_lives_without_the_hint)
 static int network(struct vps *vps, bool auto4, bool auto6)
 {
 	memset(&err, 0, sizeof(err));
-	return lease_network(&node, vps, auto4, auto6, &err);
+	const struct wanted wanted = { .auto4 = auto4, .auto6 = auto6 };
+
+	return lease_network(&node, vps, &wanted, &err);
 }
 
 static void gets(const char *name, unsigned id, const char *expected)
@@ -363,12 +366,15 @@ Test(lease, of_the_nodes_own_address_is_refused)
 
 Test(lease, of_what_is_no_host_of_the_subnet_is_refused)
 {
-	refused("10.78.0.1", ERR_VALUE,
-		"address 10.78.0.1 is not a host of the node's subnet 10.77.0.1/29");
-	refused("10.77.0.0", ERR_VALUE,
-		"address 10.77.0.0 is not a host of the node's subnet 10.77.0.1/29");
-	refused("10.77.0.7", ERR_VALUE,
-		"address 10.77.0.7 is not a host of the node's subnet 10.77.0.1/29");
+	refused(
+	    "10.78.0.1", ERR_VALUE,
+	    "address 10.78.0.1 is not a host of the node's subnet 10.77.0.1/29, nor of a pool");
+	refused(
+	    "10.77.0.0", ERR_VALUE,
+	    "address 10.77.0.0 is not a host of the node's subnet 10.77.0.1/29, nor of a pool");
+	refused(
+	    "10.77.0.7", ERR_VALUE,
+	    "address 10.77.0.7 is not a host of the node's subnet 10.77.0.1/29, nor of a pool");
 }
 
 static struct vps publishing(const char *name, const char *text)
@@ -509,7 +515,7 @@ Test(lease, of_a_range_is_one_of_each_port)
 {
 	struct vps none = named("web1"), vps = publishing("web1", "8000-8003:80");
 
-	cr_assert_eq(lease_change(&node, &none, &vps, &err), 0, "%s", err.msg);
+	cr_assert_eq(lease_change(&node, &none, &vps, &nothing, &err), 0, "%s", err.msg);
 	cr_expect_eq(scratch_count(node.addresses), 4);
 	cr_expect(owns(node.addresses, "web1", "tcp-8003"));
 	cr_expect(lease_is_of(&vps, "tcp-8003"));
@@ -522,8 +528,8 @@ Test(lease, a_change_that_is_refused_takes_nothing)
 	struct vps none = named("web1"), other = publishing("web2", "8003:80");
 	struct vps vps = publishing("web1", "8000-8003:80");
 
-	cr_assert_eq(lease_change(&node, &none, &other, &err), 0, "%s", err.msg);
-	cr_expect_eq(lease_change(&node, &none, &vps, &err), -1);
+	cr_assert_eq(lease_change(&node, &none, &other, &nothing, &err), 0, "%s", err.msg);
+	cr_expect_eq(lease_change(&node, &none, &vps, &nothing, &err), -1);
 	cr_expect_eq(err.kind, ERR_ADDRESS);
 	cr_expect_str_eq(err.msg, "host port 8003/tcp is published by 'web2'");
 	cr_expect_eq(scratch_count(node.addresses), 1);
@@ -534,8 +540,8 @@ Test(lease, what_is_no_longer_published_is_free)
 	struct vps before = publishing("web1", "8000-8003:80");
 	struct vps none = named("web1"), after = publishing("web1", "8002-8004:80");
 
-	cr_assert_eq(lease_change(&node, &none, &before, &err), 0, "%s", err.msg);
-	cr_assert_eq(lease_change(&node, &before, &after, &err), 0, "%s", err.msg);
+	cr_assert_eq(lease_change(&node, &none, &before, &nothing, &err), 0, "%s", err.msg);
+	cr_assert_eq(lease_change(&node, &before, &after, &nothing, &err), 0, "%s", err.msg);
 	cr_assert_eq(lease_shed(&node, &before, &after, &err), 0, "%s", err.msg);
 	cr_expect_eq(scratch_count(node.addresses), 3);
 	cr_expect(owns(node.addresses, "web1", "tcp-8004"));
@@ -547,8 +553,69 @@ Test(lease, neighbouring_ports_are_found_as_a_range)
 	struct vps left = named("web1");
 	unsigned ports;
 
-	cr_assert_eq(lease_change(&node, &none, &vps, &err), 0, "%s", err.msg);
+	cr_assert_eq(lease_change(&node, &none, &vps, &nothing, &err), 0, "%s", err.msg);
 	cr_assert_eq(lease_left(&node, &left, &err), 0, "%s", err.msg);
 	ports = publish_ports(&left.link);
 	cr_expect_eq(ports, 4);
+}
+
+static void with_pool(const char *network)
+{
+	node.pools[0].network = address(network);
+	strcpy(node.pools[0].name, "public");
+	node.pools_count = 1;
+}
+
+static int get(struct vps *vps, const char *prefix)
+{
+	const struct vps none = named(vps->name);
+
+	vps->link.ipv4 = address("10.77.0.2/29");
+	vps->link.routed[0] = address(prefix);
+	vps->link.routed_count = *prefix == '0' ? 0 : 1;
+	return lease_change(&node, &none, vps, &nothing, &err);
+}
+
+Test(lease, of_a_pool_is_an_address_of_its_own)
+{
+	struct vps none = named("web1"), vps = named("web1");
+	struct wanted wanted = { .more = { { "public", AF_INET }, { "public", AF_INET } },
+				 .more_count = 2 };
+	char text[ADDRESS_TEXT];
+
+	with_pool("203.0.113.0/29");
+	cr_assert_eq(lease_change(&node, &none, &vps, &wanted, &err), 0, "%s", err.msg);
+	address_print(&vps.link.ipv4, true, text, sizeof(text));
+	cr_expect_str_eq(text, "203.0.113.1/32");
+	cr_expect_eq(vps.link.further_count, 1);
+	cr_expect(owns(node.addresses, "web1", "203.0.113.2"));
+}
+
+Test(lease, of_a_prefix_shuts_others_out_of_it)
+{
+	struct vps gate = named("gate"), web = named("web1"), none = named("web1");
+
+	with_pool("203.0.113.0/24");
+	cr_assert_eq(get(&gate, "203.0.113.16/28"), 0, "%s", err.msg);
+	web.link.ipv4 = address("203.0.113.17");
+	cr_expect_eq(lease_change(&node, &none, &web, &nothing, &err), -1);
+	cr_expect_eq(err.kind, ERR_ADDRESS);
+	cr_expect_str_eq(err.msg, "address 203.0.113.17 belongs to 'gate'");
+	web.link.ipv4 = address("203.0.113.32");
+	cr_expect_eq(lease_change(&node, &none, &web, &nothing, &err), 0, "%s", err.msg);
+	cr_expect_eq(scratch_count(node.addresses), 3);
+}
+
+Test(lease, of_a_prefix_wants_all_of_it)
+{
+	struct vps web = named("web1"), none = named("web1"), gate = named("gate");
+
+	with_pool("203.0.113.0/24");
+	web.link.ipv4 = address("203.0.113.17");
+	cr_assert_eq(lease_change(&node, &none, &web, &nothing, &err), 0, "%s", err.msg);
+	cr_expect_eq(get(&gate, "203.0.113.16/28"), -1);
+	cr_expect_eq(err.kind, ERR_ADDRESS);
+	cr_expect_eq(scratch_count(node.addresses), 1, "what was taken is given back");
+	cr_expect_eq(get(&gate, "198.51.100.0/28"), -1);
+	cr_expect_eq(err.kind, ERR_VALUE);
 }

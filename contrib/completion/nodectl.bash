@@ -42,7 +42,7 @@ _nodectl_limits()
 _nodectl_fields()
 {
 	_nodectl_limits
-	_nodectl_words --plan --publish --hostname --nameserver --init
+	_nodectl_words --plan --ip --ip6 --route --publish --hostname --nameserver --init
 	_nodectl_words --stop-signal --stop-timeout --restart --onboot --order --allow-unenforced
 }
 
@@ -57,11 +57,12 @@ _nodectl_options()
 	case $1 in
 	create)
 		_nodectl_fields
-		_nodectl_words --image --ip --ip6 --ssh-key
+		_nodectl_words --image --ssh-key
 		_nodectl_words --start --wait --password-stdin -f --force
 		;;
 	set)
 		_nodectl_fields
+		_nodectl_words --ip-add --ip-del --ip6-add --ip6-del --route-add --route-del
 		_nodectl_words --publish-add --publish-del
 		_nodectl_words -n --dry-run -f --force
 		;;
@@ -141,7 +142,7 @@ _nodectl_options()
 
 _nodectl_columns()
 {
-	_nodectl_words ID NAME STATE ERROR PLAN OVERRIDES IMAGE DIGEST HOSTNAME IPV4 IPV6 PUBLISH
+	_nodectl_words ID NAME STATE ERROR PLAN OVERRIDES IMAGE DIGEST HOSTNAME IPV4 IPV6 ROUTES PUBLISH
 	_nodectl_words INTERFACE CPUS WEIGHT GUARANTEES MEMORY SWAP TASKS DISK TRAFFIC UPTIME CPU MET
 	_nodectl_words QUOTA PID MONITOR IDS CGROUP RESTART
 	_nodectl_words ONBOOT PENDING VIEW UNENFORCED UUID CREATED STARTED
@@ -170,7 +171,8 @@ _nodectl_takes_value()
 		--memory-guaranteed | --swap | --tasks | --io-read | --io-write | --io-weight | \
 		--rate-in | --rate-out | --packet-rate | --smtp | --traffic | --traffic-period | \
 		--traffic-count | --traffic-action | \
-		--disk | --inodes | --ip | --ip6 | --publish | --publish-add | --publish-del | --hostname | --nameserver | \
+		--disk | --inodes | --ip | --ip6 | --ip-add | --ip-del | --ip6-add | --ip6-del | --route | --route-add | \
+		--route-del | --publish | --publish-add | --publish-del | --hostname | --nameserver | \
 		--ssh-key | --stop-signal | --stop-timeout | --restart | --onboot | --order | \
 		--allow-unenforced | --storage | --run | --bridge | --subnet | --subnet6 | --ids | \
 		--ssh-port | --delay | -d | --count | --period | -p | --format | --output)
