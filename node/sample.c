@@ -22,9 +22,10 @@
 	(USAGE_CPU | USAGE_STATE | USAGE_MEMORY | USAGE_PEAK | USAGE_EVENTS | USAGE_TASKS |    \
 	 USAGE_IO | USAGE_PRESSURE)
 
-/* Where there are more VPSs than that, a fifth of their disks is looked at each minute. */
-#define DISKS_MANY   200
-#define DISK_MINUTES 5
+/* Where there are more VPSs than that, a tenth of their disks is looked at each minute: one
+ * costs as much as all counters of the VPS. */
+#define DISKS_MANY   20
+#define DISK_MINUTES 10
 
 /* How long a sample waits for the one before. */
 #define LOCK_MS 20000

@@ -103,6 +103,8 @@ static int verify(const struct cli *cli, const struct node *node, struct err *er
 	} else if (state.wrong) {
 		printf("ledger.jsonl: line %llu: %s\n", (unsigned long long)state.wrong,
 		       state.fault);
+	} else if (!state.lines) {
+		cli_say(cli, "ledger.jsonl: no day is over yet");
 	} else {
 		cli_say(cli,
 			"ledger.jsonl: %llu lines, %s to %s, as they were written; head %s",
