@@ -84,6 +84,10 @@ $O/unit-tests: $(tests) $(filter-out $O/obj/nodectl/main.o,$(cli)) $(lib) $(filt
 $O/floor: $(floor) $(base)
 	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS_CLI)
 
+# The guard as the kernel runs it, against a model of it.
+$O/guard-oracle: $(call objects,tests/guard) $(call objects,netns) $(base)
+	$(CC) $(CFLAGS) $(HARDEN_LD) -Wl,--gc-sections $(LDFLAGS) -o $@ $^ $(LIBS_CLI)
+
 $O/timer: $(timer)
 	$(CC) $(CFLAGS) $(HARDEN_LD) $(LDFLAGS) -o $@ $^
 
@@ -139,7 +143,7 @@ demo: deps
 check: deps
 	@$(MAKE) --no-print-directory -s all $O/unit-tests
 	@$(MAKE) --no-print-directory -s O=$O/clang CC=$(CLANG) all
-	@$(MAKE) --no-print-directory check-tree unit live
+	@$(MAKE) --no-print-directory check-tree unit guard-oracle live
 
 # What needs no root: who includes whom, manuals, layout.
 check-tree:
@@ -149,6 +153,12 @@ check-tree:
 
 unit: $O/unit-tests all
 	$O/unit-tests -j2
+
+# FRAMES=1000000 SEED=2: more of them, and others.
+FRAMES   ?= 100000
+SEED     ?= 1
+guard-oracle: $O/guard-oracle
+	$O/guard-oracle $(FRAMES) $(SEED)
 
 # Real VPSs on this machine.
 live: all
@@ -235,6 +245,6 @@ uninstall:
 clean:
 	rm -rf $O
 
-.PHONY: all deps demo check check-tree unit live killpoints check-node node-shell powercut flushes bench asan analyze format install uninstall clean
+.PHONY: all deps demo check check-tree unit guard-oracle live killpoints check-node node-shell powercut flushes bench asan analyze format install uninstall clean
 .SECONDARY:
 -include $(shell find $O/obj -name '*.d' 2>/dev/null)
