@@ -12,6 +12,7 @@
 #include "images.h"
 #include "io.h"
 #include "lxcfs.h"
+#include "meter.h"
 #include "own.h"
 #include "str.h"
 
@@ -526,6 +527,43 @@ static json_t *interface_json(const struct view *v)
 	return *text ? json_string(text) : json_null();
 }
 
+/* What the guard of its link let go nowhere; nothing counted is no reason at all. */
+static void dropped_read(const struct view *v, struct meter_total *total)
+{
+	own_meter meter = meter_none();
+	struct err ignored;
+
+	if (meter_open(&meter, &ignored) < 0 ||
+	    meter_read(&meter, v->vps->id, total, &ignored) < 0)
+		*total = (struct meter_total){ 0 };
+}
+
+static void dropped_text(const struct view *v, char *text, size_t size)
+{
+	struct meter_total total;
+	size_t used = 0;
+
+	dropped_read(v, &total);
+	for (unsigned i = 0; i < GUARD_REASONS && used < size; i++) {
+		if (total.dropped[i])
+			used += (size_t)snprintf(text + used, size - used, "%s%s %llu",
+						 used ? ", " : "", guard_reason_name(i),
+						 (unsigned long long)total.dropped[i]);
+	}
+}
+
+static json_t *dropped_json(const struct view *v)
+{
+	struct meter_total total;
+	json_t *object = json_object();
+
+	dropped_read(v, &total);
+	for (unsigned i = 0; i < GUARD_REASONS; i++)
+		json_object_set_new(object, guard_reason_name(i),
+				    json_integer((json_int_t)total.dropped[i]));
+	return object;
+}
+
 static void publish_text(const struct view *v, char *text, size_t size)
 {
 	size_t used = 0;
@@ -902,6 +940,7 @@ const struct column columns[] = {
 	{ "ROUTES", "routes", "routed to it", IN_SHOW, routes_text, routes_json },
 	{ "PUBLISH", "publish", "publish", IN_SHOW, publish_text, publish_json },
 	{ "INTERFACE", "interface", "interface", IN_SHOW, interface_text, interface_json },
+	{ "DROPPED", "dropped", "dropped by its guard", IN_SHOW, dropped_text, dropped_json },
 	{ "CPUS", "cpus", "CPUs", IN_LIST | IN_SHOW | RIGHT, cpus_text, cpus_json },
 	{ "WEIGHT", "weight", "CPU weight", IN_SHOW | RIGHT, weight_text, weight_json },
 	{ "GUARANTEES", "guarantees", "guaranteed", IN_SHOW, guarantees_text, guarantees_json },
