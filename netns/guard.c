@@ -37,12 +37,26 @@ static int port_write(uint32_t index, const struct guard_port *port, struct err 
 	return 0;
 }
 
+/* A nodectl of another version may just have put its own in place of ours: that loads ours
+ * anew. */
+static int program_open(enum guard_way way, unsigned *number, struct err *err)
+{
+	int program = guard_program_open(way, number, err);
+
+	for (unsigned i = 0; i < 3 && program < 0 && err->code == ENOENT; i++) {
+		if (guard_ensure(err) < 0)
+			return -1;
+		program = guard_program_open(way, number, err);
+	}
+	return program;
+}
+
 static int way_attach(unsigned id, uint32_t index, enum guard_way way, struct err *err)
 {
 	unsigned number, first;
 	char pin[GUARD_PATH];
 
-	own_fd program = guard_program_open(way, &number, err);
+	own_fd program = program_open(way, &number, err);
 	if (program < 0 || guard_first(index, way, &first, err) < 0)
 		return -1;
 	if (first == number)

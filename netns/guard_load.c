@@ -146,9 +146,12 @@ static bool is_loaded(void)
 {
 	char path[GUARD_PATH];
 
-	/* the one that is pinned last */
-	program_path(GUARD_TO, path);
-	return access(path, F_OK) == 0;
+	for (unsigned i = 0; i < GUARD_WAYS; i++) {
+		program_path(i, path);
+		if (access(path, F_OK) < 0)
+			return false;
+	}
+	return true;
 }
 
 /* Programs of nodectls that were here before: what they are attached to keeps them. */
