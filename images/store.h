@@ -42,4 +42,3 @@ bool digest_is_valid(const char *digest);
 
 /* sha256/<digest>/info */
 int info_read(int store, const char *digest, struct image *image, struct err *err);
-
