@@ -179,10 +179,14 @@ static int entry_compare(const void *a, const void *b)
 	return key_compare(a, b);
 }
 
+static bool leads_to_same_vps(const struct nat_entry *a, const struct nat_entry *b)
+{
+	return memcmp(a->to.bytes, b->to.bytes, sizeof(a->to.bytes)) == 0;
+}
+
 static bool leads_to_same(const struct nat_entry *a, const struct nat_entry *b)
 {
-	return a->publish.guest == b->publish.guest &&
-	       memcmp(a->to.bytes, b->to.bytes, sizeof(a->to.bytes)) == 0;
+	return a->publish.guest == b->publish.guest && leads_to_same_vps(a, b);
 }
 
 static void entries_sort(struct nat_entries *entries)
@@ -304,8 +308,9 @@ static int entries_replace(const struct nat *nat, const struct nat_entries *out,
 }
 
 /*
- * Of what is to go only what leads to this very place: a start that failed because
- * another VPS has the port is undone by this too, and must leave the other's alone.
+ * Of what is to go only what leads to this very VPS: a start that failed because another has
+ * the port is undone by this too, and must leave the other's alone.  To which port of its own
+ * is not asked: of a VPS that is known by its leases alone it is not known.
  */
 static int entries_change_once(const struct nat *nat, const struct nat_entries *out,
 			       const struct nat_entries *in, struct err *err)
@@ -315,7 +320,7 @@ static int entries_change_once(const struct nat *nat, const struct nat_entries *
 
 	for (size_t i = 0; i < out->count; i++) {
 		if (entry_find(nat, &out->list[i], &found) &&
-		    leads_to_same(&found, &out->list[i]))
+		    leads_to_same_vps(&found, &out->list[i]))
 			entry_add(&there, &found);
 	}
 	return entries_replace(nat, &there, in, err);
