@@ -26,7 +26,7 @@ import time
 NODECTL, STORAGE, RUN, BIN, WORK, AT = (os.environ[name] for name in
                                         ("NODECTL", "STORAGE", "RUN", "BIN", "WORK", "AT"))
 ERRORS = "ENOSPC EIO ENOMEM EMFILE EINTR EBUSY EPERM EAGAIN EROFS EDQUOT ENFILE ENOENT EACCES ETIMEDOUT".split()
-PASSING = re.compile(r"\.ledger|^run/.*/\.[a-z]+\.\d+$|^images/names/points$|/(stopped|error|running|console\.ring|events(\.1)?|view|started)$")
+PASSING = re.compile(r"\.ledger|^run/.*/\.[a-z]+\.\d+$|^images/names/points$|/(stopped|error|crashes|running|console\.ring|events(\.1)?|view|started)$")
 SHOWN = 6  # failures of an operation that are told of at length
 
 
