@@ -44,10 +44,13 @@ cleanup() {
 	for file in ${added[@]+"${added[@]}"}; do
 		sed -i "/^$subid\$/d" "$file"
 	done
-	# a stop answers before its last steps: they hold the directories for some milliseconds
-	sleep 0.3
-	umount "$run" 2>/dev/null
-	rm -rf --one-file-system "$work" "$run"
+	# a stop answers before its last steps, and lxcfs goes when nobody needs it any more: they
+	# hold the directories for a moment
+	for _ in $(seq 30); do
+		sleep 0.1
+		umount "$run" 2>/dev/null
+		rm -rf --one-file-system "$work" "$run" 2>/dev/null && break
+	done
 }
 trap cleanup EXIT
 trap 'exit 130' INT
