@@ -133,13 +133,19 @@ int file_write(int dir, const char *path, const char *text, struct err *err)
 	return 0;
 }
 
+static int file_make(int dir, const char *name, mode_t mode)
+{
+	return openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+}
+
 static int stage(int dir, const char *name, const void *data, size_t len, mode_t mode,
 		 bool durable)
 {
-	(void)unlinkat(dir, name, 0);
+	own_fd fd = file_make(dir, name, mode);
 
-	own_fd fd =
-	    openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	/* left by somebody who was killed */
+	if (fd < 0 && errno == EEXIST && unlinkat(dir, name, 0) == 0)
+		fd = file_make(dir, name, mode);
 	if (fd < 0)
 		return -1;
 	if (fchmod(fd, mode) == 0 && write_all(fd, data, len) == 0 &&
@@ -301,6 +307,16 @@ static int remove_below(int dir, const char *name, void *arg, struct err *err)
 int tree_remove(int dir, const char *name, struct err *err)
 {
 	return remove_below(dir, name, NULL, err);
+}
+
+const char *boot_id(struct err *err)
+{
+	static char boot[40];
+
+	if (!boot[0] &&
+	    file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot), err) < 0)
+		return NULL;
+	return boot;
 }
 
 unsigned long long now_ms(void)

@@ -78,5 +78,9 @@ int write_all(int fd, const void *buf, size_t len);
 int fd_send(int socket, int fd);
 int fd_receive(int socket);
 
+/* What random(4) calls this boot of the node, with its line end; NULL with an error.  Read once
+ * in a process. */
+const char *boot_id(struct err *err);
+
 /* Milliseconds of CLOCK_MONOTONIC, for deadlines. */
 unsigned long long now_ms(void);

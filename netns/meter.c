@@ -47,13 +47,11 @@ void meter_close(struct meter *meter)
 int meter_open(struct meter *meter, struct err *err)
 {
 	struct meter opened = meter_none();
-	char boot[64];
+	const char *boot = boot_id(err);
 
-	if (file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot), err) < 0)
+	if (!boot)
 		return -1;
-	boot[strcspn(boot, "\n")] = 0;
-	if (str_copy(opened.boot, sizeof(opened.boot), boot, err) < 0)
-		return -1;
+	str_format(opened.boot, sizeof(opened.boot), "%.*s", (int)strcspn(boot, "\n"), boot);
 	opened.fd = guard_map_open("meter", err);
 	if (opened.fd < 0)
 		return -1;

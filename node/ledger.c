@@ -187,13 +187,14 @@ static int make(struct ledger *ledger, struct err *err)
 static int header_expect(const struct ledger *ledger, struct ledger_header *header,
 			 struct err *err)
 {
+	const char *boot = boot_id(err);
 	struct stat stat;
 
 	memset(header, 0, sizeof(*header));
 	memcpy(header->magic, magic, sizeof(magic));
-	if (file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", header->boot,
-		      sizeof(header->boot), err) < 0)
+	if (!boot)
 		return -1;
+	str_format(header->boot, sizeof(header->boot), "%s", boot);
 	if (fstat(ledger->node->vps, &stat) < 0)
 		return fail(err, errno, "cannot look at the definitions");
 	header->device = stat.st_dev;

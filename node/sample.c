@@ -43,9 +43,9 @@ static uint64_t hash(uint64_t hash, const void *data, size_t size)
 static int moment_now(struct moment *now, struct err *err)
 {
 	struct timespec uptime;
-	char boot[64];
+	const char *boot = boot_id(err);
 
-	if (file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot), err) < 0)
+	if (!boot)
 		return -1;
 	clock_gettime(CLOCK_BOOTTIME, &uptime);
 	now->time = time(NULL);

@@ -188,12 +188,6 @@ static int queue_run(const struct queue *queue, struct err *err)
 	return failed;
 }
 
-static int boot_id(char *text, size_t size, struct err *err)
-{
-	return file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", text, size, err) < 0 ? -1
-											   : 0;
-}
-
 /* Has it been done since the node came up?  A VPS that was stopped since is to stay so. */
 static bool boot_is_done(const struct node *node, const char *boot)
 {
@@ -221,10 +215,10 @@ static int queue_print(const struct queue *queue, struct err *err)
 static int boot_all(struct cli *cli, struct queue *queue, struct err *err)
 {
 	bool once = cli_option(cli, "once"), dry = cli_option(cli, "dry-run");
-	char boot[64];
+	const char *boot = boot_id(err);
 	int failed;
 
-	if (boot_id(boot, sizeof(boot), err) < 0)
+	if (!boot)
 		return -1;
 	if (once && boot_is_done(queue->node, boot))
 		return 0;

@@ -21,12 +21,12 @@ static const char format[] =
 
 static int boot_read(char *boot, size_t size, struct err *err)
 {
-	char text[64];
+	const char *text = boot_id(err);
 
-	if (file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", text, sizeof(text), err) < 0)
+	if (!text)
 		return -1;
-	text[strcspn(text, "\n")] = 0;
-	return str_copy(boot, size, text, err);
+	str_format(boot, size, "%.*s", (int)strcspn(text, "\n"), text);
+	return 0;
 }
 
 bool stat_parse(const char *line, char *state, uint64_t *start)
