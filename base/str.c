@@ -11,13 +11,28 @@
 #include "err.h"
 #include "own.h"
 
+static const char no_memory[] = "out of memory";
+
+static struct {
+	void (*tell)(int fd, const char *what);
+	int fd;
+} listener;
+
+void no_memory_tell(void (*tell)(int fd, const char *what), int fd)
+{
+	listener.tell = tell;
+	listener.fd = fd;
+}
+
 static void *or_exit(void *memory)
 {
-	if (!memory) {
-		fputs("nodectl: out of memory\n", stderr);
-		_exit(ERR_SYSTEM);
-	}
-	return memory;
+	if (memory)
+		return memory;
+	if (listener.tell)
+		listener.tell(listener.fd, no_memory);
+	else
+		fprintf(stderr, "nodectl: %s\n", no_memory);
+	_exit(ERR_SYSTEM);
 }
 
 void *xmalloc(size_t size)
@@ -52,9 +67,43 @@ char *xasprintf(const char *fmt, ...)
 	return or_exit(text);
 }
 
+struct memory {
+	char **text;
+	size_t *size;
+};
+
+static ssize_t memory_write(void *cookie, const char *data, size_t len)
+{
+	const struct memory *memory = cookie;
+
+	*memory->text = xrealloc(*memory->text, *memory->size + len + 1);
+	memcpy(*memory->text + *memory->size, data, len);
+	*memory->size += len;
+	(*memory->text)[*memory->size] = 0;
+	return (ssize_t)len;
+}
+
+static int memory_close(void *cookie)
+{
+	free(cookie);
+	return 0;
+}
+
 FILE *xmemstream(char **text, size_t *size)
 {
-	return or_exit(open_memstream(text, size));
+	const cookie_io_functions_t functions = { .write = memory_write,
+						  .close = memory_close };
+	struct memory *memory = xmalloc(sizeof(*memory));
+
+	*memory = (struct memory){ text, size };
+	*text = xcalloc(1, 1);
+	*size = 0;
+	return or_exit(fopencookie(memory, "w", functions));
+}
+
+FILE *xfmemopen(char *text, size_t size)
+{
+	return or_exit(fmemopen(text, size, "w"));
 }
 
 int str_copy(char *to, size_t size, const char *from, struct err *err)

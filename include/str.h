@@ -15,8 +15,20 @@ void *xrealloc(void *old, size_t size);
 char *xstrdup(const char *text);
 __attribute__((format(printf, 1, 2))) char *xasprintf(const char *fmt, ...);
 
-/* open_memstream(3) in the same manner: @text is the caller's to free after fclose. */
+/*
+ * As open_memstream(3), in the same manner: @text is the caller's to free after fclose(3), and
+ * whole, as nobody looks whether each print was (glibc's own ends where there was no memory).
+ */
 FILE *xmemstream(char **text, size_t *size);
+
+/* fmemopen(3) for writing, in the same manner. */
+FILE *xfmemopen(char *text, size_t size);
+
+/*
+ * From now on this process does not print that there is no memory, for nobody would read it,
+ * but calls @tell with @fd, and then ends.
+ */
+void no_memory_tell(void (*tell)(int fd, const char *what), int fd);
 
 /* Copy a string that must fit; one that does not is ERR_VALUE, never cut. */
 int str_copy(char *to, size_t size, const char *from, struct err *err);

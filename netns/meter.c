@@ -60,20 +60,23 @@ int meter_open(struct meter *meter, struct err *err)
 }
 
 /* The kernel tells a value for each CPU that there could be. */
-static unsigned cpus(void)
+static int cpus(unsigned *count, struct err *err)
 {
-	int count = libbpf_num_possible_cpus();
+	int found = libbpf_num_possible_cpus();
 
-	return count > 0 ? (unsigned)count : 1;
+	if (found <= 0)
+		return fail(err, -found, "cannot count the CPUs");
+	*count = (unsigned)found;
+	return 0;
 }
 
 int meter_begin(unsigned id, struct err *err)
 {
 	own_fd map = guard_map_open("meter", err);
-	unsigned count = cpus();
 	struct timespec now;
+	unsigned count = 0;
 
-	if (map < 0)
+	if (map < 0 || cpus(&count, err) < 0)
 		return -1;
 	own_cells cells = xcalloc(count, sizeof(*cells));
 	(void)clock_gettime(CLOCK_REALTIME, &now);
@@ -131,9 +134,11 @@ void meter_sum(const struct guard_cell *cells, unsigned count, struct meter_tota
 int meter_read(const struct meter *meter, unsigned id, struct meter_total *total,
 	       struct err *err)
 {
-	unsigned count = cpus();
-	own_cells cells = xcalloc(count, sizeof(*cells));
+	unsigned count = 0;
 
+	if (cpus(&count, err) < 0)
+		return -1;
+	own_cells cells = xcalloc(count, sizeof(*cells));
 	if (bpf_map_lookup_elem(meter->fd, &id, cells) < 0)
 		return fail(err, errno, "cannot read the meter of id %u", id);
 	meter_sum(cells, count, total);
@@ -145,10 +150,12 @@ int meter_each(const struct meter *meter,
 	       void (*each)(unsigned id, const struct meter_total *total, void *arg), void *arg,
 	       struct err *err)
 {
-	unsigned room = BATCH, count, per = cpus();
+	unsigned room = BATCH, count, per = 0;
 	uint32_t position[16] = { 0 }; /* the kernel's own note */
 	bool first = true, more = true;
 
+	if (cpus(&per, err) < 0)
+		return -1;
 	while (more) {
 		own_ids ids = xcalloc(room, sizeof(*ids));
 		own_cells cells = xcalloc((size_t)room * per, sizeof(*cells));

@@ -161,13 +161,12 @@ uint32_t bridge_group(const struct bridge *bridge)
 
 uint32_t ruleset_print(const struct bridge *bridge, char *text, size_t size)
 {
-	own_file out = fmemopen(text, size, "w");
+	own_file out = xfmemopen(text, size);
 	char table[BRIDGE_TABLE];
 	char groups[16];
 	const struct words words = { .table = table, .bridge = bridge->name, .groups = groups };
 	uint32_t loaded;
 
-	assert(out);
 	bridge_table(bridge, table);
 	str_format(groups, sizeof(groups), "0x%08x", NODE_GROUPS);
 	rules_print(out, frame, &words);

@@ -137,10 +137,7 @@ static void option_take(struct cli *cli, const char *name, const char *value)
 	cli->idempotent = cli->idempotent || strcmp(name, "idempotent") == 0;
 	if (strcmp(name, "config") == 0)
 		cli->config = value;
-	cli->options =
-	    reallocarray(cli->options, cli->options_count + 1, sizeof(*cli->options));
-	if (!cli->options)
-		abort();
+	cli->options = xrealloc(cli->options, (cli->options_count + 1) * sizeof(*cli->options));
 	cli->options[cli->options_count].name = name;
 	cli->options[cli->options_count++].value = value ? value : "";
 }

@@ -13,6 +13,7 @@
 #include "own.h"
 #include "runtime.h"
 #include "start.h"
+#include "str.h"
 #include "vps.h"
 
 /*
@@ -144,10 +145,20 @@ static const struct {
 	{ "exec", exec_apply },
 };
 
+/* Or the end of the channel would be taken for that of a start that succeeded. */
+static void no_memory(int channel, const char *what)
+{
+	struct err err;
+
+	fail(&err, 0, "%s", what);
+	(void)!write(channel, &err, sizeof(err));
+}
+
 void guest_main(struct start *start)
 {
 	struct err err = { 0 };
 
+	no_memory_tell(no_memory, start->channel);
 	for (size_t i = 0; i < ARRAY_SIZE(guest_steps); i++) {
 		if (guest_steps[i].apply(start, &err) < 0) {
 			fail_in(&err, "%s", guest_steps[i].name);

@@ -21,6 +21,7 @@
 #include "io.h"
 #include "own.h"
 #include "runtime.h"
+#include "str.h"
 
 #define ALL_NAMESPACES                                                                         \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |            \
@@ -40,6 +41,14 @@ static int tell(int channel, const struct err *err, pid_t pid)
 	struct hello hello = { .err = *err, .pid = pid };
 
 	return send(channel, &hello, sizeof(hello), MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+static void no_memory(int channel, const char *what)
+{
+	struct err err;
+
+	fail(&err, 0, "%s", what);
+	(void)tell(channel, &err, 0);
 }
 
 static __attribute__((noreturn)) void inside_main(const struct inside_work *work, int channel)
@@ -96,6 +105,7 @@ static __attribute__((noreturn)) void enter_main(int pidfd, const struct cgroup_
 	struct err err = { 0 };
 	pid_t pid;
 
+	no_memory_tell(no_memory, channel);
 	/* nobody inside may look into us: we still hold the node's memory; nor is our standard
 	 * input and output there for a link to /proc/self/fd */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 || null_stdio(&err) < 0 ||

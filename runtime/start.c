@@ -531,12 +531,21 @@ int runtime_restart(const struct vps *vps, const struct place *place, struct err
 	return start_here(vps, place, -1, err);
 }
 
+static void no_memory(int answer, const char *what)
+{
+	struct err err;
+
+	fail(&err, 0, "%s; 'nodectl repair' cleans up", what);
+	(void)write_all(answer, &err, sizeof(err));
+}
+
 /* In a process of its own: it changes namespaces, and then becomes the monitor. */
 static __attribute__((noreturn)) void host_main(const struct vps *vps,
 						const struct place *place, int answer)
 {
 	struct err err;
 
+	no_memory_tell(no_memory, answer);
 	if (session_leave(&err) == 0)
 		(void)start_here(vps, place, answer, &err);
 	(void)write_all(answer, &err, sizeof(err));

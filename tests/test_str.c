@@ -5,8 +5,11 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "err.h"
 #include "own.h"
@@ -578,4 +581,54 @@ Test(rate, is_printed_as_it_is_read)
 		rate_print(bits, text, sizeof(text));
 		cr_expect_str_eq(text, rates[i]);
 	}
+}
+
+Test(memory, stream_is_whole)
+{
+	size_t size = 1;
+	char *text = NULL;
+	FILE *out = xmemstream(&text, &size);
+
+	for (int i = 0; i < 20000; i++)
+		fprintf(out, "%05d", i);
+	fclose(out);
+	own_str owned = text;
+	cr_assert_eq(size, 100000);
+	cr_assert_eq(strlen(owned), 100000);
+	cr_assert_eq(strncmp(owned + 5 * 12345, "12345", 5), 0);
+}
+
+Test(memory, stream_without_a_byte)
+{
+	size_t size = 1;
+	char *text = NULL;
+	FILE *out = xmemstream(&text, &size);
+
+	fclose(out);
+	own_str owned = text;
+	cr_assert_eq(size, 0);
+	cr_assert_str_eq(owned, "");
+}
+
+static void hear(int fd, const char *what)
+{
+	(void)!write(fd, what, strlen(what));
+}
+
+Test(memory, who_waits_hears_that_there_is_none)
+{
+	char text[32] = "";
+	int pipes[2], status;
+
+	cr_assert_eq(pipe(pipes), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		no_memory_tell(hear, pipes[1]);
+		free(xmalloc(SIZE_MAX / 2));
+		_exit(0);
+	}
+	cr_assert_gt(read(pipes[0], text, sizeof(text) - 1), 0);
+	cr_assert_str_eq(text, "out of memory");
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert_eq(status, ERR_SYSTEM << 8);
 }

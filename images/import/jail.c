@@ -7,10 +7,13 @@
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "err.h"
 #include "own.h"
+
+#define LOAD_S 5
 
 /* Files of any owner and mode, in directories of any owner and mode. */
 static const cap_value_t kept[] = {
@@ -42,7 +45,8 @@ static const int calls[] = {
 	SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect),
 	SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(getrandom), SCMP_SYS(clock_gettime),
 	SCMP_SYS(sysinfo), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(getpid),
-	SCMP_SYS(gettid), SCMP_SYS(tgkill), SCMP_SYS(exit), SCMP_SYS(exit_group)
+	SCMP_SYS(gettid), SCMP_SYS(tgkill), SCMP_SYS(setitimer), SCMP_SYS(exit),
+	SCMP_SYS(exit_group)
 };
 
 static int limits_set(struct err *err)
@@ -72,6 +76,14 @@ static int capabilities_drop(struct err *err)
 	return failed ? fail(err, errno, "cannot drop capabilities") : 0;
 }
 
+/* Where libseccomp 2.5 gets no memory it goes round for ever: it has so many seconds of CPU. */
+static void patience(int seconds)
+{
+	const struct itimerval end = { .it_value.tv_sec = seconds };
+
+	(void)setitimer(ITIMER_VIRTUAL, &end, NULL);
+}
+
 /* Anything else ends the process: it would be the work of an archive that took it over. */
 static int filter_load(struct err *err)
 {
@@ -80,8 +92,10 @@ static int filter_load(struct err *err)
 
 	for (size_t i = 0; i < ARRAY_SIZE(calls) && code == 0; i++)
 		code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	patience(LOAD_S);
 	if (code == 0)
 		code = seccomp_load(filter);
+	patience(0);
 	seccomp_release(filter);
 	return code < 0 ? fail(err, -code, "cannot load a system call filter") : 0;
 }
