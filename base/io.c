@@ -339,13 +339,27 @@ static void holder_read(int fd, char *text, size_t size)
 	str_escape(raw[0] ? raw : "another command", text, size);
 }
 
+/* On a disk that takes no writes any more, what is there can be locked still: a VPS on it is to
+ * be stopped. */
+static int lock_open(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd >= 0 || errno != EROFS)
+		return fd;
+	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		errno = EROFS;
+	return fd;
+}
+
 int lock_take(int dir, const char *name, const char *holder, unsigned wait_ms, struct err *err)
 {
 	unsigned long long end = now_ms() + wait_ms;
 	struct timespec pause = { .tv_nsec = 1000000 };
 	char text[200];
 
-	own_fd fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	own_fd fd = lock_open(dir, name);
 	if (fd < 0)
 		return fail(err, errno, "cannot open lock '%s'", name);
 
@@ -366,8 +380,8 @@ int lock_take(int dir, const char *name, const char *holder, unsigned wait_ms, s
 	/* Only the first line counts.  Emptying the file first would free its block, which a
 	 * file system mounted with "discard" waits for: 1 to 2 ms in every command. */
 	str_format(text, sizeof(text), "%.*s\n", (int)strcspn(holder, "\n"), holder);
-	if (pwrite(fd, text, strlen(text), 0) < 0)
-		return fail(err, errno, "cannot write lock '%s'", name);
+	/* without room for the name it is a lock all the same */
+	(void)!pwrite(fd, text, strlen(text), 0);
 	return take_fd(&fd);
 }
 

@@ -160,9 +160,9 @@ static int state_read(int file, struct super *super, int *nodes, int *device, st
 	return super_read(*nodes < 0 ? file : *device, super, err);
 }
 
-static int file_open(int dir, struct err *err)
+static int file_open(int dir, int access, struct err *err)
 {
-	int file = openat(dir, VOLUME_FILE, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	int file = openat(dir, VOLUME_FILE, access | O_NOFOLLOW | O_CLOEXEC);
 
 	return file < 0 ? fail(err, errno, "cannot open '%s'", VOLUME_FILE) : file;
 }
@@ -186,7 +186,7 @@ int volume_check(int dir, const struct volume *wanted, struct err *err)
 	own_fd nodes = -1, device = -1;
 	struct super super;
 
-	own_fd file = file_open(dir, err);
+	own_fd file = file_open(dir, O_RDWR, err);
 	if (file < 0 || state_read(file, &super, &nodes, &device, err) < 0)
 		return -1;
 	if (nodes >= 0 && used_check(dir, wanted, err) < 0)
@@ -245,7 +245,7 @@ int volume_grow(int dir, const struct volume *wanted, struct err *err)
 	struct super super;
 	struct stat stat;
 
-	own_fd file = file_open(dir, err);
+	own_fd file = file_open(dir, O_RDWR, err);
 	if (file < 0 || state_read(file, &super, &nodes, &device, err) < 0 ||
 	    wanted_check(file, &super, wanted, true, err) < 0)
 		return -1;
@@ -374,7 +374,7 @@ static int leftover_remove(int dir, struct err *err)
 
 int volume_resize(int dir, const struct volume *wanted, unsigned wait_ms, struct err *err)
 {
-	own_fd file = file_open(dir, err);
+	own_fd file = file_open(dir, O_RDWR, err);
 
 	if (file < 0 || volume_lock(file, wait_ms, err) < 0)
 		return -1;
@@ -388,11 +388,9 @@ int volume_resize(int dir, const struct volume *wanted, unsigned wait_ms, struct
 int volume_settle(int dir, const struct volume *wanted, unsigned wait_ms, struct err *err)
 {
 	struct super super;
-	own_fd file = openat(dir, VOLUME_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	own_fd file = file_open(dir, O_RDONLY, err);
 
-	if (file < 0)
-		return fail(err, errno, "cannot open '%s'", VOLUME_FILE);
-	if (super_read(file, &super, err) < 0 || leftover_remove(dir, err) < 0)
+	if (file < 0 || super_read(file, &super, err) < 0 || leftover_remove(dir, err) < 0)
 		return -1;
 	return super_fills(&super, wanted->size) ? 0 : volume_resize(dir, wanted, wait_ms, err);
 }
@@ -404,7 +402,7 @@ int volume_is_settled(int dir, const struct volume *wanted, struct err *err)
 
 	if (faccessat(dir, VOLUME_NEW, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
-	own_fd file = file_open(dir, err);
+	own_fd file = file_open(dir, O_RDONLY, err);
 	if (file < 0 || state_read(file, &super, &nodes, &device, err) < 0)
 		return -1;
 	return super_fills(&super, wanted->size) ||
@@ -415,7 +413,7 @@ int volume_size(int dir, uint64_t *bytes, struct err *err)
 {
 	own_fd nodes = -1, device = -1;
 	struct super super;
-	own_fd file = file_open(dir, err);
+	own_fd file = file_open(dir, O_RDONLY, err);
 
 	if (file < 0 || state_read(file, &super, &nodes, &device, err) < 0)
 		return -1;

@@ -62,7 +62,8 @@ int dir_each(int dir, int (*each)(int dir, const char *name, void *arg, struct e
 /*
  * Take flock(2) on @name, creating it; the kernel releases it when the last
  * copy of the returned descriptor is closed.  @holder is written into the file
- * so that whoever is refused can name it.  After @wait_ms without success the
+ * so that whoever is refused can name it, if there is room.  One that is there is also taken on
+ * a file system that takes no writes.  After @wait_ms without success the
  * error is ERR_LOCKED, "locked by <holder>".
  */
 int lock_take(int dir, const char *name, const char *holder, unsigned wait_ms, struct err *err);

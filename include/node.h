@@ -403,6 +403,10 @@ struct stopping {
 int node_stop(const struct node *node, struct held *held, const struct stopping *how,
 	      bool *forced, struct err *err);
 
+/* Fails on a storage or run directory that takes no writes: what is stopped does not start
+ * again. */
+int node_can_write(const struct held *held, struct err *err);
+
 /* What the monitor executes when guest init ended: clean up, and start again when it asked for
  * it. */
 int node_ended(const char *config, const char *name, const char *how, struct err *err);

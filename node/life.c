@@ -21,6 +21,9 @@
 #include "str.h"
 #include "view.h"
 
+/* Of the run directory, that a start takes. */
+#define RUN_ROOM 16384
+
 #define CRASHES	   5  /* of init ... */
 #define CRASH_SPAN 60 /* ... within so many seconds, and it is left alone */
 
@@ -332,7 +335,20 @@ int node_stop(const struct node *node, struct held *held, const struct stopping 
 	    0)
 		return fail_in(err, "stop");
 	vps_log(node, held->vps.name, *forced ? "killed" : "stopped");
-	return how->shutdown ? 0 : running_mark(held, false, err);
+	if (!how->shutdown && running_mark(held, false, err) < 0)
+		return fail_in(err, "it is stopped, but would start again with the node");
+	return 0;
+}
+
+int node_can_write(const struct held *held, struct err *err)
+{
+	own_fd probe = openat(held->place.dir, "lock", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	own_fd room = openat(held->place.run, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	int code = room < 0 ? errno : posix_fallocate(room, 0, RUN_ROOM);
+
+	if (probe < 0)
+		return fail(err, errno, "cannot write in the VPS's directory");
+	return code ? fail(err, code, "cannot write in the VPS's run directory") : 0;
 }
 
 /*

@@ -409,6 +409,9 @@ static int definition_take(const struct node *node, const char *name, bool left,
 {
 	if (load(node, held->place.dir, name, &held->vps, err) == 0)
 		return 0;
+	/* not the definition's fault */
+	if (err->code == EMFILE || err->code == ENFILE || err->code == ENOMEM)
+		return -1;
 	str_format(held->broken, sizeof(held->broken), "%s", err->msg);
 	if (left && vps_left(node, name, &held->vps))
 		return 0;

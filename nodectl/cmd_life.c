@@ -98,6 +98,9 @@ static int restart_one(struct cli *cli, const struct node *node, const char *nam
 
 	if (vps_hold(node, name, "restart", &held, err) < 0)
 		return -1;
+	/* what could not start again is not stopped */
+	if (node_can_write(&held, err) < 0)
+		return fail_in(err, "restart");
 	if (stop_held(cli, node, &held, &forced, err) < 0) {
 		/* one that is stopped is started */
 		if (err->kind != ERR_NOT_RUNNING)

@@ -2,9 +2,11 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -145,6 +147,52 @@ Test(lock, is_not_taken_through_a_symbolic_link)
 	cr_expect_eq(lock_take(scratch, "lock", "me", 0, &err), -1);
 	cr_expect_eq(err.code, ELOOP);
 	cr_expect(scratch_holds(scratch, "victim", "precious"));
+}
+
+/* A tmpfs of one page with a file "lock", which then is full or takes no writes.  Nobody else
+ * sees it, and it goes with its descriptor. */
+static int poor_disk(bool full)
+{
+	int dir;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		cr_skip_test("it takes root to mount");
+	cr_assert_eq(mount("none", scratch_path, "tmpfs", 0, "size=4k"), 0);
+	dir = open(scratch_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cr_assert_geq(dir, 0);
+	close(openat(dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	if (full) {
+		own_fd filler = openat(dir, "filler", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		char page[4096] = { 0 };
+
+		cr_assert_eq(write(filler, page, sizeof(page)), sizeof(page));
+	} else {
+		cr_assert_eq(mount(NULL, scratch_path, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+	}
+	cr_assert_eq(umount2(scratch_path, MNT_DETACH), 0);
+	return dir;
+}
+
+Test(lock, is_taken_without_room_for_its_holders_name)
+{
+	own_fd dir = poor_disk(true);
+	own_fd held = lock_take(dir, "lock", "me", 0, &err);
+
+	cr_assert_geq(held, 0, "%s", err.msg);
+	cr_expect_eq(lock_take(dir, "lock", "you", 0, &err), -1);
+	cr_expect_str_eq(err.msg, "locked by another command");
+}
+
+Test(lock, that_is_there_is_taken_on_a_disk_that_takes_no_writes)
+{
+	own_fd dir = poor_disk(false);
+	own_fd held = lock_take(dir, "lock", "me", 0, &err);
+	cr_assert_geq(held, 0, "%s", err.msg);
+	cr_expect(lock_is_held(dir, "lock"));
+	cr_expect_eq(lock_take(dir, "lock", "you", 0, &err), -1);
+	cr_expect_eq(err.kind, ERR_LOCKED);
+	cr_expect_eq(lock_take(dir, "new", "me", 0, &err), -1);
+	cr_expect_eq(err.code, EROFS);
 }
 
 /* What follows passes descriptors over a socket. */
