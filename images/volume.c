@@ -187,7 +187,7 @@ int volume_wait(int dir, unsigned wait_ms, struct err *err)
 	return lock_wait(file, LOCK_SH, wait_ms, err);
 }
 
-void spares_make(int root)
+void volume_spares_make(int root)
 {
 	struct err ignored;
 	const char last[] = { 's', 'p', 'a', 'r', 'e', '/', '0' + SPARES - 1, 0 };
@@ -236,15 +236,10 @@ static void reserve_scale(int root, unsigned multiply, unsigned divide)
 	(void)file_write(AT_FDCWD, path, text, &ignored);
 }
 
-void volume_spares_make(int root)
-{
-	spares_make(root);
-}
-
 void volume_spares(int root, bool keep)
 {
 	if (keep) {
-		spares_make(root);
+		volume_spares_make(root);
 		reserve_scale(root, 2, 1);
 	} else {
 		reserve_scale(root, 1, 2);

@@ -12,9 +12,6 @@ void volume_template_name(const struct volume *volume, char *name, size_t size);
 /* What the journal gets: enough for bursts, yet it is the part that is never sparse. */
 unsigned volume_journal_mib(uint64_t size);
 
-/* The files of "spare" below @root, as far as there is room. */
-void spares_make(int root);
-
 /* Open the template of @volume, making it first if nobody has; the caller owns it. */
 int volume_template_open(int templates, const struct volume *volume, struct err *err);
 

@@ -122,7 +122,7 @@ static int skeleton_make(int dir, struct err *err)
 	own_fd spare = work < 0 ? -1 : dir_make(dir, "spare", 0700, err);
 	if (spare < 0)
 		return -1;
-	spares_make(dir);
+	volume_spares_make(dir);
 	return 0;
 }
 

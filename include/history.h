@@ -205,6 +205,18 @@ int history_each_vps(struct history *history,
 		     int (*each)(const struct history_vps *vps, void *arg, struct err *err),
 		     void *arg, struct err *err);
 
+/* All of them. */
+struct history_all {
+	struct history_vps *vps;
+	size_t count, room;
+};
+
+#define own_all __attribute__((cleanup(history_all_free))) struct history_all
+
+/* Added to @all, which is to be freed also after -1. */
+int history_all(struct history *history, struct history_all *all, struct err *err);
+void history_all_free(struct history_all *all);
+
 /*
  * Call @each for the rows of @span from @from on and before @to, in order of time.  @key 0: of
  * all VPSs.

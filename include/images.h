@@ -119,7 +119,7 @@ int volume_wait(int dir, unsigned wait_ms, struct err *err);
  */
 void volume_spares(int root, bool keep);
 
-/* Make what is missing of them, as on a volume of before there were any. */
+/* Make what is missing of them, as far as there is room. */
 void volume_spares_make(int root);
 
 /*

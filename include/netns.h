@@ -103,6 +103,9 @@ struct link {
  * many.
  */
 const struct address *link_address(const struct link *link, unsigned n);
+
+/* Is @address one of them, whatever the prefixes?  NULL has none. */
+bool link_has(const struct link *link, const struct address *address);
 bool link_address_add(struct link *link, const struct address *address);
 
 /* Take one away, whatever its prefix; the next of its family becomes the first. */

@@ -58,7 +58,6 @@ struct report_vps {
 	struct history_vps vps;
 	struct measures sum;
 	uint64_t memory_average;
-	uint64_t traffic;		  /* in and out, without what is free */
 	uint64_t quota_used, quota_limit; /* in the period of the quota; limit 0: none */
 	int64_t quota_reset;		  /* 0: it rolls */
 	const char *quota_state; /* "none", "ok", "warned", "over", "throttled", "suspended" */

@@ -138,6 +138,18 @@ const struct address *link_address(const struct link *link, unsigned n)
 	return n < link->further_count ? &link->further[n] : NULL;
 }
 
+bool link_has(const struct link *link, const struct address *address)
+{
+	const struct address *own;
+
+	for (unsigned n = 0; link && (own = link_address(link, n)); n++) {
+		if (own->family == address->family &&
+		    memcmp(own->bytes, address->bytes, sizeof(own->bytes)) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool link_address_add(struct link *link, const struct address *address)
 {
 	struct address *first = address->family == AF_INET6 ? &link->ipv6 : &link->ipv4;

@@ -34,20 +34,19 @@ static void mask_fill(uint8_t *mask, unsigned prefix)
 		mask[prefix / 8] = (uint8_t)(0xff << (8 - prefix % 8));
 }
 
-static void own_add(struct guard_port *port, const struct address *address, unsigned prefix)
+static void own_add(struct guard_port *port, const struct address *prefix)
 {
-	struct address network = *address;
+	struct address network;
 	uint8_t mask[16] = { 0 };
 
-	network.prefix = prefix;
-	address_network(&network, &network);
-	mask_fill(mask, prefix);
-	if (address->family == AF_INET && port->count4 < GUARD_OWN) {
+	address_network(prefix, &network);
+	mask_fill(mask, prefix->prefix);
+	if (prefix->family == AF_INET && port->count4 < GUARD_OWN) {
 		struct guard_own4 *own = &port->own4[port->count4++];
 
 		memcpy(&own->network, network.bytes, sizeof(own->network));
 		memcpy(&own->mask, mask, sizeof(own->mask));
-	} else if (address->family == AF_INET6 && port->count6 < GUARD_OWN) {
+	} else if (prefix->family == AF_INET6 && port->count6 < GUARD_OWN) {
 		struct guard_own6 *own = &port->own6[port->count6++];
 
 		memcpy(own->network, network.bytes, sizeof(own->network));
@@ -73,7 +72,7 @@ void guard_port_fill(struct guard_port *port, unsigned id, const struct bridge *
 {
 	struct mac mac = link_mac(id, false);
 	struct address local = link_local(&mac);
-	const struct address *own;
+	struct address own;
 
 	memset(port, 0, sizeof(*port));
 	port->id = id;
@@ -86,11 +85,9 @@ void guard_port_fill(struct guard_port *port, unsigned id, const struct bridge *
 		port->burst = port->interval * BURST_PACKETS;
 		port->burst = port->burst < BURST_NS ? BURST_NS : port->burst;
 	}
-	own_add(port, &local, 128);
-	for (unsigned i = 0; (own = link_address(link, i)); i++)
-		own_add(port, own, address_size(own) * 8);
-	for (unsigned i = 0; i < link->routed_count; i++)
-		own_add(port, &link->routed[i], link->routed[i].prefix);
+	own_add(port, &local);
+	for (unsigned i = 0; link_allowed(link, i, &own); i++)
+		own_add(port, &own);
 }
 
 unsigned guard_port_rate(const struct guard_port *port)

@@ -145,11 +145,11 @@ bool publish_is_named(const struct publish *publish, const char *text)
 {
 	char whole[PUBLISH_TEXT], host[PUBLISH_TEXT], named[PUBLISH_TEXT + 8];
 	const char *suffix = publish->protocol == IPPROTO_UDP ? "/udp" : "";
-	struct publish parsed, *given = &parsed;
+	struct publish given;
 	struct err ignored;
 
-	if (publish_parse(text, given, &ignored) == 0) {
-		publish_print(given, host, sizeof(host));
+	if (publish_parse(text, &given, &ignored) == 0) {
+		publish_print(&given, host, sizeof(host));
 		publish_print(publish, whole, sizeof(whole));
 		return strcmp(host, whole) == 0;
 	}

@@ -60,24 +60,9 @@ static int head_write(int dir, const struct head *head, struct err *err)
 
 struct appending {
 	struct head head;
-	struct history_vps *vps;
-	size_t count, room;
+	struct history_all all; /* by key */
 	FILE *out;
 };
-
-static int vps_add(const struct history_vps *vps, void *arg, struct err *err)
-{
-	struct appending *appending = arg;
-
-	(void)err;
-	if (appending->count == appending->room) {
-		appending->room = appending->room ? appending->room * 2 : 64;
-		appending->vps =
-		    xrealloc(appending->vps, appending->room * sizeof(appending->vps[0]));
-	}
-	appending->vps[appending->count++] = *vps;
-	return 0;
-}
 
 static int key_compare(const void *a, const void *b)
 {
@@ -120,10 +105,10 @@ static int row_append(int64_t key, int64_t time, const struct measures *measures
 {
 	struct appending *appending = arg;
 	const struct history_vps wanted = { .key = key };
-	const struct history_vps *vps = appending->count
-					    ? bsearch(&wanted, appending->vps, appending->count,
-						      sizeof(wanted), key_compare)
-					    : NULL;
+	const struct history_all *all = &appending->all;
+	const struct history_vps *vps =
+	    all->count ? bsearch(&wanted, all->vps, all->count, sizeof(wanted), key_compare)
+		       : NULL;
 	size_t size;
 
 	(void)err;
@@ -179,7 +164,7 @@ static int text_append(int dir, uint64_t at, const char *text, size_t size,
 
 static void appending_free(struct appending *appending)
 {
-	free(appending->vps);
+	history_all_free(&appending->all);
 }
 
 int chain_append(const char *storage, struct history *history, int64_t now,
@@ -204,10 +189,11 @@ int chain_append(const char *storage, struct history *history, int64_t now,
 	if (appending.head.day >= today - SPAN_DAY)
 		return 0;
 	at = appending.head.bytes;
-	if (history_each_vps(history, vps_add, &appending, err) < 0)
+	if (history_all(history, &appending.all, err) < 0)
 		return -1;
-	if (appending.count)
-		qsort(appending.vps, appending.count, sizeof(appending.vps[0]), key_compare);
+	if (appending.all.count)
+		qsort(appending.all.vps, appending.all.count, sizeof(appending.all.vps[0]),
+		      key_compare);
 	appending.out = xmemstream(&text, &size);
 	result = history_each(history, SPAN_DAY,
 			      appending.head.day ? appending.head.day + SPAN_DAY : 0, today, 0,

@@ -62,16 +62,17 @@ static const struct {
  * The disk is not among them: it grows when that is written down, as it cannot be taken back.
  * Where it cannot grow while it is in use, it does at the next start.
  */
-static int disk_grow(const struct vps *vps, const struct place *place, struct err *err)
+int disk_settle(const struct vps *vps, int dir, bool runs, struct err *err)
 {
 	int settled;
 
-	if (!volume_grows_live())
+	if (runs && !volume_grows_live())
 		return 0;
-	settled = volume_is_settled(place->dir, &vps->volume, err);
-	if (settled < 0)
-		return -1;
-	return settled ? 0 : volume_grow(place->dir, &vps->volume, err);
+	settled = volume_is_settled(dir, &vps->volume, err);
+	if (settled)
+		return settled < 0 ? -1 : 0;
+	return runs ? volume_grow(dir, &vps->volume, err)
+		    : volume_settle(dir, &vps->volume, VOLUME_MS, err);
 }
 
 /* All or nothing: what was changed before the one that was refused is taken back. */
@@ -102,7 +103,7 @@ static int by_definition(const struct node *node, const struct held *held, struc
 		if (live[i].apply(NULL, &vps, &held->place, err) < 0)
 			return fail_in(err, "%s", live[i].name);
 	}
-	if (disk_grow(&vps, &held->place, err) < 0)
+	if (disk_settle(&vps, held->place.dir, true, err) < 0)
 		return -1;
 	vps_restarted(held, &vps);
 	if (ledger_open(&ledger, node, err) < 0 || ledger_begin(&ledger, &vps, err) < 0)
@@ -201,7 +202,7 @@ static int change_running(const struct node *node, struct held *held, const stru
 	if (live_change(&held->vps, after, &held->place, err) == 0 &&
 	    write_down(node, held, after, &admitted, &own, err) == 0) {
 		ledger_close(&own);
-		if (disk_grow(after, &held->place, err) == 0) {
+		if (disk_settle(after, held->place.dir, true, err) == 0) {
 			vps_restarted(held, after);
 			(void)unlinkat(held->place.run, "intent", 0);
 			return 0;

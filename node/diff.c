@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cgroups.h"
+#include "change.h"
 #include "err.h"
 #include "images.h"
 #include "io.h"
@@ -18,8 +19,7 @@
 #include "store.h"
 #include "str.h"
 
-#define LOCK_MS	  5000u
-#define VOLUME_MS 15000u
+#define LOCK_MS 5000u
 
 /* One look at a VPS. */
 struct look {
@@ -307,17 +307,6 @@ static int disk_look(struct look *look, struct err *err)
 	return 0;
 }
 
-static int disk_mend(const struct held *held, bool runs, struct err *err)
-{
-	int settled = volume_is_settled(held->place.dir, &held->vps.volume, err);
-
-	if (settled != 0)
-		return settled < 0 ? -1 : 0;
-	if (!runs)
-		return volume_settle(held->place.dir, &held->vps.volume, VOLUME_MS, err);
-	return volume_grows_live() ? volume_grow(held->place.dir, &held->vps.volume, err) : 0;
-}
-
 static const struct {
 	int (*look)(struct look *look, struct err *err);
 	bool running; /* there is something to look at only while it runs */
@@ -403,7 +392,7 @@ int diff_mend(const struct node *node, const char *name, struct err *err)
 	if (vps_hold(node, name, "diff", &held, err) < 0)
 		return -1;
 	runtime_status(held.vps.id, held.place.run, &status);
-	if (disk_mend(&held, status.init != 0, err) < 0)
+	if (disk_settle(&held.vps, held.place.dir, status.init != 0, err) < 0)
 		return fail_in(err, "%s", held.vps.name);
 	if (!status.init)
 		return 0;

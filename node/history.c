@@ -207,30 +207,49 @@ static int set_aside(const char *storage, void (*warn)(const char *what, void *a
 	return 0;
 }
 
-static int restore_one(const struct checkpoint_vps *saved, void *arg, struct err *err)
+static int vps_store(struct history *history, struct sampled *one, struct err *err)
 {
-	struct history *history = arg;
-	char text[TOTAL_TEXT];
+	const struct vps *vps = one->vps;
 	struct query *put = &history->vps_put;
-	int64_t key;
+	char text[TOTAL_TEXT];
 	int more;
 
-	total_print(&saved->total, text, sizeof(text));
-	query_put_text(put, 1, saved->uuid);
-	query_put_text(put, 2, saved->name);
-	query_put(put, 3, saved->id);
-	for (unsigned i = 4; i <= 12; i++)
-		query_put(put, i, 0);
-	query_put_text(put, 5, "");
+	total_print(&one->total, text, sizeof(text));
+	query_put_text(put, 1, vps->uuid);
+	query_put_text(put, 2, vps->name);
+	query_put(put, 3, vps->id);
+	query_put(put, 4, vps->created);
+	query_put_text(put, 5, vps->plan);
+	query_put(put, 6, vps->limits.cpus);
+	query_put(put, 7, vps->limits.cpus_guaranteed);
+	query_put(put, 8, (int64_t)vps->limits.memory);
+	query_put(put, 9, (int64_t)vps->limits.memory_guaranteed);
+	query_put(put, 10, (int64_t)vps->volume.size);
+	query_put(put, 11, vps->volume.inodes);
+	query_put(put, 12, (int64_t)vps->traffic);
 	query_put_text(put, 13, text);
 	more = query_step(put, err);
 	if (more < 0)
 		return -1;
-	key = query_number(put, 0);
+	one->key = query_number(put, 0);
 	query_rewind(put);
-	if (history_add(history, SPAN_DAY, saved->day, key, &saved->today, NULL, err) < 0)
+	return 0;
+}
+
+/* Of what it was sold nothing is known until it is sampled. */
+static int restore_one(const struct checkpoint_vps *saved, void *arg, struct err *err)
+{
+	struct history *history = arg;
+	struct vps vps = { .id = saved->id };
+	struct sampled one = { .vps = &vps, .total = saved->total };
+
+	strcpy(vps.uuid, saved->uuid);
+	strcpy(vps.name, saved->name);
+	if (vps_store(history, &one, err) < 0 ||
+	    history_add(history, SPAN_DAY, saved->day, one.key, &saved->today, NULL, err) < 0)
 		return -1;
-	return history_add(history, SPAN_MONTH, saved->month, key, &saved->in_month, NULL, err);
+	return history_add(history, SPAN_MONTH, saved->month, one.key, &saved->in_month, NULL,
+			   err);
 }
 
 /* A history that has just begun goes on from what was written beside the last one. */
@@ -312,37 +331,14 @@ int history_add(struct history *history, enum span span, int64_t time, int64_t k
 	return 0;
 }
 
-/* What was known of all VPSs before this sample, by uuid. */
-struct known {
-	struct history_vps *vps;
-	size_t count, room;
-};
-
-static void known_free(struct known *known)
-{
-	free(known->vps);
-}
-
-static int known_add(const struct history_vps *vps, void *arg, struct err *err)
-{
-	struct known *known = arg;
-
-	(void)err;
-	if (known->count == known->room) {
-		known->room = known->room ? known->room * 2 : 64;
-		known->vps = xrealloc(known->vps, known->room * sizeof(known->vps[0]));
-	}
-	known->vps[known->count++] = *vps;
-	return 0;
-}
-
 static int uuid_compare(const void *a, const void *b)
 {
 	return strcmp(((const struct history_vps *)a)->uuid,
 		      ((const struct history_vps *)b)->uuid);
 }
 
-static struct history_vps *known_find(struct known *known, const char *uuid)
+/* What was known of it before this sample; @known is in order of uuids. */
+static struct history_vps *known_find(struct history_all *known, const char *uuid)
 {
 	struct history_vps wanted;
 
@@ -350,35 +346,6 @@ static struct history_vps *known_find(struct known *known, const char *uuid)
 	return known->count
 		   ? bsearch(&wanted, known->vps, known->count, sizeof(wanted), uuid_compare)
 		   : NULL;
-}
-
-static int vps_store(struct history *history, struct sampled *one, struct err *err)
-{
-	const struct vps *vps = one->vps;
-	struct query *put = &history->vps_put;
-	char text[TOTAL_TEXT];
-	int more;
-
-	total_print(&one->total, text, sizeof(text));
-	query_put_text(put, 1, vps->uuid);
-	query_put_text(put, 2, vps->name);
-	query_put(put, 3, vps->id);
-	query_put(put, 4, vps->created);
-	query_put_text(put, 5, vps->plan);
-	query_put(put, 6, vps->limits.cpus);
-	query_put(put, 7, vps->limits.cpus_guaranteed);
-	query_put(put, 8, (int64_t)vps->limits.memory);
-	query_put(put, 9, (int64_t)vps->limits.memory_guaranteed);
-	query_put(put, 10, (int64_t)vps->volume.size);
-	query_put(put, 11, vps->volume.inodes);
-	query_put(put, 12, (int64_t)vps->traffic);
-	query_put_text(put, 13, text);
-	more = query_step(put, err);
-	if (more < 0)
-		return -1;
-	one->key = query_number(put, 0);
-	query_rewind(put);
-	return 0;
 }
 
 static int one_store(struct history *history, const struct moment *now, struct sampled *one,
@@ -411,7 +378,7 @@ static int one_store(struct history *history, const struct moment *now, struct s
 }
 
 /* Who is known and was not read has gone, or cannot be read: its rows stay. */
-static int gone_store(struct history *history, const struct known *known, int64_t now,
+static int gone_store(struct history *history, const struct history_all *known, int64_t now,
 		      struct err *err)
 {
 	for (size_t i = 0; i < known->count; i++) {
@@ -450,12 +417,12 @@ static int expire(struct history *history, enum span span, int64_t before, struc
 }
 
 static int all_store(struct history *history, struct sample *sample,
-		     const struct retention *keep, struct known *known, struct err *err)
+		     const struct retention *keep, struct history_all *known, struct err *err)
 {
 	int64_t now = sample->now.time;
 	char text[96];
 
-	if (history_each_vps(history, known_add, known, err) < 0)
+	if (history_all(history, known, err) < 0)
 		return -1;
 	if (known->count)
 		qsort(known->vps, known->count, sizeof(known->vps[0]), uuid_compare);
@@ -480,7 +447,7 @@ static int all_store(struct history *history, struct sample *sample,
 int history_store(struct history *history, struct sample *sample, const struct retention *keep,
 		  struct err *err)
 {
-	__attribute__((cleanup(known_free))) struct known known = { 0 };
+	own_all known = { 0 };
 	struct err ignored;
 
 	if (db_run(&history->db, "BEGIN IMMEDIATE", err) < 0)
@@ -530,6 +497,29 @@ int history_each_vps(struct history *history,
 			return -1;
 	}
 	return more;
+}
+
+static int all_add(const struct history_vps *vps, void *arg, struct err *err)
+{
+	struct history_all *all = arg;
+
+	(void)err;
+	if (all->count == all->room) {
+		all->room = all->room ? all->room * 2 : 64;
+		all->vps = xrealloc(all->vps, all->room * sizeof(all->vps[0]));
+	}
+	all->vps[all->count++] = *vps;
+	return 0;
+}
+
+int history_all(struct history *history, struct history_all *all, struct err *err)
+{
+	return history_each_vps(history, all_add, all, err);
+}
+
+void history_all_free(struct history_all *all)
+{
+	free(all->vps);
 }
 
 /* The rows of @query, whose parameters are set. */

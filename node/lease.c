@@ -430,19 +430,6 @@ bool publish_key_parse(const char *key, struct publish *publish)
 	return true;
 }
 
-/* Whatever the prefix: a lease is of the address alone. */
-static bool link_has_address(const struct link *link, const struct address *address)
-{
-	const struct address *own = NULL;
-
-	for (unsigned n = 0; (own = link_address(link, n)); n++) {
-		if (own->family == address->family &&
-		    memcmp(own->bytes, address->bytes, sizeof(own->bytes)) == 0)
-			return true;
-	}
-	return false;
-}
-
 bool lease_is_of(const struct vps *vps, const char *key)
 {
 	const struct link *link = &vps->link;
@@ -466,7 +453,7 @@ bool lease_is_of(const struct vps *vps, const char *key)
 		}
 		return false;
 	}
-	return address_parse(key, &address, &ignored) == 0 && link_has_address(link, &address);
+	return address_parse(key, &address, &ignored) == 0 && link_has(link, &address);
 }
 
 /* What is done with every lease that a VPS stands for. */
@@ -573,7 +560,7 @@ static int addresses_take(const struct node *node, const struct vps *before, str
 	char key[KEY_SIZE];
 
 	for (unsigned n = 0; (address = link_address_of(link, n)); n++) {
-		if ((!before || !link_has_address(&before->link, address)) &&
+		if (!link_has(before ? &before->link : NULL, address) &&
 		    address_take(node, vps, address, err) < 0)
 			return -1;
 	}

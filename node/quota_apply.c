@@ -185,19 +185,14 @@ int quota_apply(const struct node *node, const char *name, uint64_t traffic,
 	record.traffic_told = record.traffic;
 	record.disk_told = record.disk;
 	record.inodes_told = record.inodes;
-	before = record;
-	return record_write(held.place.dir, &before, err);
+	return record_write(held.place.dir, &record, err);
 }
-
-struct sum {
-	struct measures measures;
-};
 
 static int sum_add(int64_t key, int64_t time, const struct measures *measures, void *arg,
 		   struct err *err)
 {
 	(void)key, (void)time, (void)err;
-	measures_add(&((struct sum *)arg)->measures, measures);
+	measures_add(arg, measures);
 	return 0;
 }
 
@@ -205,12 +200,12 @@ int quota_used(struct history *history, const struct vps *vps, int64_t key, int6
 	       uint64_t *used, struct err *err)
 {
 	enum span span = vps->quota.period == QUOTA_MONTH ? SPAN_MONTH : SPAN_DAY;
-	struct sum sum = { 0 };
+	struct measures sum = { 0 };
 
 	if (history_each(history, span, quota_begin(&vps->quota, now), now + 1, key, sum_add,
 			 &sum, err) < 0)
 		return -1;
-	*used = quota_count(&vps->quota, &sum.measures);
+	*used = quota_count(&vps->quota, &sum);
 	return 0;
 }
 

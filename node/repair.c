@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "change.h"
 #include "err.h"
 #include "images.h"
 #include "io.h"
@@ -27,7 +28,6 @@
 #include "str.h"
 #include "view.h"
 
-#define VOLUME_MS   15000u /* for the last mount of a volume to be gone */
 #define NAMING_MS   10000u
 #define PATIENCE_MS 500 /* for all together that are at work */
 #define PAUSE_MS    5
@@ -105,8 +105,7 @@ static int volume_mend(const struct repair *repair, const struct vps *vps, bool 
 
 	if (result)
 		return result < 0 ? -1 : 0;
-	result = runs ? volume_grow(held.place.dir, &held.vps.volume, err)
-		      : volume_settle(held.place.dir, &held.vps.volume, VOLUME_MS, err);
+	result = disk_settle(&held.vps, held.place.dir, runs, err);
 	return result < 0 ? fail_in(err, "%s", vps->name) : 0;
 }
 

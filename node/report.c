@@ -100,20 +100,18 @@ static int key_compare(const void *a, const void *b)
 	return one->vps.key < two->vps.key ? -1 : one->vps.key > two->vps.key;
 }
 
+static int key_find(const void *key, const void *one)
+{
+	int64_t wanted = *(const int64_t *)key, is = ((const struct report_vps *)one)->vps.key;
+
+	return wanted < is ? -1 : wanted > is;
+}
+
 static struct report_vps *find(struct report *report, int64_t key)
 {
-	size_t low = 0, high = report->count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (report->vps[middle].vps.key < key)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < report->count && report->vps[low].vps.key == key ? &report->vps[low]
-								      : NULL;
+	return report->count
+		   ? bsearch(&key, report->vps, report->count, sizeof(report->vps[0]), key_find)
+		   : NULL;
 }
 
 static int sum_row(int64_t key, int64_t time, const struct measures *measures, void *arg,
@@ -169,15 +167,6 @@ static void quota_find(const struct node *node, struct report_vps *one, struct q
 	*limit = quota_limit(&vps, &record, now);
 	one->throttle = record.throttle;
 	one->suspended = record.suspended;
-}
-
-static uint64_t billed(const struct measures *measures)
-{
-	const uint64_t *value = measures->value;
-	uint64_t all = value[MEASURE_TRAFFIC_IN] + value[MEASURE_TRAFFIC_OUT];
-	uint64_t spared = value[MEASURE_FREE_IN] + value[MEASURE_FREE_OUT];
-
-	return all > spared ? all - spared : 0;
 }
 
 static int month_row(int64_t key, int64_t time, const struct measures *measures, void *arg,
@@ -255,7 +244,6 @@ static void one_conclude(const struct node *node, struct report_vps *one, int64_
 	uint64_t up = value[MEASURE_UP] / 1000000;
 
 	one->memory_average = up ? value[MEASURE_MEMORY] / up * 1024 : FIGURE_UNKNOWN;
-	one->traffic = billed(&one->sum);
 	quota_conclude(node, one, now);
 	if (one->vps.gone)
 		return;

@@ -121,31 +121,6 @@ static const struct metric metrics[] = {
 	GAUGE("sample_timestamp_seconds", "When it was last sampled.", sampled),
 };
 
-struct all {
-	struct history_vps *vps;
-	size_t count, room;
-};
-
-static void all_free(struct all *all)
-{
-	free(all->vps);
-}
-
-static int all_add(const struct history_vps *vps, void *arg, struct err *err)
-{
-	struct all *all = arg;
-
-	(void)err;
-	if (vps->gone)
-		return 0;
-	if (all->count == all->room) {
-		all->room = all->room ? all->room * 2 : 64;
-		all->vps = xrealloc(all->vps, all->room * sizeof(all->vps[0]));
-	}
-	all->vps[all->count++] = *vps;
-	return 0;
-}
-
 static void sample_print(const struct metric *metric, const struct history_vps *vps, FILE *out)
 {
 	double value = metric->gauge
@@ -153,13 +128,13 @@ static void sample_print(const struct metric *metric, const struct history_vps *
 			   : (double)vps->total.total[metric->measure] * metric->scale;
 
 	/* what is not known has no line: 0 would be told as the truth */
-	if (value < 0)
+	if (vps->gone || value < 0)
 		return;
 	fprintf(out, "%s{vps=\"%s\"%s} %.17g\n", metric->name, vps->name, metric->labels,
 		value);
 }
 
-static void metrics_print(const struct all *all, FILE *out)
+static void metrics_print(const struct history_all *all, FILE *out)
 {
 	const char *last = "";
 
@@ -192,7 +167,7 @@ static int file_put(const char *path, const char *text, size_t size, struct err 
 
 int cmd_metrics(struct cli *cli, struct err *err)
 {
-	__attribute__((cleanup(all_free))) struct all all = { 0 };
+	own_all all = { 0 };
 	const char *path = cli_option(cli, "output");
 	own_node node = node_none();
 	own_history history = NULL;
@@ -203,7 +178,7 @@ int cmd_metrics(struct cli *cli, struct err *err)
 	if (cli_expect(cli, 0, 0, err) < 0 || node_open(&node, cli->config, err) < 0)
 		return -1;
 	history = history_open(node.storage, false, NULL, NULL, err);
-	if (!history || history_each_vps(history, all_add, &all, err) < 0)
+	if (!history || history_all(history, &all, err) < 0)
 		return fail_in(err, "metrics");
 	out = xmemstream(&text, &size);
 	metrics_print(&all, out);
