@@ -7,6 +7,7 @@
 #include "io.h"
 #include "node.h"
 #include "own.h"
+#include "store.h"
 
 struct use {
 	const char *digest;
@@ -38,7 +39,7 @@ int node_image_remove(const struct node *node, const char *name, struct image *i
 		      struct err *err)
 {
 	char by[80];
-	own_fd naming = lock_take(node->vps, ".naming", "'nodectl image remove'\n", 10000, err);
+	own_fd naming = naming_take(node, "'nodectl image remove'\n", err);
 
 	if (naming < 0 || image_find(node->images, name, image, err) < 0 ||
 	    image_in_use(node, image->digest, by, sizeof(by), err) < 0)

@@ -82,7 +82,7 @@ static int name_take(const struct node *node, const char *name, int *lock, struc
 {
 	char staging[80], holder[64];
 
-	own_fd naming = lock_take(node->vps, ".naming", "'nodectl create'\n", 10000, err);
+	own_fd naming = naming_take(node, "'nodectl create'\n", err);
 	if (naming < 0)
 		return -1;
 	if (faccessat(node->vps, name, F_OK, 0) == 0)
@@ -136,7 +136,7 @@ static int commit(const struct node *node, const struct vps *vps, const struct w
 {
 	struct image image;
 	own_ledger ledger = ledger_none();
-	own_fd naming = lock_take(node->vps, ".naming", "'nodectl create'\n", 10000, err);
+	own_fd naming = naming_take(node, "'nodectl create'\n", err);
 
 	if (naming < 0 || image_find(node->images, vps->digest, &image, err) < 0 ||
 	    (wanted->plan && plan_is_current(node, vps, err) < 0) ||
@@ -213,7 +213,7 @@ int node_destroy(const struct node *node, struct held *held, struct err *err)
 			       "it is running; stop it first, or use --force");
 
 	/* What follows goes by the name: until it is done nobody may create the next of it. */
-	own_fd naming = lock_take(node->vps, ".naming", "'nodectl destroy'\n", 10000, err);
+	own_fd naming = naming_take(node, "'nodectl destroy'\n", err);
 	if (naming < 0 || ledger_open(&ledger, node, err) < 0 ||
 	    ledger_begin(&ledger, vps, err) < 0)
 		return -1;

@@ -12,10 +12,10 @@
 #include "ledger.h"
 #include "node.h"
 #include "own.h"
+#include "store.h"
 #include "str.h"
 
 #define TEXT_MAX 65536u
-#define NAMING	 ".naming"
 
 static const struct {
 	const char *name, *text;
@@ -178,7 +178,7 @@ int plan_write(const struct node *node, const char *name, const struct plan_valu
 
 	if (dir < 0 || file_of(name, file, sizeof(file), err) < 0)
 		return -1;
-	naming = lock_take(node->vps, NAMING, "'nodectl plan'\n", 10000, err);
+	naming = naming_take(node, "'nodectl plan'\n", err);
 	if (naming < 0)
 		return -1;
 	if (values->fresh && faccessat(dir, file, F_OK, 0) == 0)
@@ -224,7 +224,7 @@ int plan_remove(const struct node *node, const char *name, struct err *err)
 
 	if (dir < 0 || file_of(name, file, sizeof(file), err) < 0)
 		return -1;
-	naming = lock_take(node->vps, NAMING, "'nodectl plan remove'\n", 10000, err);
+	naming = naming_take(node, "'nodectl plan remove'\n", err);
 	if (naming < 0 || vps_each(node, user_one, &user, err) < 0)
 		return -1;
 	if (faccessat(dir, file, F_OK, 0) < 0 && errno == ENOENT)

@@ -28,7 +28,6 @@
 #include "str.h"
 #include "view.h"
 
-#define NAMING_MS   10000u
 #define PATIENCE_MS 500 /* for all together that are at work */
 #define PAUSE_MS    5
 
@@ -81,7 +80,7 @@ int repair_lock(const struct repair *repair, const char *name)
 
 int repair_naming(const struct repair *repair, struct err *err)
 {
-	return lock_take(repair->node->vps, ".naming", holder, NAMING_MS, err);
+	return naming_take(repair->node, holder, err);
 }
 
 /* Take hold of a VPS, which settles it, also one whose definition cannot be read.  1: somebody

@@ -20,8 +20,14 @@
 #include "str.h"
 
 #define LOCK_MS	   5000u
+#define NAMING_MS  60000u /* there is no order among those who wait */
 #define LOG_MAX	   (1024 * 1024)
 #define DEFINITION 65536u
+
+int naming_take(const struct node *node, const char *holder, struct err *err)
+{
+	return lock_take(node->vps, ".naming", holder, NAMING_MS, err);
+}
 
 /* A target is a name or an id; the id's lease knows the name. */
 static int name_of(const struct node *node, const char *target, char *name, size_t size,

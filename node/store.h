@@ -34,5 +34,11 @@ void vps_restarted(const struct held *held, const struct vps *vps);
  */
 int running_mark(const struct held *held, bool running, struct err *err);
 
+/*
+ * While it is held no VPS comes into being or goes, and no image or plan that a new one may
+ * use.  Everybody has it for milliseconds; who comes when many do waits until all had it.
+ */
+int naming_take(const struct node *node, const char *holder, struct err *err);
+
 /* Is a VPS of that name being created right now? */
 bool staging_is_alive(const struct node *node, const char *name);

@@ -86,6 +86,13 @@ is "all are stopped" "$(nodectl list -H -o STATE | sort -u)" stopped
 check "destroy --all" nodectl destroy --all --yes
 is "none is left" "$(nodectl list -H)" ""
 
+# who comes while others are at it waits until they are through, also for longer
+later flock "$STORAGE/vps/.naming" sleep 12
+eventually 5 bash -c "! flock -n '$STORAGE/vps/.naming' true"
+check "a create waits for others" nodectl create waits --quiet
+wait "$LATER"
+nodectl destroy waits --yes --quiet
+
 # and created, started and destroyed in parallel
 bad=0
 for i in $(seq $COUNT); do
