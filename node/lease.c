@@ -17,13 +17,15 @@
 
 #define KEY_SIZE 80
 
-void lease_owner(int dir, const char *key, char *owner, size_t size)
+int lease_owner(int dir, const char *key, char *owner, size_t size, struct err *err)
 {
-	struct err ignored;
-
-	if (file_read(dir, key, owner, size, &ignored) < 0)
+	owner[0] = 0;
+	if (file_read(dir, key, owner, size, err) < 0) {
 		owner[0] = 0;
+		return err->code == ENOENT ? 0 : fail_in(err, "lease");
+	}
 	owner[strcspn(owner, "\n")] = 0;
+	return 0;
 }
 
 /* A file with its content, under a name that is no lease's. */
@@ -53,7 +55,8 @@ static int ticket_link(int dir, const char *ticket, const char *key, const char 
 
 	if (linked < 0 && errno != EEXIST)
 		return fail(err, errno, "cannot take lease '%s'", key);
-	lease_owner(dir, key, holder, sizeof(holder));
+	if (lease_owner(dir, key, holder, sizeof(holder), err) < 0)
+		return -1;
 	*taken = linked == 0 || strcmp(holder, owner) == 0;
 	return 0;
 }
@@ -74,7 +77,8 @@ int lease_free(int dir, const char *key, const char *owner, struct err *err)
 {
 	char holder[80];
 
-	lease_owner(dir, key, holder, sizeof(holder));
+	if (lease_owner(dir, key, holder, sizeof(holder), err) < 0)
+		return -1;
 	if (strcmp(holder, owner) == 0 && unlinkat(dir, key, 0) < 0 && errno != ENOENT)
 		return fail(err, errno, "cannot free lease '%s'", key);
 	return 0;
@@ -162,8 +166,8 @@ static const struct pool *pool_of(const struct node *node, const struct address 
  * Is @address, of a pool, in a prefix that is routed to somebody else?  At most as many looks
  * as an address has bits.
  */
-static bool is_routed(const struct node *node, const struct pool *pool, const char *name,
-		      const struct address *address, char *owner, size_t size)
+static int is_routed(const struct node *node, const struct pool *pool, const char *name,
+		     const struct address *address, char *owner, size_t size, struct err *err)
 {
 	struct address part = *address, prefix;
 	char key[KEY_SIZE];
@@ -172,11 +176,12 @@ static bool is_routed(const struct node *node, const struct pool *pool, const ch
 	     part.prefix++) {
 		address_network(&part, &prefix);
 		route_key(&prefix, key, sizeof(key));
-		lease_owner(node->addresses, key, owner, size);
+		if (lease_owner(node->addresses, key, owner, size, err) < 0)
+			return -1;
 		if (*owner && strcmp(owner, name) != 0)
-			return true;
+			return 1;
 	}
-	return false;
+	return 0;
 }
 
 /* Take an address of a pool.  What is routed is looked at last: whoever takes a prefix looks at
@@ -187,18 +192,26 @@ static int pool_address_take(const struct node *node, const struct vps *vps,
 {
 	struct address whole = *address;
 	char key[KEY_SIZE], owner[80];
+	struct err ignored;
 
 	whole.prefix = whole.family == AF_INET6 ? 128 : 32;
 	*taken = false;
-	if (is_routed(node, pool, vps->name, &whole, owner, sizeof(owner)))
-		return 0;
+	int routed = is_routed(node, pool, vps->name, &whole, owner, sizeof(owner), err);
+	if (routed)
+		return routed < 0 ? -1 : 0;
 	address_print(&whole, false, key, sizeof(key));
 	if (lease_take(node->addresses, key, vps->name, taken, err) < 0)
 		return -1;
-	if (!*taken || !is_routed(node, pool, vps->name, &whole, owner, sizeof(owner)))
+	if (!*taken)
+		return 0;
+	routed = is_routed(node, pool, vps->name, &whole, owner, sizeof(owner), err);
+	if (routed == 0)
 		return 0;
 	*taken = false;
-	return lease_free(node->addresses, key, vps->name, err);
+	if (routed > 0)
+		return lease_free(node->addresses, key, vps->name, err);
+	(void)lease_free(node->addresses, key, vps->name, &ignored);
+	return -1;
 }
 
 /* The first free address of @network from its @n-th on; @pool is NULL for a subnet. */
@@ -297,9 +310,10 @@ static int address_of_pool_take(const struct node *node, const struct vps *vps,
 		return -1;
 	if (taken)
 		return 0;
-	lease_owner(node->addresses, key, owner, sizeof(owner));
-	if (!*owner)
-		(void)is_routed(node, pool, vps->name, address, owner, sizeof(owner));
+	if (lease_owner(node->addresses, key, owner, sizeof(owner), err) < 0 ||
+	    (!*owner &&
+	     is_routed(node, pool, vps->name, address, owner, sizeof(owner), err) < 0))
+		return -1;
 	return fail_as(err, ERR_ADDRESS, "address %s belongs to '%s'", key, owner);
 }
 
@@ -335,7 +349,8 @@ static int address_take(const struct node *node, const struct vps *vps, struct a
 		return -1;
 	if (taken)
 		return 0;
-	lease_owner(node->addresses, key, owner, sizeof(owner));
+	if (lease_owner(node->addresses, key, owner, sizeof(owner), err) < 0)
+		return -1;
 	return fail_as(err, ERR_ADDRESS, "address %s belongs to '%s'", key, owner);
 }
 
@@ -353,12 +368,12 @@ static int inside_one(int dir, const char *key, void *arg, struct err *err)
 	struct err ignored;
 	char owner[80];
 
-	(void)err;
 	if (key[0] == '.' || strncmp(key, "tcp-", 4) == 0 || strncmp(key, "udp-", 4) == 0 ||
 	    (!route_key_parse(key, &address) && address_parse(key, &address, &ignored) < 0) ||
 	    !network_is_in(look->prefix, &address))
 		return 0;
-	lease_owner(dir, key, owner, sizeof(owner));
+	if (lease_owner(dir, key, owner, sizeof(owner), err) < 0)
+		return -1;
 	if (!*owner || strcmp(owner, look->name) == 0)
 		return 0;
 	str_format(look->key, sizeof(look->key), "%s", key);
@@ -381,10 +396,14 @@ static int route_take(const struct node *node, const struct vps *vps,
 	if (lease_take(node->addresses, key, vps->name, &taken, err) < 0)
 		return -1;
 	if (!taken) {
-		lease_owner(node->addresses, key, owner, sizeof(owner));
+		if (lease_owner(node->addresses, key, owner, sizeof(owner), err) < 0)
+			return -1;
 		return fail_as(err, ERR_ADDRESS, "prefix %s is routed to '%s'", text, owner);
 	}
-	if (is_routed(node, pool, vps->name, prefix, owner, sizeof(owner)))
+	int routed = is_routed(node, pool, vps->name, prefix, owner, sizeof(owner), err);
+	if (routed < 0)
+		return -1;
+	if (routed)
 		return fail_as(err, ERR_ADDRESS,
 			       "prefix %s is part of one that is routed to "
 			       "'%s'",
@@ -528,7 +547,8 @@ static int port_take(int dir, const char *key, void *arg, struct err *err)
 		return -1;
 	if (taken)
 		return 0;
-	lease_owner(dir, key, owner, sizeof(owner));
+	if (lease_owner(dir, key, owner, sizeof(owner), err) < 0)
+		return -1;
 	(void)publish_key_parse(key, &port);
 	return fail_as(err, ERR_ADDRESS, "host port %u/%.3s is published by '%s'", port.host,
 		       key, owner);
@@ -685,7 +705,8 @@ static int one_restore(int dir, const char *key, void *arg, struct err *err)
 	bool taken = false;
 	char owner[80];
 
-	lease_owner(dir, key, owner, sizeof(owner));
+	if (lease_owner(dir, key, owner, sizeof(owner), err) < 0)
+		return fail_in(err, "%s", restoring->owner);
 	if (strcmp(owner, restoring->owner) == 0)
 		return 0;
 	(*restoring->missing)++;
@@ -739,7 +760,8 @@ static int left_one(int dir, const char *key, void *arg, struct err *err)
 
 	if (key[0] == '.')
 		return 0;
-	lease_owner(dir, key, owner, sizeof(owner));
+	if (lease_owner(dir, key, owner, sizeof(owner), err) < 0)
+		return -1;
 	if (strcmp(owner, left->vps->name) != 0)
 		return 0;
 	if (left->ids) {

@@ -22,8 +22,9 @@ int lease_take(int dir, const char *key, const char *owner, bool *taken, struct 
 /* Free it if it is @owner's; one that is not there is fine. */
 int lease_free(int dir, const char *key, const char *owner, struct err *err);
 
-/* Who has it?  Empty when nobody. */
-void lease_owner(int dir, const char *key, char *owner, size_t size);
+/* Who has it?  Empty when nobody.  -1 when that cannot be told: then it is not free either, and
+ * whoever has it may well run. */
+int lease_owner(int dir, const char *key, char *owner, size_t size, struct err *err);
 
 /* The next id that nobody has, beginning after the last one given: an id comes back as late as
  * possible. */

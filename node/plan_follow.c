@@ -96,7 +96,8 @@ static int follow_one(const struct vps *vps, const struct err *broken, void *arg
 	own_held held = held_none();
 	own_vps after = { 0 };
 
-	if (broken || strcmp(vps->plan, following->plan->plan) != 0)
+	/* one that is not valid follows nothing; one that could not be read is tried again */
+	if (broken ? broken->kind == ERR_VALUE : strcmp(vps->plan, following->plan->plan) != 0)
 		return 0;
 	/* it was admitted before the first of them changed */
 	if (vps_hold(node, vps->name, "repair", &held, err) == 0 &&

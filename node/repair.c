@@ -351,7 +351,10 @@ static bool is_being_written(const char *key)
 static bool lease_is_free(const struct repair *repair, int dir, const char *key, char *owner,
 			  size_t size)
 {
-	lease_owner(dir, key, owner, size);
+	struct err ignored;
+
+	if (lease_owner(dir, key, owner, size, &ignored) < 0)
+		return false;
 	if (key[0] == '.')
 		return !is_being_written(key);
 	/* one who is at work may be taking or giving back what is not in its definition */

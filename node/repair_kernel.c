@@ -25,23 +25,32 @@ static bool id_is_ours(const struct repair *repair, unsigned id)
 	return id >= repair->node->first_id && id <= repair->node->last_id;
 }
 
-/* The VPS that has @id; empty when it is nobody's. */
-static void id_owner(const struct repair *repair, unsigned id, char *name, size_t size)
+/* The VPS that has @id; empty when it is nobody's.  -1 when that cannot be told: what was not
+ * seen to be garbage is none. */
+static int id_owner(const struct repair *repair, unsigned id, char *name, size_t size)
 {
+	struct err ignored;
 	char key[16];
 
 	str_format(key, sizeof(key), "%u", id);
-	lease_owner(repair->node->ids, key, name, size);
-	if (*name && faccessat(repair->node->vps, name, F_OK, 0) < 0)
+	if (lease_owner(repair->node->ids, key, name, size, &ignored) < 0)
+		return -1;
+	if (*name && faccessat(repair->node->vps, name, F_OK, 0) < 0) {
+		if (errno != ENOENT)
+			return -1;
 		*name = 0;
+	}
+	return 0;
 }
 
 static bool id_runs(const struct repair *repair, unsigned id, const char *name)
 {
 	struct status status;
-	struct err ignored;
-	own_fd run = dir_open(repair->node->runs, name, &ignored);
+	struct err err;
+	own_fd run = dir_open(repair->node->runs, name, &err);
 
+	if (run < 0 && err.code != ENOENT)
+		return true;
 	runtime_status(id, run, &status);
 	return status.init || status.lost;
 }
@@ -55,14 +64,14 @@ static bool id_is_dead(const struct repair *repair, unsigned id, int *lock)
 	char name[80], again[80];
 	struct err ignored;
 
-	id_owner(repair, id, name, sizeof(name));
-	if (name[0] && id_runs(repair, id, name))
+	if (id_owner(repair, id, name, sizeof(name)) < 0 ||
+	    (name[0] && id_runs(repair, id, name)))
 		return false;
 	*lock = name[0] ? repair_lock(repair, name) : repair_naming(repair, &ignored);
 	if (*lock < 0)
 		return false;
-	id_owner(repair, id, again, sizeof(again));
-	return strcmp(name, again) == 0 && (!name[0] || !id_runs(repair, id, name));
+	return id_owner(repair, id, again, sizeof(again)) == 0 && strcmp(name, again) == 0 &&
+	       (!name[0] || !id_runs(repair, id, name));
 }
 
 static int group_one(unsigned id, void *arg, struct err *err)

@@ -34,7 +34,8 @@ static int name_of(const struct node *node, const char *target, char *name, size
 		   struct err *err)
 {
 	if (strspn(target, "0123456789") == strlen(target) && *target && strlen(target) < 8) {
-		lease_owner(node->ids, target, name, size);
+		if (lease_owner(node->ids, target, name, size, err) < 0)
+			return -1;
 		if (*name)
 			return 0;
 		return fail_as(err, ERR_NO_VPS, "there is no VPS with id %s", target);
@@ -80,8 +81,9 @@ static int id_check(const struct node *node, const struct vps *vps, struct err *
 	char key[16], owner[80];
 
 	str_format(key, sizeof(key), "%u", vps->id);
-	lease_owner(node->ids, key, owner, sizeof(owner));
-	if (owner[0] && strcmp(owner, vps->name) != 0)
+	/* a lease that cannot be read is repair's business, and no other's */
+	if (lease_owner(node->ids, key, owner, sizeof(owner), err) == 0 && owner[0] &&
+	    strcmp(owner, vps->name) != 0)
 		return fail_as(err, ERR_VALUE, "%s: vps.conf: id %u is that of '%s'", vps->name,
 			       vps->id, owner);
 	return 0;

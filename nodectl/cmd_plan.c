@@ -14,6 +14,7 @@
 struct users {
 	struct user {
 		char name[64], plan[64];
+		bool unread; /* what plan it has is not known */
 	} * user;
 	size_t count;
 };
@@ -24,12 +25,14 @@ static int user_add(const struct vps *vps, const struct err *broken, void *arg, 
 	struct user *user;
 
 	(void)err;
-	if (broken)
+	/* one that is not valid follows nothing until somebody has mended it */
+	if (broken && broken->kind == ERR_VALUE)
 		return 0;
 	users->user = xrealloc(users->user, (users->count + 1) * sizeof(*users->user));
 	user = &users->user[users->count++];
 	memcpy(user->name, vps->name, sizeof(user->name));
 	memcpy(user->plan, vps->plan, sizeof(user->plan));
+	user->unread = broken != NULL;
 	return 0;
 }
 
@@ -60,7 +63,7 @@ static json_t *users_json(const struct users *users, const char *plan)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < users->count; i++) {
-		if (strcmp(users->user[i].plan, plan) == 0)
+		if (!users->user[i].unread && strcmp(users->user[i].plan, plan) == 0)
 			json_array_append_new(list, json_string(users->user[i].name));
 	}
 	return list;
@@ -170,7 +173,7 @@ static void plan_print(const struct vps *plan, const struct users *users)
 			field_print(plan, &vps_fields[i], stdout);
 	}
 	for (size_t i = 0; i < users->count; i++) {
-		if (strcmp(users->user[i].plan, plan->plan) != 0)
+		if (users->user[i].unread || strcmp(users->user[i].plan, plan->plan) != 0)
 			continue;
 		printf("%s%s", any ? ", " : "# VPSs: ", users->user[i].name);
 		any = true;
@@ -331,7 +334,8 @@ static int spread_all(struct spread *spread, struct err *err)
 	if (users_find(spread->node, &users, err) < 0)
 		return -1;
 	for (size_t i = 0; i < users.count; i++) {
-		if (strcmp(users.user[i].plan, spread->plan->plan) == 0)
+		/* one that could not be read is looked at again, and that says why it cannot */
+		if (users.user[i].unread || strcmp(users.user[i].plan, spread->plan->plan) == 0)
 			spread_one(spread, users.user[i].name);
 	}
 	return 0;

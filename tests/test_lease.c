@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,7 +55,7 @@ static bool owns(int dir, const char *owner, const char *key)
 {
 	char got[80];
 
-	lease_owner(dir, key, got, sizeof(got));
+	cr_assert_eq(lease_owner(dir, key, got, sizeof(got), &err), 0, "%s", err.msg);
 	return strcmp(got, owner) == 0;
 }
 
@@ -618,4 +619,17 @@ Test(lease, of_a_prefix_wants_all_of_it)
 	cr_expect_eq(scratch_count(node.addresses), 1, "what was taken is given back");
 	cr_expect_eq(get(&gate, "198.51.100.0/28"), -1);
 	cr_expect_eq(err.kind, ERR_VALUE);
+}
+Test(lease, that_cannot_be_read_is_nobodys_to_take_or_free)
+{
+	char owner[80] = "x";
+	bool taken = true;
+
+	cr_assert_eq(mkdirat(node.ids, "7", 0700), 0);
+	cr_expect_eq(lease_owner(node.ids, "7", owner, sizeof(owner), &err), -1);
+	cr_expect_str_eq(owner, "");
+	cr_expect_eq(lease_take(node.ids, "7", "web1", &taken, &err), -1);
+	cr_expect_eq(lease_free(node.ids, "7", "web1", &err), -1);
+	cr_expect_eq(lease_owner(node.ids, "8", owner, sizeof(owner), &err), 0);
+	cr_expect_str_eq(owner, "", "one that is not there is free");
 }

@@ -25,6 +25,7 @@ static void node_make(void)
 	cr_assert_eq(node_parse(&node, "subnet = 10.77.0.1/16\n", &err), 0);
 	node.dir = dup(scratch);
 	node.vps = dir_make(scratch, "vps", 0700, &err);
+	node.ids = dir_make(scratch, "ids", 0700, &err);
 	node.runs = dir_make(scratch, "run", 0700, &err);
 	cr_assert(node.vps >= 0 && node.runs >= 0);
 	/* a quarter of what even a small machine has, so that numbers fit */

@@ -22,7 +22,8 @@ static void plans_in_scratch(struct node *node)
 	cr_assert_eq(node_parse(node, "subnet = 10.77.0.1/16\n", &err), 0, "%s", err.msg);
 	str_format(node->plans, sizeof(node->plans), "%s", scratch_path);
 	node->vps = dir_make(scratch, "vps", 0700, &err);
-	cr_assert_geq(node->vps, 0);
+	node->ids = dir_make(scratch, "ids", 0700, &err);
+	cr_assert(node->vps >= 0 && node->ids >= 0);
 }
 
 Test(plan, is_read_from_the_nodes_directory_and_remembered)

@@ -372,6 +372,16 @@ while kill -0 $one 2>/dev/null; do nodectl repair --dry-run; done >"$WORK/named"
 wait
 is "repair names nothing of what they do" "$(cat "$WORK/named")" ""
 
+# ---- what cannot be read is no garbage
+lease=$STORAGE/ids/$(field bystander .id)
+mv "$lease" "$WORK/lease"
+mkdir "$lease"
+exits 3 "repair with a lease that cannot be read says so" nodectl repair
+like "and which" "$OUT" "bystander: lease: cannot read '${lease##*/}'"
+rmdir "$lease"
+mv "$WORK/lease" "$lease"
+is "and with it, it has nothing to say" "$(nodectl repair --dry-run 2>&1)" ""
+
 is "the bystander was never disturbed" "$(field bystander .pid)" "$standing"
 
 finish

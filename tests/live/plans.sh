@@ -94,6 +94,16 @@ is "the others followed" "$(limit p3 memory)" 41943040
 release p2
 exits 0 "it follows when it can" nodectl plan set tiny --memory 64M
 is "and has it" "$(limit p2 memory) $(kernel_memory "$two")" "67108864 67108864"
+mv "$STORAGE/vps/p3/vps.conf" "$WORK/p3.conf"
+mkdir "$STORAGE/vps/p3/vps.conf"
+exits 21 "one that cannot be read is not passed over" nodectl plan set tiny --tasks 80
+like "it is named" "$OUT" 'p3: .*vps.conf.*Is a directory'
+is "the others followed again" "$(limit p2 tasks)" 80
+rmdir "$STORAGE/vps/p3/vps.conf"
+mv "$WORK/p3.conf" "$STORAGE/vps/p3/vps.conf"
+exits 0 "it follows when it can be read" nodectl plan set tiny
+is "and has that too" "$(limit p3 tasks)" 80
+nodectl plan set tiny --tasks 76 --quiet
 
 # ---- a VPS that changes
 exits 0 "set makes a value the VPS's own" nodectl set p2 --tasks 90
