@@ -329,6 +329,31 @@ int ledger_reserve(struct ledger *ledger, const struct vps *vps, struct err *err
 	return header_write(ledger, err);
 }
 
+void ledger_booked_each(struct ledger *ledger,
+			void (*each)(unsigned id, const struct claim *claim, void *arg),
+			void *arg)
+{
+	enum { AT_ONCE = 256 };
+	uint8_t records[AT_ONCE * RECORD];
+	ssize_t size = sizeof(records);
+
+	for (unsigned first = 0; size == sizeof(records); first += AT_ONCE) {
+		size =
+		    pread(ledger->file, records, sizeof(records), PAGE + (off_t)first * RECORD);
+		if (size < 0)
+			return;
+		for (unsigned i = 0; i * RECORD + sizeof(struct claim) <= (size_t)size; i++) {
+			const struct ledger_change *change = change_of(ledger, first + i);
+			struct claim claim;
+
+			memcpy(&claim, records + (size_t)i * RECORD, sizeof(claim));
+			claim = change ? change->claim : claim;
+			if (!claim_is_equal(&claim, &none))
+				each(first + i, &claim, arg);
+		}
+	}
+}
+
 void ledger_suppose(struct ledger *ledger, const struct vps *vps)
 {
 	struct claim mine = ledger_booked(ledger, vps->id), want;
@@ -337,13 +362,6 @@ void ledger_suppose(struct ledger *ledger, const struct vps *vps)
 	claim_of(vps, &want);
 	claim_subtract(&ledger->header.promised, &mine);
 	(void)claim_add(&ledger->header.promised, &want, &ignored);
-}
-
-unsigned ledger_end_of_ids(const struct ledger *ledger)
-{
-	off_t size = lseek(ledger->file, 0, SEEK_END);
-
-	return size > PAGE ? (unsigned)((size - PAGE + RECORD - 1) / RECORD) : 0;
 }
 
 int ledger_remake(struct ledger *ledger, struct err *err)

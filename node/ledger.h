@@ -79,8 +79,10 @@ void ledger_log(const struct ledger *ledger, const char *name);
 /* What the sums contain for @id now. */
 struct claim ledger_booked(struct ledger *ledger, unsigned id);
 
-/* No id from here on has ever been counted. */
-unsigned ledger_end_of_ids(const struct ledger *ledger);
+/* Call @each for every id that the sums contain something for, from the lowest on. */
+void ledger_booked_each(struct ledger *ledger,
+			void (*each)(unsigned id, const struct claim *claim, void *arg),
+			void *arg);
 
 /* Make it anew from the definitions; what is reserved stays so. */
 int ledger_remake(struct ledger *ledger, struct err *err);

@@ -96,20 +96,14 @@ static int definition_one(const struct vps *vps, const struct err *broken, void 
 	return 0;
 }
 
-/* Counted though no definition has that id. */
-static void strays(struct verify *verify)
+/* Counted though no definition has that id? */
+static void stray(unsigned id, const struct claim *claim, void *arg)
 {
-	static const struct claim none;
+	struct verify *verify = arg;
 
-	for (unsigned id = 1, end = ledger_end_of_ids(verify->ledger); id < end; id++) {
-		struct claim counted;
-
-		if (id <= VPS_ID_MAX && verify->seen[id])
-			continue;
-		counted = ledger_booked(verify->ledger, id);
-		if (!claim_is_equal(&counted, &none))
-			found(verify, "ledger: id %u is counted, and no definition has it", id);
-	}
+	(void)claim;
+	if (id && (id > VPS_ID_MAX || !verify->seen[id]))
+		found(verify, "ledger: id %u is counted, and no definition has it", id);
 }
 
 int ledger_verify(const struct node *node, bool dry,
@@ -121,7 +115,7 @@ int ledger_verify(const struct node *node, bool dry,
 	if (ledger_open(&ledger, node, err) < 0 ||
 	    vps_each(node, definition_one, &verify, err) < 0)
 		return -1;
-	strays(&verify);
+	ledger_booked_each(&ledger, stray, &verify);
 	compare(&verify, "all", &verify.sum, &ledger.header.promised);
 	return verify.count && !dry ? ledger_remake(&ledger, err) : 0;
 }

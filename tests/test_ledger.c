@@ -308,6 +308,26 @@ Test(ledger, is_verified_and_corrected)
 	verified(false, "");
 }
 
+Test(ledger, is_verified_to_its_last_id)
+{
+	static const unsigned ids[] = { 1, 255, 256, 257, 511, 512, 20000, VPS_ID_MAX };
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		char name[16], stray[80];
+
+		str_format(name, sizeof(name), "v%u", ids[i]);
+		str_format(stray, sizeof(stray),
+			   "ledger: id %u is counted, and no definition has it\n", ids[i]);
+		define(name, ids[i], 7);
+		cr_assert_eq(ledger_verify(&node, false, note, NULL, &err), 0);
+		cr_assert_eq(tree_remove(node.vps, name, &err), 0);
+		lines[0] = 0;
+		cr_assert_eq(ledger_verify(&node, false, note, NULL, &err), 0);
+		cr_expect_eq(strncmp(lines, stray, strlen(stray)), 0, "%s", lines);
+		verified(true, "");
+	}
+}
+
 Test(ledger, that_is_corrected_keeps_what_is_reserved)
 {
 	struct vps a = define("a", 1, 5);
