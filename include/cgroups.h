@@ -290,10 +290,10 @@ bool cgroup_is_frozen(unsigned id);
 bool cgroup_is_populated(unsigned id);
 
 /*
- * Thaw, kill every process inside (cgroup.kill), and wait until none is left;
- * after @wait_ms the error is ERR_NOT_STOPPED.  No groups: nothing to do.  What is
- * cloned into "guest" afterwards may be killed at birth (Linux 6.13 and later do
- * so): cgroup_create() again before anything is started in it.
+ * Thaw, kill every process inside (cgroup.kill), and wait until none is left, soon without the
+ * cap on its CPU; after @wait_ms the error is ERR_NOT_STOPPED.  No groups: nothing to do.  What
+ * is cloned into "guest" afterwards may be killed at birth (Linux 6.13 and later do so):
+ * cgroup_create() again before anything is started in it.
  */
 int cgroup_kill(unsigned id, unsigned wait_ms, struct err *err);
 
