@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "parent.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -54,8 +55,12 @@ int parent_prepare(const struct hierarchies *hierarchies, struct err *err)
 
 		own_fd dir =
 		    count ? group_open_parent(v1[0] ? v1 : hierarchies->unified, err) : -1;
-		if (count && dir < 0)
-			return -1;
+		if (dir < 0) {
+			/* no VPS has run since the node booted */
+			if (count && err->code != ENOENT)
+				return -1;
+			continue;
+		}
 		struct knob_group group = { dir, v1[0] ? 1 : 2, NULL, &none };
 		for (unsigned k = 0; k < count; k++) {
 			if (knob_set(&group, &knobs[k], old, err) < 0)

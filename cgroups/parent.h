@@ -16,5 +16,5 @@ enum { PARENT_KNOBS = 2 };
 unsigned parent_plan(const struct hierarchies *hierarchies, enum controller controller,
 		     struct knob knobs[PARENT_KNOBS]);
 
-/* Set them; before anything is written in a child. */
+/* Set them, where there is a parent; before anything is written in a child. */
 int parent_prepare(const struct hierarchies *hierarchies, struct err *err);

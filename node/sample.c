@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroups.h"
 #include "chain.h"
 #include "err.h"
 #include "history.h"
@@ -228,6 +229,27 @@ int sample_take(const struct node *node, struct sample *sample, struct err *err)
 	return sample->count ? traffic_read(sample, err) : 0;
 }
 
+static int differs(const struct cgroup_knob *knob, void *arg, struct err *err)
+{
+	(void)err;
+	*(bool *)arg |= !knob->equal;
+	return 0;
+}
+
+/*
+ * systemd writes anew what its units say of their groups whenever it thinks that it should,
+ * while the node boots too, and takes away what the group of all VPSs has for them.  For a
+ * minute, then.
+ */
+static void sums_keep(void)
+{
+	struct err ignored;
+	bool changed = false;
+
+	if (cgroup_diff_node(differs, &changed, &ignored) == 0 && changed)
+		(void)cgroup_mend_node(&ignored);
+}
+
 int node_sample(const struct node *node, void (*warn)(const char *what, void *arg), void *arg,
 		struct err *err)
 {
@@ -241,17 +263,17 @@ int node_sample(const struct node *node, void (*warn)(const char *what, void *ar
 	history = history_open(node->storage, true, warn, arg, err);
 	if (!history || sample_take(node, &sample, err) < 0)
 		return -1;
-	if (history_store(history, &sample, &node->retention, err) == 0) {
-		quota_run(node, history, &sample, warn, arg);
-		return chain_append(node->storage, history, sample.now.time, warn, arg, err);
+	if (history_store(history, &sample, &node->retention, err) < 0) {
+		if (!history_is_broken(err))
+			return -1;
+		broken = *err;
+		history_close(history);
+		history = history_renew(node->storage, &broken, warn, arg, err);
+		if (!history || history_store(history, &sample, &node->retention, err) < 0)
+			return -1;
 	}
-	if (!history_is_broken(err))
-		return -1;
-	broken = *err;
-	history_close(history);
-	history = history_renew(node->storage, &broken, warn, arg, err);
-	if (!history || history_store(history, &sample, &node->retention, err) < 0)
-		return -1;
+	if (sample.count)
+		sums_keep();
 	quota_run(node, history, &sample, warn, arg);
 	return chain_append(node->storage, history, sample.now.time, warn, arg, err);
 }

@@ -15,6 +15,7 @@ rate-in = 20M
 rate-out = 10M
 disk = 64M
 END
+exits 0 "--fix where no VPS runs" nodectl diff --fix
 check "create" nodectl create one --plan drift --start
 check "create another" nodectl create two --plan drift
 id=$(field one .id)
@@ -157,9 +158,9 @@ exits 0 "of a stopped VPS there is nothing in the kernel" nodectl diff two
 # ---- the parent of all
 parent=$(for path in $(groups); do ls -d "$path"/nodectl-vps.service/cpu.weight "$path"/nodectl-vps.service/cpu.shares; done 2>/dev/null | head -n 1)
 was=$(cat "$parent")
-echo 100 >"$parent"
+echo 77 >"$parent"
 exits 1 "the group of all VPSs" nodectl diff
-like "is the node's" "$OUT" "^node: cpu.(weight|shares): wants $was, has 100$"
+like "is the node's" "$OUT" "^node: cpu.(weight|shares): wants $was, has 77$"
 exits 0 "--fix" nodectl diff --fix
 is "mends it" "$(cat "$parent")" "$was"
 
