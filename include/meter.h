@@ -66,5 +66,8 @@ int meter_each(const struct meter *meter,
  * For destroy. */
 int meter_forget(unsigned id, struct err *err);
 
+/* Is VPS @id counted? */
+bool meter_has(unsigned id);
+
 /* Call @each for each id that is counted; for repair. */
 int meter_ids(int (*each)(unsigned id, void *arg, struct err *err), void *arg, struct err *err);

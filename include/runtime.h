@@ -50,6 +50,9 @@ struct status {
 /* No lock, and O(1) unless the run record is damaged: the record against the kernel. */
 void runtime_status(unsigned id, int run, struct status *status);
 
+/* Does a monitor of any node watch an init that runs with @id?  Looks at all monitors. */
+bool runtime_is_watched(unsigned id);
+
 /*
  * Start guest init.  Returns when it has been executed; from then on a monitor
  * keeps the VPS.  On failure everything is as before.

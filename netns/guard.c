@@ -12,6 +12,7 @@
 #include "guard_load.h"
 #include "guard_port.h"
 #include "link.h"
+#include "meter.h"
 #include "meter_map.h"
 #include "own.h"
 #include "str.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include <stdbool.h>
+#include <stdint.h>
 
 struct err;
 struct guard_cell;
@@ -9,9 +9,6 @@ struct meter_total;
 
 /* Count for VPS @id from now on; what is counted already goes on. */
 int meter_begin(unsigned id, struct err *err);
-
-/* Is it counted? */
-bool meter_has(unsigned id);
 
 /* What @cells, one for each CPU, come to.  Pure. */
 void meter_sum(const struct guard_cell *cells, unsigned count, struct meter_total *total);

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "vps.h"
+
 struct err;
 struct node;
 
@@ -21,8 +23,9 @@ struct repair {
 	bool dry;
 	void (*found)(const char *what, void *arg);
 	void *arg;
-	unsigned failed;   /* what could not be mended */
-	unsigned patience; /* ms left for who may just be dying */
+	unsigned failed;	   /* what could not be mended */
+	unsigned patience;	   /* ms left for who may just be dying */
+	bool told[VPS_ID_MAX + 1]; /* of that id: another node has it */
 };
 
 void __attribute__((format(printf, 2, 3)))

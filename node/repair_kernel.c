@@ -55,11 +55,25 @@ static bool id_runs(const struct repair *repair, unsigned id, const char *name)
 	return status.init || status.lost;
 }
 
+/* Two nodes of one machine that were given the same ids would end each other's VPSs. */
+static bool is_elsewhere(struct repair *repair, unsigned id)
+{
+	if (!runtime_is_watched(id))
+		return false;
+	if (!repair->told[id])
+		repair_found(repair,
+			     "id %u: a VPS of another node runs with it; "
+			     "give each node of this machine ids of its own ('ids' in %s)",
+			     id, repair->node->config);
+	repair->told[id] = true;
+	return true;
+}
+
 /*
  * Is what carries @id garbage?  *@lock becomes the lock under which that stays so: none with
  * that id is started, or is just between stop and start, while it is removed.
  */
-static bool id_is_dead(const struct repair *repair, unsigned id, int *lock)
+static bool id_is_dead(struct repair *repair, unsigned id, int *lock)
 {
 	char name[80], again[80];
 	struct err ignored;
@@ -71,7 +85,7 @@ static bool id_is_dead(const struct repair *repair, unsigned id, int *lock)
 	if (*lock < 0)
 		return false;
 	return id_owner(repair, id, again, sizeof(again)) == 0 && strcmp(name, again) == 0 &&
-	       (!name[0] || !id_runs(repair, id, name));
+	       (!name[0] || !id_runs(repair, id, name)) && !is_elsewhere(repair, id);
 }
 
 static int group_one(unsigned id, void *arg, struct err *err)
@@ -111,8 +125,9 @@ static int meter_one(unsigned id, void *arg, struct err *err)
 	own_fd lock = repair_naming(repair, err);
 	if (lock < 0)
 		return 0;
-	id_owner(repair, id, name, sizeof(name));
-	if (name[0])
+	/* or forgotten since we have seen it, with its VPS */
+	if (id_owner(repair, id, name, sizeof(name)) < 0 || name[0] || !meter_has(id) ||
+	    is_elsewhere(repair, id))
 		return 0;
 	repair_found(repair, "meter of id %u: there is no VPS with it", id);
 	if (!repair->dry && meter_forget(id, err) < 0)

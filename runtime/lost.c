@@ -9,8 +9,10 @@
 #include "cgroups.h"
 #include "err.h"
 #include "io.h"
+#include "monitor.h"
 #include "own.h"
 #include "record.h"
+#include "runtime.h"
 #include "str.h"
 
 bool status_is_init(const char *status)
@@ -64,23 +66,72 @@ pid_t lost_init(unsigned id)
 	return init;
 }
 
-pid_t lost_monitor(const char *name, const char *config)
+/* Call @each for every process in the group of the monitors, of all nodes, until it says that
+ * it has found what it looks for. */
+static void monitors_each(bool (*each)(pid_t pid, void *arg), void *arg)
 {
 	struct err ignored;
-	pid_t found = 0;
 	int pid;
 	own_fd dir = cgroup_monitors(&ignored);
 	int fd = dir < 0 ? -1 : openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
 	own_file procs = fd < 0 ? NULL : fdopen(fd, "r");
 
 	while (procs && fscanf(procs, "%d", &pid) == 1) {
-		char path[32], line[4096];
-		ssize_t len;
-
-		str_format(path, sizeof(path), "/proc/%d/cmdline", pid);
-		len = file_read(AT_FDCWD, path, line, sizeof(line), &ignored);
-		if (len > 0 && cmdline_is_monitor(line, (size_t)len, name, config))
-			found = pid;
+		if (each(pid, arg))
+			return;
 	}
-	return found;
+}
+
+struct wanted_monitor {
+	const char *name, *config;
+	pid_t found;
+};
+
+static bool monitor_look(pid_t pid, void *arg)
+{
+	struct wanted_monitor *wanted = arg;
+	char path[32], line[4096];
+	struct err ignored;
+	ssize_t len;
+
+	str_format(path, sizeof(path), "/proc/%d/cmdline", pid);
+	len = file_read(AT_FDCWD, path, line, sizeof(line), &ignored);
+	if (len > 0 && cmdline_is_monitor(line, (size_t)len, wanted->name, wanted->config))
+		wanted->found = pid;
+	return wanted->found != 0;
+}
+
+pid_t lost_monitor(const char *name, const char *config)
+{
+	struct wanted_monitor wanted = { name, config, 0 };
+
+	monitors_each(monitor_look, &wanted);
+	return wanted.found;
+}
+
+struct wanted_id {
+	unsigned id;
+	bool found;
+};
+
+/* By the run record of what it watches. */
+static bool watched_look(pid_t pid, void *arg)
+{
+	struct wanted_id *wanted = arg;
+	struct record record;
+	char path[48];
+
+	str_format(path, sizeof(path), "/proc/%d/fd/%d", pid, MONITOR_RUN);
+	own_fd run = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	wanted->found = record_read(run, &record) == 0 && record.id == wanted->id &&
+			process_is(record.init, record.init_start);
+	return wanted->found;
+}
+
+bool runtime_is_watched(unsigned id)
+{
+	struct wanted_id wanted = { id, false };
+
+	monitors_each(watched_look, &wanted);
+	return wanted.found;
 }

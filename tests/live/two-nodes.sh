@@ -14,7 +14,7 @@ second_leave() {
 	second repair --quiet
 	ip link del nodectl-two 2>/dev/null
 	nft delete table inet nodectl-nodectl-two 2>/dev/null
-	rm -rf /run/nodectl-live-two
+	rm -rf /run/nodectl-live-two /run/nodectl-live-three
 }
 trap 'second_leave; ended_early' EXIT
 
@@ -56,6 +56,21 @@ like "is named with its table" "$OUT" "inet nodectl-nodectl-two|forward"
 exits 0 "the first misses nothing" nodectl diff one
 exits 0 "--fix brings it back" second diff other --fix
 check "it leads there again" banner "$(node_address)" $((22000 + id))
+
+# ---- one that was given the ids of another
+pid=$(field one .pid)
+mkdir "$WORK/third"
+sed "s,$WORK/second/storage,$WORK/third/storage,; s,/run/nodectl-live-two,/run/nodectl-live-three,
+	s/^ids = .*/ids = $FIRST_ID-$LAST_ID/" "$WORK/second/node.conf" >"$WORK/third/node.conf"
+third() {
+	timeout --foreground -k 5 "${PATIENCE:-120}" "$NODECTL" --config "$WORK/third/node.conf" "$@"
+}
+check "a third node with the ids of the first" third init --quiet
+OUT=$(third repair 2>&1)
+is "its repair names the id, once" "$(grep -c "^id $(field one .id): a VPS of another node runs with it" <<<"$OUT")" 1
+is "and nothing else" "$(grep -vc '^id ' <<<"$OUT")" 0
+is "the first's VPS runs on" "$(field one .pid)" "$pid"
+check "and answers" banner "$a" 22
 
 check "the second's VPS goes" second destroy other --force --yes
 check "the first's still answers" banner "$a" 22
