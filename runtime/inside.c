@@ -108,8 +108,10 @@ static __attribute__((noreturn)) void enter_main(int pidfd, const struct cgroup_
 	no_memory_tell(no_memory, channel);
 	/* nobody inside may look into us: we still hold the node's memory; nor is our standard
 	 * input and output there for a link to /proc/self/fd */
-	if (prctl(PR_SET_DUMPABLE, 0) < 0 || null_stdio(&err) < 0 ||
-	    cgroup_enter(door, &err) < 0 || limits_apply(&err) < 0) {
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		fail(&err, errno, "cannot protect ourselves");
+	if (err.kind || null_stdio(&err) < 0 || cgroup_enter(door, &err) < 0 ||
+	    limits_apply(&err) < 0) {
 		(void)tell(channel, &err, 0);
 		_exit(1);
 	}
@@ -199,6 +201,8 @@ static pid_t enter(unsigned id, enum cgroup_entry entry, int pidfd,
 		*err = hello.err;
 		return -1;
 	}
+	/* never one that kill(2) takes for a group */
+	assert(hello.pid > 0);
 	*channel = take_fd(&ours);
 	return hello.pid;
 }
@@ -221,8 +225,16 @@ pid_t inside_start(unsigned id, pid_t init, const struct inside_work *work, int 
 		pid = enter(id, CGROUP_GUEST, pidfd, work, channel, err);
 	if (pid < 0)
 		pid = enter(id, CGROUP_COMMANDS, pidfd, work, channel, err);
-	if (pid >= 0)
-		(void)send(*channel, &go, sizeof(go), MSG_NOSIGNAL);
+	if (pid < 0)
+		return -1;
+	/* one that has ended has left its reason to be received */
+	if (send(*channel, &go, sizeof(go), MSG_NOSIGNAL) < 0 && errno != EPIPE &&
+	    errno != ECONNRESET) {
+		fail(err, errno, "cannot reach the process inside");
+		kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+		return -1;
+	}
 	return pid;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -67,6 +68,23 @@ int process_open(pid_t pid, uint64_t start)
 	return fd >= 0 && process_is(pid, start) ? take_fd(&fd) : -1;
 }
 
+bool process_wait(int pidfd, unsigned wait_ms)
+{
+	struct pollfd end = { .fd = pidfd, .events = POLLIN };
+	unsigned long long deadline = now_ms() + wait_ms;
+
+	for (;;) {
+		unsigned long long now = now_ms();
+		int left = deadline > now ? (int)(deadline - now) : 0;
+		int ready = poll(&end, 1, left);
+
+		if (ready > 0)
+			return true;
+		if (ready == 0 || errno != EINTR)
+			return false;
+	}
+}
+
 int record_write(int run, struct record *record, struct err *err)
 {
 	char text[400];
@@ -109,6 +127,8 @@ static int remove_file(int run, const char *name, struct err *err)
 
 int record_remove(int run, struct err *err)
 {
+	/* of a monitor that was killed */
+	(void)unlinkat(run, "console", 0);
 	return remove_file(run, "run", err);
 }
 

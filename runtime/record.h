@@ -38,6 +38,9 @@ bool process_is(pid_t pid, uint64_t start);
 /* Its descriptor, or -1 when it is another one or gone. */
 int process_open(pid_t pid, uint64_t start);
 
+/* Wait for the end of the process behind a pidfd; false: it has not ended in @wait_ms. */
+bool process_wait(int pidfd, unsigned wait_ms);
+
 /* Parse "state" and "starttime" out of a line of /proc/PID/stat; pure, for tests. */
 bool stat_parse(const char *line, char *state, uint64_t *start);
 

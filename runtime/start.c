@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -563,10 +564,19 @@ static void volume_bring(const struct vps *vps, const struct place *place, int t
 	struct err err;
 
 	own_fd volume = volume_open(vps, place, &err);
-	if (volume < 0)
-		(void)send(to, &err, sizeof(err), MSG_NOSIGNAL);
-	else
-		(void)channel_go(&disk, volume, &err);
+	if (volume >= 0 && channel_go(&disk, volume, &err) == 0)
+		return;
+	/* whom not even the reason reaches hears that nothing will come */
+	if (send(to, &err, sizeof(err), MSG_NOSIGNAL) < 0)
+		(void)shutdown(to, SHUT_WR);
+}
+
+/* Who says nothing may have ended, or have become the monitor, and that one does not end. */
+static bool has_ended(pid_t pid)
+{
+	own_fd pidfd = pidfd_open(pid, 0);
+
+	return pidfd >= 0 && process_wait(pidfd, STOP_MS) && waitpid(pid, NULL, WNOHANG) == pid;
 }
 
 /* Whatever the forked host side has to say comes back as one struct err. */
@@ -577,7 +587,11 @@ static int answer_wait(int answer, pid_t pid, bool reap, struct err *err)
 	/* the volume that one never took which failed early comes back first, as a reset */
 	if (read_all(answer, &got, sizeof(got)) < 0 &&
 	    (errno != ECONNRESET || read_all(answer, &got, sizeof(got)) < 0)) {
-		(void)waitpid(pid, NULL, 0);
+		int code = errno == EPIPE ? 0 : errno;
+
+		if (!has_ended(pid))
+			return fail(err, code,
+				    "cannot hear how it went; 'nodectl status' tells");
 		return fail(err, 0,
 			    "the starting process was killed; 'nodectl repair' cleans up");
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -87,23 +86,6 @@ int signal_parse(const char *text, int *signal, struct err *err)
 		       text);
 }
 
-static bool wait_end(int pidfd, unsigned wait_ms)
-{
-	struct pollfd end = { .fd = pidfd, .events = POLLIN };
-	unsigned long long deadline = now_ms() + wait_ms;
-
-	for (;;) {
-		unsigned long long now = now_ms();
-		int left = deadline > now ? (int)(deadline - now) : 0;
-		int ready = poll(&end, 1, left);
-
-		if (ready > 0)
-			return true;
-		if (ready == 0 || errno != EINTR)
-			return false;
-	}
-}
-
 /* The bits of a signal set in /proc/PID/status (proc(5)), "SigBlk:" or "SigCgt:". */
 static uint64_t signal_set(const char *status, const char *key)
 {
@@ -138,7 +120,7 @@ static int signal_send(pid_t init, int pidfd, int signal, unsigned wait_ms)
 		if ((heard || tries % 25 == 0) &&
 		    pidfd_send_signal(pidfd, signal, NULL, 0) < 0 && errno != ESRCH)
 			return -1;
-		if (heard || wait_end(pidfd, 20))
+		if (heard || process_wait(pidfd, 20))
 			return 0;
 		if (now_ms() >= deadline)
 			return -1;
@@ -210,7 +192,7 @@ int runtime_stop(const struct vps *vps, const struct place *place, unsigned time
 		(void)ask(vps, record.init, init,
 			  timeout < DAY_S ? timeout * 1000 : DAY_S * 1000);
 		left = deadline > now_ms() ? (unsigned)(deadline - now_ms()) : 0;
-		*forced = !wait_end(init, left);
+		*forced = !process_wait(init, left);
 		/* from here on there is no going back */
 		str_format(intent, sizeof(intent), "kill %d\n", getpid());
 		(void)intent_write(place->run, intent, err);
@@ -221,14 +203,14 @@ int runtime_stop(const struct vps *vps, const struct place *place, unsigned time
 		return -1;
 	/* moved to another group, by whoever manages the node's: its pid namespace ends with it
 	 */
-	if (init >= 0 && !wait_end(init, 0)) {
+	if (init >= 0 && !process_wait(init, 0)) {
 		/* or only just ending, and gone before the signal comes */
 		(void)pidfd_send_signal(init, SIGKILL, NULL, 0);
-		if (!wait_end(init, KILL_MS))
+		if (!process_wait(init, KILL_MS))
 			return fail_as(err, ERR_NOT_STOPPED,
 				       "init is still there after SIGKILL");
 	}
-	if (monitor >= 0 && !wait_end(monitor, MONITOR_MS))
+	if (monitor >= 0 && !process_wait(monitor, MONITOR_MS))
 		(void)pidfd_send_signal(monitor, SIGKILL, NULL, 0);
 	return 0;
 }
