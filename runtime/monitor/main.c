@@ -31,10 +31,11 @@
 #define TIOCGPTPEER _IO('T', 0x41)
 #endif
 
-#define CLIENTS 8
-#define FLOOD	(256 * 1024) /* bytes a second that a console may print */
-#define TICK_MS 50
-#define BOOT_MS 10000 /* init has started by then what it starts at boot */
+#define CLIENTS	   8
+#define FLOOD	   (256 * 1024) /* bytes a second that a console may print */
+#define TICK_MS	   50
+#define PATIENCE_S 60	 /* for nodectl to be there again */
+#define BOOT_MS	   10000 /* init has started by then what it starts at boot */
 
 /* <linux/pidfd.h> of Linux 6.15; Debian 12 has older headers. */
 struct pidfd_info_615 {
@@ -448,6 +449,19 @@ static void watch(struct monitor *monitor)
 	}
 }
 
+/* What is about to be replaced may for a moment not be there, or be open for writing: a VPS
+ * that reboots just then would stay down. */
+static void successor_execute(const struct monitor *monitor, const char *how)
+{
+	const struct timespec pause = { .tv_nsec = 200000000 };
+
+	for (int i = 0; i < PATIENCE_S * 5; i++) {
+		execl(monitor->nodectl, "nodectl", "--config", monitor->config, MONITOR_ENDED,
+		      monitor->name, how, NULL);
+		nanosleep(&pause, NULL);
+	}
+}
+
 int main(int argc, char *argv[])
 {
 	struct monitor monitor = { .tick = LLONG_MIN / 2,
@@ -498,7 +512,6 @@ int main(int argc, char *argv[])
 	if (intent == INTENT_CUT_OFF && strcmp(how, "crash") == 0)
 		how = "poweroff";
 
-	execl(monitor.nodectl, "nodectl", "--config", monitor.config, MONITOR_ENDED,
-	      monitor.name, how, NULL);
+	successor_execute(&monitor, how);
 	return 1;
 }
