@@ -236,9 +236,44 @@ Test(filter, offers_only_the_families_and_protocols_of_a_server)
 		}
 		if (is_beyond(probe_of(i), 0))
 			continue;
-		cr_assert_eq(filter_asks(SYS_socketpair, probe_of(i), SOCK_STREAM, 262),
-			     socket_expected(probe_of(i), 262) == EAFNOSUPPORT ? EAFNOSUPPORT
-									       : ALLOWED);
+	}
+}
+
+/* The kernel makes the socket before it says that such do not come in pairs. */
+Test(filter, makes_pairs_of_local_sockets_alone)
+{
+	for (unsigned i = 0; i < PROBES; i++) {
+		for (uint64_t protocol = 0; protocol < 300; protocol++) {
+			uint32_t family = probe_of(i);
+			int expected = family == AF_UNIX		       ? ALLOWED
+				       : socket_expected(family, 0) == ALLOWED ? EOPNOTSUPP
+									       : EAFNOSUPPORT;
+
+			if (is_beyond(family, 0))
+				continue;
+			cr_assert_eq(filter_asks(SYS_socketpair, family, SOCK_STREAM, protocol),
+				     expected, "family %u protocol %u", family,
+				     (unsigned)protocol);
+		}
+	}
+}
+
+/* 0 asks for the protocol that belongs to the type: SCTP to SOCK_SEQPACKET, DCCP to 6. */
+Test(filter, offers_no_protocol_by_its_type)
+{
+	static const uint32_t families[] = { AF_INET, AF_INET6 };
+
+	for (unsigned type = 0; type < 16; type++) {
+		int expected = type >= 1 && type <= 3 ? ALLOWED : ESOCKTNOSUPPORT;
+
+		for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+			cr_expect_eq(filter_asks(SYS_socket, families[i], type, 0), expected,
+				     "type %u", type);
+			cr_expect_eq(filter_asks(SYS_socket, families[i],
+						 type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+				     expected, "type %u with flags", type);
+		}
+		cr_expect_eq(filter_asks(SYS_socket, AF_UNIX, type, 0), ALLOWED);
 	}
 }
 
@@ -260,22 +295,24 @@ Test(filter, is_not_passed_by_bits_that_the_kernel_ignores)
 	const uint64_t high = 0xdeadbeef00000000;
 
 	cr_assert_eq(filter_asks(SYS_socket, high | AF_VSOCK, high, high), EAFNOSUPPORT);
-	cr_assert_eq(filter_asks(SYS_socket, high | AF_INET, high, high | 262),
+	cr_assert_eq(filter_asks(SYS_socket, high | AF_INET, high | 1, high | 262),
 		     EPROTONOSUPPORT);
-	cr_assert_eq(filter_asks(SYS_socket, high | AF_INET, high, high | 6), ALLOWED);
+	cr_assert_eq(filter_asks(SYS_socket, high | AF_INET, high | 1, high | 6), ALLOWED);
+	cr_assert_eq(filter_asks(SYS_socket, high | AF_INET, high | 5, high), ESOCKTNOSUPPORT);
 	cr_assert_eq(filter_asks(SYS_setsockopt, high, high | 17, high | 100), ENOPROTOOPT);
 	cr_assert_eq(filter_asks(SYS_umount2, high, high | 3, 0), EPERM);
 	cr_assert_eq(filter_asks(SYS_personality, high | 0x400000, 0, 0), EPERM);
 	cr_assert_eq(filter_asks(SYS_personality, UINT64_MAX, 0, 0), ALLOWED);
 }
 
-Test(filter, refuses_two_socket_options)
+Test(filter, refuses_socket_options)
 {
 	for (unsigned i = 0; i < PROBES; i++) {
 		for (unsigned j = 0; j < PROBES; j++) {
 			uint32_t level = probe_of(i), option = probe_of(j);
 			bool refused =
-			    (level == 17 && option == 100) || (level == 6 && option == 31);
+			    (level == 17 && option == 100) || (level == 6 && option == 31) ||
+			    (level == 41 && (option == 200 || option == 204 || option == 210));
 
 			cr_assert_eq(filter_asks(SYS_setsockopt, 3, level, option),
 				     refused ? ENOPROTOOPT : ALLOWED);
@@ -324,8 +361,11 @@ static const struct probe probes[] = {
 	{ "socket(xfrm)", SYS_socket, { AF_NETLINK, SOCK_RAW, NETLINK_XFRM }, EPROTONOSUPPORT },
 	{ "socket(mptcp)", SYS_socket, { AF_INET, SOCK_STREAM, 262 }, EPROTONOSUPPORT },
 	{ "socket(sctp)", SYS_socket, { AF_INET6, SOCK_STREAM, 132 }, EPROTONOSUPPORT },
+	{ "socket(a packet)", SYS_socket, { AF_INET, SOCK_SEQPACKET, 0 }, ESOCKTNOSUPPORT },
+	{ "pair(tcp)", SYS_socketpair, { AF_INET, SOCK_STREAM, 0 }, EOPNOTSUPP },
 	{ "socket(tcp)", SYS_socket, { AF_INET, SOCK_STREAM, 6 }, 0 },
 	{ "setsockopt(ulp)", SYS_setsockopt, { 0, IPPROTO_TCP, 31 }, ENOPROTOOPT },
+	{ "setsockopt(routes)", SYS_setsockopt, { 0, IPPROTO_IPV6, 204 }, ENOPROTOOPT },
 	{ "keyctl", SYS_keyctl, { 0, 0, 0 }, ENOSYS },
 	{ "bpf", SYS_bpf, { 0, 0, 0 }, ENOSYS },
 	{ "io_uring_setup", SYS_io_uring_setup, { 1, 0, 0 }, ENOSYS },

@@ -2,6 +2,7 @@
 #include "rules.h"
 
 #include <errno.h>
+#include <linux/mroute6.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -20,6 +21,7 @@
  * bit less makes the program shorter: 0.2 us of every start per instruction.
  */
 #define FAMILY	 0, 0xff
+#define TYPE	 1, 0xf /* above are flags, of which the kernel knows two */
 #define PROTOCOL 2, 0xfff
 #define LEVEL	 1, 0xfff
 #define OPTION	 2, 0xfff
@@ -123,12 +125,22 @@ const struct rule rules[] = {
 	CALL_IF("socket", EPROTONOSUPPORT, IS(FAMILY, AF_INET, AF_INET6),
 		IS_NOT(PROTOCOL, IPPROTO_IP, IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP,
 		       IPPROTO_ICMPV6, IPPROTO_RAW)),
-	CALL_IF("socketpair", EAFNOSUPPORT,
-		IS_NOT(FAMILY, AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET)),
+	/* protocol 0 is that of the type: SCTP's and DCCP's by another name */
+	CALL_IF("socket", ESOCKTNOSUPPORT, IS(FAMILY, AF_INET, AF_INET6),
+		IS_NOT(TYPE, SOCK_STREAM, SOCK_DGRAM, SOCK_RAW)),
+	/* Only those of AF_UNIX come in pairs; but to find that out the kernel makes one of
+	 * whatever protocol it was asked for, and loads its module. */
+	CALL_IF("socketpair", EOPNOTSUPP, IS(FAMILY, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET)),
+	CALL_IF("socketpair", EAFNOSUPPORT, IS_NOT(FAMILY, AF_UNIX)),
 
 	/* Both turn a plain socket into a door to code that is not meant for it. */
 	CALL_IF("setsockopt", ENOPROTOOPT, IS(LEVEL, IPPROTO_UDP), IS(OPTION, UDP_ENCAP)),
 	CALL_IF("setsockopt", ENOPROTOOPT, IS(LEVEL, IPPROTO_TCP), IS(OPTION, TCP_ULP)),
+
+	/* Multicast routes of IPv6 are without bound, and memory of the node's that no group is
+	 * charged for; those of IPv4 need a socket for IGMP, which is not made. */
+	CALL_IF("setsockopt", ENOPROTOOPT, IS(LEVEL, IPPROTO_IPV6),
+		IS(OPTION, MRT6_INIT, MRT6_ADD_MFC, MRT6_ADD_MFC_PROXY)),
 
 	/* Newer than libseccomp 2.5.4; the numbers are equal on all architectures. */
 	NEWER(451, "cachestat", ENOSYS),
