@@ -58,6 +58,8 @@ static const struct {
 	{ "proc/interrupts", false },
 	{ "proc/keys", false },
 	{ "proc/acpi", true },
+	/* a loop device tells which file it is: where a volume is and whose */
+	{ "sys/devices/virtual/block", true },
 	{ "sys/devices/virtual/powercap", true },
 	{ "sys/firmware", true },
 	{ "sys/module", true },
