@@ -385,6 +385,20 @@ int lock_take(int dir, const char *name, const char *holder, unsigned wait_ms, s
 	return take_fd(&fd);
 }
 
+int dir_take(const char *path, struct err *err)
+{
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return fail(err, errno, "cannot make '%s'", path);
+	own_fd fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fail(err, errno, "cannot open '%s'", path);
+	while (flock(fd, LOCK_EX) < 0) {
+		if (errno != EINTR)
+			return fail(err, errno, "cannot lock '%s'", path);
+	}
+	return take_fd(&fd);
+}
+
 bool lock_is_held(int dir, const char *name)
 {
 	own_fd fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);

@@ -52,7 +52,8 @@ static int program_open(enum guard_way way, unsigned *number, struct err *err)
 	return program;
 }
 
-static int way_attach(unsigned id, uint32_t index, enum guard_way way, struct err *err)
+static int way_attach(unsigned id, uint32_t index, enum guard_way way,
+		      struct guard_hurry *hurry, struct err *err)
 {
 	unsigned number, first;
 	char pin[GUARD_PATH];
@@ -63,20 +64,20 @@ static int way_attach(unsigned id, uint32_t index, enum guard_way way, struct er
 	if (first == number)
 		return 0;
 	guard_link_path(id, way, pin);
+	guard_hurry_begin(hurry);
 	return guard_attach(index, way, program, pin, err);
 }
 
 static int guard_apply(unsigned id, uint32_t index, const struct guard_port *port,
 		       struct err *err)
 {
-	own_hurry hurry = guard_hurry_begin();
+	own_hurry hurry = { .fd = -1 };
 
-	(void)hurry;
 	if (meter_begin(id, err) < 0 || guard_index_note(id, index, err) < 0 ||
 	    port_write(index, port, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < GUARD_WAYS; i++) {
-		if (way_attach(id, index, i, err) < 0)
+		if (way_attach(id, index, i, &hurry, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -102,6 +103,7 @@ void guard_remove(unsigned id)
 	struct err ignored;
 	char pin[GUARD_PATH];
 	uint32_t index = guard_index_find(id);
+	bool left = false;
 
 	if (!index)
 		return;
@@ -110,13 +112,11 @@ void guard_remove(unsigned id)
 		(void)bpf_map_delete_elem(ports, &index);
 	for (unsigned i = 0; i < GUARD_WAYS; i++) {
 		guard_link_path(id, i, pin);
-		if (access(pin, F_OK) < 0)
-			continue;
-		if (hurry.fd < 0)
-			hurry = guard_hurry_begin();
-		guard_detach(pin);
+		/* before Linux 6.6 there is none */
+		if (access(pin, F_OK) == 0 || errno != ENOENT)
+			guard_hurry_begin(&hurry);
+		left |= guard_detach(pin) < 0;
 	}
-	guard_index_forget(id);
 }
 
 struct comparison {
@@ -132,6 +132,9 @@ static int compare(const struct comparison *comparison, const char *name, bool e
 					equal };
 
 	return comparison->each(&knob, comparison->arg, err);
+	/* by its note repair finds what is left */
+	if (!left)
+		guard_index_forget(id);
 }
 
 /* A guard that cannot be opened is not there: it was taken away, or there was none yet. */

@@ -112,17 +112,16 @@ int guard_attach(uint32_t index, enum guard_way way, int program, const char *pi
 	if (errno != EEXIST)
 		return fail(err, errno, "cannot pin '%s'", pin);
 	/* of an older program, or of an interface that is gone: the new one is there by now */
-	guard_detach(pin);
+	(void)guard_detach(pin);
 	return bpf_obj_pin(link, pin) < 0 ? fail(err, errno, "cannot pin '%s'", pin) : 0;
 }
 
 /* Removing the file alone would detach it some time later. */
-void guard_detach(const char *pin)
+int guard_detach(const char *pin)
 {
 	own_fd link = bpf_obj_get(pin);
 
-	if (link < 0)
-		return;
-	(void)bpf_link_detach(link);
-	(void)unlink(pin);
+	if (link >= 0)
+		(void)bpf_link_detach(link);
+	return unlink(pin) < 0 && errno != ENOENT ? -1 : 0;
 }

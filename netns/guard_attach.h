@@ -22,5 +22,5 @@ int guard_first(uint32_t index, enum guard_way way, unsigned *number, struct err
 int guard_attach(uint32_t index, enum guard_way way, int program, const char *pin,
 		 struct err *err);
 
-/* Let go of what is pinned there; absent is fine. */
-void guard_detach(const char *pin);
+/* Let go of what is pinned there; absent is fine.  -1: the pin is still there. */
+int guard_detach(const char *pin);

@@ -17,15 +17,15 @@
 
 #include "err.h"
 #include "guard.object.h"
+#include "io.h"
 #include "link.h"
 #include "own.h"
 #include "str.h"
 
 #define BPF_FS	     "/sys/fs/bpf"
 #define BPF_FS_TYPE  0xcafe4a11
-#define TOP	     BPF_FS "/nodectl"
 #define RCU_KNOB     "/sys/kernel/rcu_expedited"
-#define HURRY_MARKER TOP "/hurry"
+#define HURRY_MARKER GUARD_TOP "/hurry"
 
 const char *guard_way_name(enum guard_way way)
 {
@@ -38,14 +38,27 @@ const char *guard_way_name(enum guard_way way)
 	return "";
 }
 
+#define HERE "/proc/thread-self/ns/net"
+
+/*
+ * A directory for each network namespace, by its inode number.  Nobody sweeps those of others,
+ * for nothing tells that a namespace is gone: it may live by a mount or an open file that no
+ * /proc of ours shows, without an interface, and what is counted in its meters is wanted by the
+ * next nodectl there.  They end with the boot; a namespace that gets the number again finds
+ * what repair removes from its own.
+ */
 void guard_path(char path[GUARD_PATH], const char *format, ...)
 {
-	struct stat here = { 0 };
+	struct stat here;
 	size_t used;
 	va_list args;
 
-	(void)stat("/proc/thread-self/ns/net", &here);
-	str_format(path, GUARD_PATH, TOP "/%lu/", (unsigned long)here.st_ino);
+	/* where that cannot be told nothing is absent (ENOENT) either: below a file is ENOTDIR
+	 */
+	if (stat(HERE, &here) == 0)
+		str_format(path, GUARD_PATH, GUARD_TOP "/%lu/", (unsigned long)here.st_ino);
+	else
+		str_format(path, GUARD_PATH, HERE "/");
 	used = strlen(path);
 	va_start(args, format);
 	(void)vsnprintf(path + used, GUARD_PATH - used, format, args);
@@ -199,12 +212,11 @@ int guard_ensure(struct err *err)
 	if (mounted(err) < 0)
 		return -1;
 	home[strlen(home) - 2] = 0;
-	if ((mkdir(TOP, 0700) < 0 && errno != EEXIST) ||
-	    (mkdir(home, 0700) < 0 && errno != EEXIST))
-		return fail(err, errno, "cannot make '%s'", home);
-	own_fd lock = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (lock < 0 || flock(lock, LOCK_EX) < 0)
-		return fail(err, errno, "cannot lock '%s'", home);
+	if (mkdir(GUARD_TOP, 0700) < 0 && errno != EEXIST)
+		return fail(err, errno, "cannot make '" GUARD_TOP "'");
+	own_fd lock = dir_take(home, err);
+	if (lock < 0)
+		return -1;
 	return is_loaded() ? 0 : load_and_pin(err);
 }
 
@@ -304,18 +316,18 @@ static char knob_read(void)
  * The marker tells an operator's own setting from one that somebody who was killed has left:
  * the next one ends it.
  */
-struct guard_hurry guard_hurry_begin(void)
+void guard_hurry_begin(struct guard_hurry *hurry)
 {
-	struct guard_hurry hurry = { .fd = open(TOP, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
-
-	if (hurry.fd < 0 || flock(hurry.fd, LOCK_EX) < 0)
-		return hurry;
-	hurry.set = knob_read() == '0'
-			? symlink("1", HURRY_MARKER) == 0 || errno == EEXIST
-			: faccessat(AT_FDCWD, HURRY_MARKER, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-	if (hurry.set)
+	if (hurry->fd >= 0)
+		return;
+	hurry->fd = open(GUARD_TOP, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (hurry->fd < 0 || flock(hurry->fd, LOCK_EX) < 0)
+		return;
+	hurry->set = knob_read() == '0'
+			 ? symlink("1", HURRY_MARKER) == 0 || errno == EEXIST
+			 : faccessat(AT_FDCWD, HURRY_MARKER, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (hurry->set)
 		(void)knob_write('1');
-	return hurry;
 }
 
 void guard_hurry_end(struct guard_hurry *hurry)

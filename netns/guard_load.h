@@ -31,6 +31,9 @@ int guard_map_open(const char *name, struct err *err);
 /* A descriptor of a program as this nodectl has it, and its number in the kernel. */
 int guard_program_open(enum guard_way way, unsigned *number, struct err *err);
 
+/* Below it lies what nodectl has in the BPF file system. */
+#define GUARD_TOP "/sys/fs/bpf/nodectl"
+
 /* Room for the path of a pin. */
 #define GUARD_PATH 96
 
@@ -60,7 +63,8 @@ struct guard_hurry {
 	int set; /* we have set it */
 };
 
-struct guard_hurry guard_hurry_begin(void);
+/* Begin with { .fd = -1 }; who is in a hurry already stays so. */
+void guard_hurry_begin(struct guard_hurry *hurry);
 void guard_hurry_end(struct guard_hurry *hurry);
 
 #define own_hurry __attribute__((cleanup(guard_hurry_end))) struct guard_hurry

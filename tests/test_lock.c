@@ -15,6 +15,7 @@
 #include "err.h"
 #include "io.h"
 #include "own.h"
+#include "str.h"
 #include "test_scratch.h"
 
 static struct err err;
@@ -246,4 +247,25 @@ Test(fd, that_is_not_open_cannot_be_sent)
 {
 	cr_expect_eq(fd_send(ends[0], 9999), -1);
 	cr_expect_eq(errno, EBADF);
+}
+
+Test(lock, of_a_directory_makes_it_and_holds_it_alone)
+{
+	char path[96], again[96];
+	struct stat stat_of;
+
+	str_format(path, sizeof(path), "%s/home", scratch_path);
+	own_fd held = dir_take(path, &err);
+	cr_assert_geq(held, 0, "%s", err.msg);
+	cr_assert_eq(fstat(held, &stat_of), 0);
+	cr_expect_eq(stat_of.st_mode, S_IFDIR | 0700u);
+	own_fd other = openat(scratch, "home", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cr_expect_eq(flock(other, LOCK_EX | LOCK_NB), -1);
+	close(take_fd(&held));
+	cr_expect_eq(flock(other, LOCK_EX | LOCK_NB), 0);
+
+	str_format(again, sizeof(again), "%s/none/home", scratch_path);
+	cr_expect_eq(dir_take(again, &err), -1);
+	cr_expect_eq(err.code, ENOENT);
+	cr_expect(strstr(err.msg, "none/home"), "%s", err.msg);
 }
