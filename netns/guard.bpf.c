@@ -565,22 +565,6 @@ static __always_inline int account(struct __sk_buff *skb, const struct guard_por
 	return TC_ACT_UNSPEC;
 }
 
-SEC("tc")
-int guard_from(struct __sk_buff *skb)
-{
-	__u32 index = skb->ifindex;
-	struct guard_port *port = bpf_map_lookup_elem(&ports, &index);
-	struct frame frame = { 0 };
-	int result;
-
-	if (!port)
-		return TC_ACT_SHOT;
-	result = from_check(skb, port, &frame);
-	if (result == PASS)
-		result = rates_check(skb, port, frame.group, &port->busy_out);
-	return account(skb, port, result, &frame, true);
-}
-
 static __always_inline int to_check4(struct __sk_buff *skb, const struct guard_port *port,
 				     struct frame *frame)
 {
@@ -628,8 +612,7 @@ static __always_inline int to_check(struct __sk_buff *skb, const struct guard_po
 	return PASS;
 }
 
-SEC("tc")
-int guard_to(struct __sk_buff *skb)
+static __always_inline int guard(struct __sk_buff *skb, bool from)
 {
 	__u32 index = skb->ifindex;
 	struct guard_port *port = bpf_map_lookup_elem(&ports, &index);
@@ -638,10 +621,23 @@ int guard_to(struct __sk_buff *skb)
 
 	if (!port)
 		return TC_ACT_SHOT;
-	result = to_check(skb, port, &frame);
+	result = from ? from_check(skb, port, &frame) : to_check(skb, port, &frame);
 	if (result == PASS)
-		result = rates_check(skb, port, false, &port->busy_in);
-	return account(skb, port, result, &frame, false);
+		result = rates_check(skb, port, from && frame.group,
+				     from ? &port->busy_out : &port->busy_in);
+	return account(skb, port, result, &frame, from);
+}
+
+SEC("tc")
+int guard_from(struct __sk_buff *skb)
+{
+	return guard(skb, true);
+}
+
+SEC("tc")
+int guard_to(struct __sk_buff *skb)
+{
+	return guard(skb, false);
 }
 
 char LICENSE[] SEC("license") = "GPL";
