@@ -117,28 +117,13 @@ void guard_remove(unsigned id)
 			guard_hurry_begin(&hurry);
 		left |= guard_detach(pin) < 0;
 	}
-}
-
-struct comparison {
-	int (*each)(const struct link_knob *knob, void *arg, struct err *err);
-	void *arg;
-	const char *device;
-};
-
-static int compare(const struct comparison *comparison, const char *name, bool equal,
-		   const char *want, const char *got, struct err *err)
-{
-	const struct link_knob knob = { comparison->device, name, want, equal ? want : got,
-					equal };
-
-	return comparison->each(&knob, comparison->arg, err);
 	/* by its note repair finds what is left */
 	if (!left)
 		guard_index_forget(id);
 }
 
 /* A guard that cannot be opened is not there: it was taken away, or there was none yet. */
-static int program_compare(const struct comparison *comparison, uint32_t index,
+static int program_compare(const struct link_comparison *comparison, uint32_t index,
 			   enum guard_way way, struct err *err)
 {
 	static const char *const names[] = { "guard of what it sends",
@@ -149,11 +134,11 @@ static int program_compare(const struct comparison *comparison, uint32_t index,
 	(void)program;
 	if (guard_first(index, way, &first, err) < 0)
 		return -1;
-	return compare(comparison, names[way], number && first == number, "attached",
-		       first ? "another program is first" : "none", err);
+	return link_compare(comparison, names[way], number && first == number, "attached",
+			    first ? "another program is first" : "none", err);
 }
 
-static int settings_compare(const struct comparison *comparison, uint32_t index,
+static int settings_compare(const struct link_comparison *comparison, uint32_t index,
 			    const struct guard_port *want, struct err *err)
 {
 	own_fd ports = guard_map_open("ports", err);
@@ -161,19 +146,20 @@ static int settings_compare(const struct comparison *comparison, uint32_t index,
 	char wants[24], has[24];
 
 	if (ports < 0 || bpf_map_lookup_elem(ports, &index, &got) < 0)
-		return compare(comparison, "guard's settings", false, "there", "none", err);
+		return link_compare(comparison, "guard's settings", false, "there", "none",
+				    err);
 	str_format(wants, sizeof(wants), "%u", guard_port_rate(want));
 	str_format(has, sizeof(has), "%u", guard_port_rate(&got));
-	if (compare(comparison, "packet-rate", want->interval == got.interval, wants, has,
-		    err) < 0 ||
-	    compare(comparison, "smtp", want->smtp == got.smtp, want->smtp ? "yes" : "no",
-		    got.smtp ? "yes" : "no", err) < 0)
+	if (link_compare(comparison, "packet-rate", want->interval == got.interval, wants, has,
+			 err) < 0 ||
+	    link_compare(comparison, "smtp", want->smtp == got.smtp, want->smtp ? "yes" : "no",
+			 got.smtp ? "yes" : "no", err) < 0)
 		return -1;
 	got.interval = want->interval;
 	got.burst = want->burst;
 	got.smtp = want->smtp;
-	return compare(comparison, "guard's addresses", guard_port_is_equal(want, &got),
-		       "its own", "others", err);
+	return link_compare(comparison, "guard's addresses", guard_port_is_equal(want, &got),
+			    "its own", "others", err);
 }
 
 int link_guard_diff(unsigned id, const struct bridge *bridge, const struct link *link,
@@ -181,7 +167,7 @@ int link_guard_diff(unsigned id, const struct bridge *bridge, const struct link 
 		    void *arg, struct err *err)
 {
 	char name[IFNAMSIZ];
-	struct comparison comparison = { each, arg, name };
+	struct link_comparison comparison = { each, arg, name };
 	struct guard_port port;
 	uint32_t index;
 
@@ -195,7 +181,7 @@ int link_guard_diff(unsigned id, const struct bridge *bridge, const struct link 
 	guard_port_fill(&port, id, bridge, link);
 	if (settings_compare(&comparison, index, &port, err) < 0)
 		return -1;
-	return compare(&comparison, "meter", meter_has(id), "there", "none", err);
+	return link_compare(&comparison, "meter", meter_has(id), "there", "none", err);
 }
 
 static bool is_wanted(const struct guard_free *key, const struct bridge *bridge,

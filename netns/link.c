@@ -181,6 +181,20 @@ bool link_exists(unsigned id)
 	return if_nametoindex(name) != 0;
 }
 
+int link_compare(const struct link_comparison *comparison, const char *name, bool equal,
+		 const char *want, const char *got, struct err *err)
+{
+	const struct link_knob knob = {
+		.device = comparison->device,
+		.name = name,
+		.want = want,
+		.got = equal ? want : got,
+		.equal = equal,
+	};
+
+	return comparison->each(&knob, comparison->arg, err);
+}
+
 bool link_is_left(unsigned id)
 {
 	char name[IFNAMSIZ];

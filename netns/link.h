@@ -6,6 +6,16 @@
 /* What a MAC address has room for; the node gives out fewer. */
 #define LINK_ID_MAX 0xffffff
 
+/* Somebody compares what the kernel has of @device: each result goes to @each. */
+struct link_comparison {
+	int (*each)(const struct link_knob *knob, void *arg, struct err *err);
+	void *arg;
+	const char *device;
+};
+
+int link_compare(const struct link_comparison *comparison, const char *name, bool equal,
+		 const char *want, const char *got, struct err *err);
+
 /* "nv7" and "ni7", of IFNAMSIZ bytes: the near end, and what the VPS sends waits in. */
 void near_name(unsigned id, char *name);
 void wait_name(unsigned id, char *name);

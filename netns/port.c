@@ -47,27 +47,7 @@ static int port_read(int fd, unsigned id, const struct bridge *bridge, struct po
 	return netlink_run(fd, &batch, entry_seen, &port->fdb, err);
 }
 
-struct comparison {
-	int (*each)(const struct link_knob *knob, void *arg, struct err *err);
-	void *arg;
-	const char *device;
-};
-
-static int compare(const struct comparison *comparison, const char *name, bool equal,
-		   const char *want, const char *got, struct err *err)
-{
-	const struct link_knob knob = {
-		.device = comparison->device,
-		.name = name,
-		.want = want,
-		.got = got,
-		.equal = equal,
-	};
-
-	return comparison->each(&knob, comparison->arg, err);
-}
-
-static int flags_compare(const struct comparison *comparison, const struct rtnl_link *near,
+static int flags_compare(const struct link_comparison *comparison, const struct rtnl_link *near,
 			 struct err *err)
 {
 	for (unsigned i = 0; i < RTNL_PORT_FLAGS; i++) {
@@ -75,8 +55,8 @@ static int flags_compare(const struct comparison *comparison, const struct rtnl_
 
 		/* a port that is none has no flags */
 		if (near->master &&
-		    compare(comparison, rtnl_port_flag_name(i), !wrong, on ? "on" : "off",
-			    on == wrong ? "off" : "on", err) < 0)
+		    link_compare(comparison, rtnl_port_flag_name(i), !wrong, on ? "on" : "off",
+				 on == wrong ? "off" : "on", err) < 0)
 			return -1;
 	}
 	return 0;
@@ -88,7 +68,7 @@ int link_port_diff(unsigned id, const struct bridge *bridge,
 {
 	own_fd fd = netlink_open(NETLINK_ROUTE, err);
 	char name[IFNAMSIZ], other[32];
-	struct comparison comparison = { each, arg, name };
+	struct link_comparison comparison = { each, arg, name };
 	struct port port;
 
 	near_name(id, name);
@@ -98,12 +78,12 @@ int link_port_diff(unsigned id, const struct bridge *bridge,
 
 	snprintf(other, sizeof(other), port.near.master ? "interface %u" : "none",
 		 port.near.master);
-	if (compare(&comparison, "link", up, "up", up ? "up" : "down", err) < 0 ||
-	    compare(&comparison, "bridge", on, bridge->name, on ? bridge->name : other, err) <
+	if (link_compare(&comparison, "link", up, "up", up ? "up" : "down", err) < 0 ||
+	    link_compare(&comparison, "bridge", on, bridge->name, on ? bridge->name : other, err) <
 		0 ||
 	    flags_compare(&comparison, &port.near, err) < 0)
 		return -1;
-	return compare(&comparison, "MAC address of the port", port.fdb || !on, "there",
+	return link_compare(&comparison, "MAC address of the port", port.fdb || !on, "there",
 		       port.fdb ? "there" : "none", err);
 }
 
