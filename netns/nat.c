@@ -14,15 +14,9 @@
 #include "err.h"
 #include "netlink.h"
 #include "nft_msg.h"
+#include "nft_table.h"
 #include "own.h"
 #include "str.h"
-
-/* What `nft list` shows beside an element, and by which repair knows its owner. */
-#define COMMENT "nodectl %u"
-
-/* Elements in one message, and room for it. */
-#define CHUNK	   64
-#define CHUNK_SIZE 8192
 
 /*
  * Elements are changed by messages of our own and not by libnftables: that
@@ -41,37 +35,6 @@ static const struct map {
 	{ "tcp4at", AF_INET, IPPROTO_TCP, true },  { "udp4at", AF_INET, IPPROTO_UDP, true },
 	{ "tcp6at", AF_INET6, IPPROTO_TCP, true }, { "udp6at", AF_INET6, IPPROTO_UDP, true },
 };
-
-/* The node's table, and the way to it. */
-struct nat {
-	char table[BRIDGE_TABLE];
-	int fd;
-};
-
-static struct nat nat_none(void)
-{
-	return (struct nat){ .fd = -1 };
-}
-
-/* What is sent at once may be more than a socket usually takes. */
-static int nat_open(struct nat *nat, const struct bridge *bridge, struct err *err)
-{
-	const int room = 1 << 20;
-
-	bridge_table(bridge, nat->table);
-	nat->fd = netlink_open(NETLINK_NETFILTER, err);
-	if (nat->fd < 0)
-		return -1;
-	(void)setsockopt(nat->fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
-	return 0;
-}
-
-static void nat_close(struct nat *nat)
-{
-	own_close(&nat->fd);
-}
-
-#define own_nat __attribute__((cleanup(nat_close))) struct nat
 
 static size_t map_index(const struct nat_entry *entry)
 {
@@ -93,7 +56,6 @@ void nat_element(const struct nat_entry *entry, struct nft_element *e)
 	unsigned at = entry->publish.at.family ? size : 0;
 	uint16_t host = htons(entry->publish.host), guest = htons(entry->publish.guest);
 
-	memset(e, 0, sizeof(*e));
 	e->key_size = at ? at + 4 : sizeof(host);
 	memcpy(e->key, entry->publish.at.bytes, at);
 	memcpy(e->key + at, &host, sizeof(host));
@@ -116,8 +78,7 @@ void nat_entry_read(const struct nft_element *e, struct nat_entry *entry)
 	entry->publish.guest = ntohs(guest);
 	entry->to.prefix = size * 8;
 	memcpy(entry->to.bytes, e->data, size);
-	if (sscanf(e->comment, COMMENT, &entry->id) != 1)
-		entry->id = 0;
+	entry->id = nft_element_owner(e);
 }
 
 void nat_entries_free(struct nat_entries *entries)
@@ -212,35 +173,42 @@ void nat_entries_only(const struct nat_entries *a, const struct nat_entries *b,
 	}
 }
 
-static void entry_seen(const struct nft_element *e, void *arg)
+static const char *map_name(unsigned map)
 {
-	nat_entry_read(e, arg);
+	return maps[map].name;
 }
 
-static void answer_seen(const struct nlmsghdr *nlh, void *arg)
+static const struct nft_sets sets = { map_name,		 NULL,
+				      ARRAY_SIZE(maps),	 "list forwards",
+				      "change forwards", "forward a port",
+				      "remove a forward" };
+
+static void entry_of(const struct nft_entry *element, struct nat_entry *entry)
 {
-	nft_elements_read(nlh, entry_seen, arg);
+	const struct map *map = &maps[element->set];
+
+	*entry = (struct nat_entry){ .publish.protocol = map->protocol,
+				     .publish.at.family = map->at ? map->family : 0,
+				     .to.family = map->family };
+	nat_entry_read(&element->e, entry);
 }
 
 /* Where does the kernel send what comes for that port?  false: nowhere. */
-static bool entry_find(const struct nat *nat, const struct nat_entry *wanted,
+static bool entry_find(const struct nft_table *table, const struct nat_entry *wanted,
 		       struct nat_entry *found)
 {
-	struct nft_element e;
-	struct netlink_batch batch;
-	struct err ignored;
+	struct nft_entry element = { .set = (unsigned)map_index(wanted) }, there;
 
-	nat_element(wanted, &e);
-	e.data_size = 0;
-	*found = *wanted;
-	netlink_start(&batch);
-	nft_put_element_get(netlink_next(&batch, "find a forward", 0), nat->table,
-			    maps[map_index(wanted)].name, &e);
-	return netlink_run(nat->fd, &batch, answer_seen, found, &ignored) == 0;
+	nat_element(wanted, &element.e);
+	if (!nft_table_find(table, &sets, &element, &there))
+		return false;
+	entry_of(&there, found);
+	return true;
 }
 
 /* Which of these was it that somebody else has? */
-static int conflict(const struct nat *nat, const struct nat_entries *in, struct err *err)
+static int conflict(const struct nft_table *table, const struct nat_entries *in,
+		    struct err *err)
 {
 	struct nat_entry holder;
 	char address[ADDRESS_TEXT];
@@ -249,7 +217,7 @@ static int conflict(const struct nat *nat, const struct nat_entries *in, struct 
 		const struct nat_entry *entry = &in->list[i];
 		const char *protocol = entry->publish.protocol == IPPROTO_UDP ? "udp" : "tcp";
 
-		if (!entry_find(nat, entry, &holder) || leads_to_same(&holder, entry))
+		if (!entry_find(table, entry, &holder) || leads_to_same(&holder, entry))
 			continue;
 		address_print(&holder.to, false, address, sizeof(address));
 		return fail_as(err, ERR_ADDRESS,
@@ -260,51 +228,25 @@ static int conflict(const struct nat *nat, const struct nat_entries *in, struct 
 	return fail_as(err, ERR_ADDRESS, "a host port is forwarded twice");
 }
 
-/* Messages with some elements each, all of the same map. */
-static void put_entries(const struct nat *nat, struct netlink_batch *batch,
-			const struct nat_entries *entries, bool add)
+static void elements_add(struct nft_entries *elements, const struct nat_entries *entries)
 {
-	struct nft_element chunk[CHUNK];
+	for (size_t i = 0; i < entries->count; i++) {
+		const struct nat_entry *entry = &entries->list[i];
 
-	for (size_t i = 0; i < entries->count;) {
-		size_t map = map_index(&entries->list[i]);
-		unsigned count = 0;
-
-		for (; i < entries->count && count < CHUNK; i++, count++) {
-			const struct nat_entry *entry = &entries->list[i];
-
-			if (map_index(entry) != map)
-				break;
-			nat_element(entry, &chunk[count]);
-			if (add)
-				str_format(chunk[count].comment, sizeof(chunk[count].comment),
-					   COMMENT, entry->id);
-			else
-				chunk[count].data_size = 0;
-		}
-		(add ? nft_put_elements_add : nft_put_elements_delete)(
-		    netlink_next(batch, add ? "forward a port" : "remove a forward", 0),
-		    nat->table, maps[map].name, chunk, count);
+		nat_element(entry,
+			    &nft_entry_add(elements, (unsigned)map_index(entry), entry->id)->e);
 	}
 }
 
 /* What some take away and others bring is one transaction; both are sorted. */
-static int entries_replace(const struct nat *nat, const struct nat_entries *out,
+static int entries_replace(const struct nft_table *table, const struct nat_entries *out,
 			   const struct nat_entries *in, struct err *err)
 {
-	size_t messages = (out->count + in->count) / CHUNK + 2 * ARRAY_SIZE(maps) + 3;
-	struct netlink_batch batch;
+	own_nft_entries gone = { 0 }, come = { 0 };
 
-	if (out->count + in->count == 0)
-		return 0;
-	assert(messages <= NETLINK_BATCH_MAX);
-	own_str data = xrealloc(NULL, messages * CHUNK_SIZE);
-	netlink_start_in(&batch, data, messages * CHUNK_SIZE, CHUNK_SIZE);
-	nft_put_begin(netlink_next(&batch, "change forwards", 0));
-	put_entries(nat, &batch, out, false);
-	put_entries(nat, &batch, in, true);
-	nft_put_end(netlink_next(&batch, "change forwards", 0));
-	return netlink_run(nat->fd, &batch, NULL, NULL, err);
+	elements_add(&gone, out);
+	elements_add(&come, in);
+	return nft_table_replace(table, &sets, &gone, &come, err);
 }
 
 /*
@@ -312,37 +254,37 @@ static int entries_replace(const struct nat *nat, const struct nat_entries *out,
  * the port is undone by this too, and must leave the other's alone.  To which port of its own
  * is not asked: of a VPS that is known by its leases alone it is not known.
  */
-static int entries_change_once(const struct nat *nat, const struct nat_entries *out,
+static int entries_change_once(const struct nft_table *table, const struct nat_entries *out,
 			       const struct nat_entries *in, struct err *err)
 {
 	own_entries there = { 0 };
 	struct nat_entry found;
 
 	for (size_t i = 0; i < out->count; i++) {
-		if (entry_find(nat, &out->list[i], &found) &&
+		if (entry_find(table, &out->list[i], &found) &&
 		    leads_to_same_vps(&found, &out->list[i]))
 			entry_add(&there, &found);
 	}
-	return entries_replace(nat, &there, in, err);
+	return entries_replace(table, &there, in, err);
 }
 
 /* Someone else may remove the same between our look and our removal: look again. */
-static int entries_change(const struct nat *nat, const struct nat_entries *out,
+static int entries_change(const struct nft_table *table, const struct nat_entries *out,
 			  const struct nat_entries *in, struct err *err)
 {
 	int result = -1;
 
 	for (int tries = 0; tries < 3 && result < 0; tries++) {
-		result = entries_change_once(nat, out, in, err);
+		result = entries_change_once(table, out, in, err);
 		if (result < 0 && (err->code != ENOENT || !out->count))
 			break;
 	}
 	if (result == 0)
 		return 0;
 	if (err->code == EEXIST || err->code == EBUSY)
-		return conflict(nat, in, err);
+		return conflict(table, in, err);
 	if (err->code == ENOENT && in->count)
-		return fail_in(err, "the nft table 'inet %s' is missing", nat->table);
+		return fail_in(err, "the nft table 'inet %s' is missing", table->name);
 	return -1;
 }
 
@@ -360,10 +302,10 @@ int nat_change(unsigned id, const struct bridge *bridge, const struct link *befo
 	if (out.count + in.count == 0)
 		return 0;
 
-	own_nat nat = nat_none();
-	if (nat_open(&nat, bridge, err) < 0)
+	own_table table = nft_table_none();
+	if (nft_table_open(&table, bridge, err) < 0)
 		return -1;
-	return entries_change(&nat, &out, &in, err);
+	return entries_change(&table, &out, &in, err);
 }
 
 static const struct link no_link;
@@ -389,15 +331,15 @@ int network_remove(unsigned id, const struct bridge *bridge, const struct link *
 {
 	own_entries entries = { 0 };
 	const struct nat_entries none = { 0 };
-	own_nat nat = nat_none();
+	own_table table = nft_table_none();
 	struct err first;
 	int failed = 0;
 
 	nat_entries_add(&entries, id, link);
 	entries_sort(&entries);
 	if (entries.count) {
-		failed = nat_open(&nat, bridge, &first);
-		failed = failed ? -1 : entries_change(&nat, &entries, &none, &first);
+		failed = nft_table_open(&table, bridge, &first);
+		failed = failed ? -1 : entries_change(&table, &entries, &none, &first);
 	}
 	if (link_routes_remove(bridge, link, err) < 0 || link_remove(id, err) < 0)
 		return -1;
@@ -408,12 +350,12 @@ int network_remove(unsigned id, const struct bridge *bridge, const struct link *
 
 bool nat_entry_exists(const struct bridge *bridge, const struct nat_entry *entry)
 {
-	own_nat nat = nat_none();
+	own_table table = nft_table_none();
 	struct nat_entry found;
 	struct err ignored;
 
-	return nat_open(&nat, bridge, &ignored) == 0 && entry_find(&nat, entry, &found) &&
-	       leads_to_same(&found, entry);
+	return nft_table_open(&table, bridge, &ignored) == 0 &&
+	       entry_find(&table, entry, &found) && leads_to_same(&found, entry);
 }
 
 int nat_entry_remove(const struct bridge *bridge, const struct nat_entry *entry,
@@ -421,90 +363,56 @@ int nat_entry_remove(const struct bridge *bridge, const struct nat_entry *entry,
 {
 	struct nat_entry one = *entry;
 	const struct nat_entries out = { &one, 1, 1 }, none = { 0 };
-	own_nat nat = nat_none();
+	own_table table = nft_table_none();
 
-	if (nat_open(&nat, bridge, err) < 0)
+	if (nft_table_open(&table, bridge, err) < 0)
 		return -1;
-	return entries_change(&nat, &out, &none, err);
+	return entries_change(&table, &out, &none, err);
 }
 
-/* The elements of all maps, collected before anyone is called: they may well be removed. */
-struct collection {
-	struct nat_entries *entries;
-	struct nat_entry now;
-};
-
-static void element_collected(const struct nft_element *e, void *arg)
+int nat_see(const struct nft_table *table, struct nft_entries *all, struct err *err)
 {
-	struct collection *all = arg;
-
-	nat_entry_read(e, &all->now);
-	entry_add(all->entries, &all->now);
-}
-
-static void answer_collected(const struct nlmsghdr *nlh, void *arg)
-{
-	nft_elements_read(nlh, element_collected, arg);
-}
-
-static int map_collect(const struct nat *nat, const struct map *map,
-		       struct nat_entries *entries, struct err *err)
-{
-	struct collection all = { .entries = entries,
-				  .now = { .publish.protocol = map->protocol,
-					   .publish.at.family = map->at ? map->family : 0,
-					   .to.family = map->family } };
-	struct netlink_batch batch;
-
-	netlink_start(&batch);
-	nft_put_element_dump(netlink_next(&batch, "list forwards", ENOENT), nat->table,
-			     map->name);
-	return netlink_run(nat->fd, &batch, answer_collected, &all, err);
-}
-
-static int entries_collect(const struct nat *nat, struct nat_entries *entries, struct err *err)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
-		if (map_collect(nat, &maps[i], entries, err) < 0)
-			return -1;
-	}
-	return 0;
+	return nft_table_read(table, &sets, all, err);
 }
 
 int nat_each(const struct bridge *bridge,
 	     int (*each)(const struct nat_entry *entry, void *arg, struct err *err), void *arg,
 	     struct err *err)
 {
-	own_entries all = { 0 };
-	own_nat nat = nat_none();
+	own_nft_entries all = { 0 };
+	own_table table = nft_table_none();
 
-	if (nat_open(&nat, bridge, err) < 0 || entries_collect(&nat, &all, err) < 0)
+	/* all are read before anyone is called: they may well be removed */
+	if (nft_table_open(&table, bridge, err) < 0 || nat_see(&table, &all, err) < 0)
 		return -1;
 	for (size_t i = 0; i < all.count; i++) {
-		if (each(&all.list[i], arg, err) < 0)
+		struct nat_entry entry;
+
+		entry_of(&all.list[i], &entry);
+		if (each(&entry, arg, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-/* What the kernel lacks of @link, and what it has too much for @id. */
-static int compare(const struct nat *nat, unsigned id, const struct link *link,
-		   struct nat_entries *lacks, struct nat_entries *spare, struct err *err)
+/* What is lacking in @all, the kernel's, of @link, and what it has too much for @id. */
+static void compare(const struct nft_entries *all, unsigned id, const struct link *link,
+		    struct nat_entries *lacks, struct nat_entries *spare)
 {
-	own_entries all = { 0 }, ours = { 0 }, wanted = { 0 };
+	const struct nft_entries there = nft_entries_of(all, id);
+	own_entries ours = { 0 }, wanted = { 0 };
 
-	if (entries_collect(nat, &all, err) < 0)
-		return -1;
-	for (size_t i = 0; i < all.count; i++) {
-		if (all.list[i].id == id)
-			entry_add(&ours, &all.list[i]);
+	for (size_t i = 0; i < there.count; i++) {
+		struct nat_entry entry;
+
+		entry_of(&there.list[i], &entry);
+		entry_add(&ours, &entry);
 	}
 	nat_entries_add(&wanted, id, link);
 	entries_sort(&ours);
 	entries_sort(&wanted);
 	nat_entries_only(&wanted, &ours, lacks);
 	nat_entries_only(&ours, &wanted, spare);
-	return 0;
 }
 
 int nat_diff(unsigned id, const struct bridge *bridge, const struct link *link,
@@ -513,10 +421,13 @@ int nat_diff(unsigned id, const struct bridge *bridge, const struct link *link,
 	     void *arg, struct err *err)
 {
 	own_entries lacks = { 0 }, spare = { 0 };
-	own_nat nat = nat_none();
 
-	if (nat_open(&nat, bridge, err) < 0 || compare(&nat, id, link, &lacks, &spare, err) < 0)
+	own_nft_entries all = { 0 };
+	own_table table = nft_table_none();
+
+	if (nft_table_open(&table, bridge, err) < 0 || nat_see(&table, &all, err) < 0)
 		return -1;
+	compare(&all, id, link, &lacks, &spare);
 	for (size_t i = 0; i < lacks.count; i++) {
 		if (each(&lacks.list[i], true, arg, err) < 0)
 			return -1;
@@ -531,9 +442,11 @@ int nat_diff(unsigned id, const struct bridge *bridge, const struct link *link,
 int nat_mend(unsigned id, const struct bridge *bridge, const struct link *link, struct err *err)
 {
 	own_entries lacks = { 0 }, spare = { 0 };
-	own_nat nat = nat_none();
+	own_nft_entries all = { 0 };
+	own_table table = nft_table_none();
 
-	if (nat_open(&nat, bridge, err) < 0 || compare(&nat, id, link, &lacks, &spare, err) < 0)
+	if (nft_table_open(&table, bridge, err) < 0 || nat_see(&table, &all, err) < 0)
 		return -1;
-	return entries_change(&nat, &spare, &lacks, err);
+	compare(&all, id, link, &lacks, &spare);
+	return entries_change(&table, &spare, &lacks, err);
 }

@@ -4,6 +4,8 @@
 #include "netns.h"
 
 struct nft_element;
+struct nft_entries;
+struct nft_table;
 
 /* Forwarded ports, each once for each family that leads to the VPS. */
 struct nat_entries {
@@ -22,7 +24,10 @@ void nat_entries_add(struct nat_entries *entries, unsigned id, const struct link
 void nat_entries_only(const struct nat_entries *a, const struct nat_entries *b,
 		      struct nat_entries *only);
 
-/* As nft has it, and back; family, protocol and family of @entry->publish.at, which the map
- * tells, are kept. */
+/* Key and data as nft has them, and back; family, protocol and family of @entry->publish.at,
+ * which the map tells, are kept. */
 void nat_element(const struct nat_entry *entry, struct nft_element *e);
 void nat_entry_read(const struct nft_element *e, struct nat_entry *entry);
+
+/* All that the kernel has: nft_table_read(). */
+int nat_see(const struct nft_table *table, struct nft_entries *all, struct err *err);

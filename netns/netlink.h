@@ -5,7 +5,7 @@
 
 struct err;
 
-#define NETLINK_BATCH_MAX  128
+#define NETLINK_BATCH_MAX  384
 #define NETLINK_BATCH_SIZE 16384
 
 /* No message of ours comes near this. */

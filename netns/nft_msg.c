@@ -123,6 +123,13 @@ void nft_put_table_delete(struct nlmsghdr *nlh, const char *table)
 	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, table);
 }
 
+void nft_of_bridge(struct nlmsghdr *nlh)
+{
+	struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
+
+	nfg->nfgen_family = NFPROTO_BRIDGE;
+}
+
 /* The size of the value inside @nest, or 0 when it is larger than @max. */
 static size_t value_read(const struct nlattr *nest, uint8_t *value, size_t max)
 {

@@ -29,6 +29,9 @@ void nft_put_elements_delete(struct nlmsghdr *nlh, const char *table, const char
 void nft_put_element_get(struct nlmsghdr *nlh, const char *table, const char *set,
 			 const struct nft_element *e);
 void nft_put_element_dump(struct nlmsghdr *nlh, const char *table, const char *set);
+/* What was put is about the table "bridge @table" instead. */
+void nft_of_bridge(struct nlmsghdr *nlh);
+
 void nft_put_table_delete(struct nlmsghdr *nlh, const char *table);
 
 /* The elements in one answer; those that do not fit struct nft_element are none of ours. */

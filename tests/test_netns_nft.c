@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <criterion/criterion.h>
 #include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +11,9 @@
 #include "../netns/netlink.h"
 #include "../netns/nft.h"
 #include "../netns/nft_msg.h"
+#include "../netns/nft_table.h"
 #include "err.h"
+#include "own.h"
 
 static struct netlink_batch batch;
 static char text[RULESET_MAX];
@@ -55,7 +59,7 @@ Test(nft, element_is_laid_out_as_nft_does)
 	};
 	/* clang-format on */
 	struct nat_entry entry = entry_of("22002:22", "10.77.0.9");
-	struct nft_element e;
+	struct nft_element e = { 0 };
 	struct nlmsghdr *nlh;
 
 	netlink_start(&batch);
@@ -85,10 +89,81 @@ static void entry_seen(const struct nft_element *e, void *arg)
 	nat_entry_read(e, arg);
 }
 
+static const char *set_name(unsigned set)
+{
+	return set ? "second" : "first";
+}
+
+static void element_counted(const struct nft_element *e, void *arg)
+{
+	(void)e;
+	(*(unsigned *)arg)++;
+}
+
+/* How many elements the next message has, and the set that it names. */
+static unsigned elements_in(const struct nlmsghdr *nlh, char *set)
+{
+	const struct nlattr *attr;
+	unsigned count = 0;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct nfgenmsg))
+	{
+		if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_LIST_SET)
+			strcpy(set, mnl_attr_get_str(attr));
+	}
+	nft_elements_read(nlh, element_counted, &count);
+	return count;
+}
+
+Test(nft, entries_go_by_set_and_some_at_a_time)
+{
+	static const struct {
+		const char *set;
+		unsigned count;
+	} expected[] = { { "first", NFT_CHUNK }, { "first", 1 }, { "second", 2 } };
+	const struct nft_sets sets = { set_name, NULL, 2, "list", "change", "add", "remove" };
+	own_nft_entries entries = { 0 };
+	static char room[32768] __attribute__((aligned(8)));
+	const struct nlmsghdr *nlh;
+	char set[8];
+
+	for (unsigned i = 0; i < NFT_CHUNK + 3; i++) {
+		struct nft_entry *entry = nft_entry_add(&entries, i > NFT_CHUNK, 9);
+
+		entry->e.key_size = 4;
+		entry->e.key[0] = (uint8_t)i;
+	}
+	netlink_start_in(&batch, room, sizeof(room), sizeof(room) / 4);
+	nft_put_entries(&batch, "nodectl", &sets, &entries, true);
+	cr_assert_eq(batch.count, ARRAY_SIZE(expected));
+	nlh = (const struct nlmsghdr *)batch.data;
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+		cr_expect_eq(elements_in(nlh, set), expected[i].count);
+		cr_expect_str_eq(set, expected[i].set);
+		cr_expect_str_eq(batch.about[i].what, "add");
+		nlh = (const void *)((const char *)nlh + MNL_ALIGN(nlh->nlmsg_len));
+	}
+}
+
+Test(nft, entries_of_one_owner_stand_together)
+{
+	static const unsigned owners[] = { 0, 7, 9, 9, 9, 12 };
+	own_nft_entries entries = { 0 };
+
+	cr_expect_eq(nft_entries_of(&entries, 9).count, 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(owners); i++)
+		nft_entry_add(&entries, i, owners[i]);
+	cr_expect_eq(nft_entries_of(&entries, 9).count, 3);
+	cr_expect_eq(nft_entries_of(&entries, 9).list[0].set, 2);
+	cr_expect_eq(nft_entries_of(&entries, 12).count, 1);
+	cr_expect_eq(nft_entries_of(&entries, 8).count, 0);
+	cr_expect_eq(nft_element_owner(&entries.list[1].e), 7);
+}
+
 static void survives(const char *publish, const char *to)
 {
 	struct nat_entry entry = entry_of(publish, to), read = { 0 };
-	struct nft_element e;
+	struct nft_element e = { 0 };
 	struct nlmsghdr *nlh;
 
 	netlink_start(&batch);
