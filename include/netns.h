@@ -84,8 +84,19 @@ void bridge_table(const struct bridge *bridge, char table[BRIDGE_TABLE]);
 
 #define LINK_ADDRESSES_MAX 31 /* beside the first of each family; and prefixes */
 
+/* How a VPS is connected. */
+enum link_mode {
+	LINK_BRIDGE, /* as a port of the node's bridge, isolated from the others */
+	LINK_ROUTED, /* by routes of the node that lead to its interface, which is on no bridge
+		      */
+	LINK_NONE,   /* not at all */
+};
+
+const char *link_mode_name(enum link_mode mode);
+
 /* The network of one VPS. */
 struct link {
+	enum link_mode mode;
 	struct address ipv4, ipv6; /* prefix as the guest sees it; family 0: none */
 	struct address further[LINK_ADDRESSES_MAX]; /* addresses beside these two */
 	unsigned further_count;
@@ -120,6 +131,20 @@ void link_address_clear(struct link *link, int family);
  */
 bool link_allowed(const struct link *link, unsigned n, struct address *prefix);
 
+/* What is there of it: nothing in the mode LINK_NONE, for which its addresses are only kept. */
+void link_settle(struct link *link);
+
+/* Has it a network?  Without an address there is none: one could be given to it inside. */
+bool link_is_wanted(const struct link *link);
+
+/*
+ * The way out, as the VPS sees it: that of link_way(), or an address of the bridge or, where it
+ * is routed, 169.254.0.1 and fe80::1, which are the same on all nodes, so that the definition
+ * can move.  NULL: none.
+ */
+const struct address *link_gateway(const struct bridge *bridge, const struct link *link,
+				   int family);
+
 /* How many ports are forwarded. */
 unsigned publish_ports(const struct link *link);
 
@@ -145,6 +170,9 @@ int bridge_remove(const struct bridge *bridge, struct err *err);
  * (derived from @id), MTU, addresses, routes, up, like "lo".  A near end left from before
  * is removed first.  An address outside of the bridge's networks gets a route to the bridge.
  *
+ * A routed one is on no bridge, and has its addresses as /32 and /128: neither end ever has to
+ * ask who has one.
+ *
  * The bridge takes no frame from another MAC address than that one.  The caller is root of
  * the initial user namespace and sees /proc; a failure may leave the near end, for
  * link_remove().
@@ -155,21 +183,54 @@ int link_create(unsigned id, const struct bridge *bridge, const struct link *lin
 /*
  * From the addresses and prefixes of @before to those of @after, while the VPS runs: inside, in
  * the network namespace @netns, where what the tenant has changed himself stays, and as routes
- * of the node.  Idempotent; @before NULL: what is missing is added.
+ * of the node.  Idempotent; @before NULL: what is missing is added.  An interface that the
+ * tenant has removed is no error: the next start makes it.
  */
 int link_change(unsigned id, const struct bridge *bridge, const struct link *before,
 		const struct link *after, int netns, struct err *err);
 
-/* Remove the node's routes to it; absent ones are fine. */
+/* Remove the node's routes to it by the bridge, whatever its mode is by now; absent ones are
+ * fine, and those to its own interface go with that. */
 int link_routes_remove(const struct bridge *bridge, const struct link *link, struct err *err);
 
-/* Compare them: link_diff(). */
-int link_routes_diff(const struct bridge *bridge, const struct link *link,
+/* Compare them: link_diff().  link_routes_mend() mends. */
+int link_routes_diff(unsigned id, const struct bridge *bridge, const struct link *link,
 		     int (*each)(const struct link_knob *knob, void *arg, struct err *err),
 		     void *arg, struct err *err);
+int link_routes_mend(unsigned id, const struct bridge *bridge, const struct link *link,
+		     struct err *err);
 
-/* Let packets pass: the near end goes up. */
-int link_up(unsigned id, struct err *err);
+/* A route to VPSs that a nodectl has made, as the kernel has it, for repair. */
+struct link_route {
+	unsigned id;	   /* to the interface of that VPS; 0: to the bridge */
+	struct address to; /* an address or a prefix */
+	struct address via;
+};
+
+/* The @n-th route of the node to VPS @id as people write it, "203.0.113.9/32 dev nv7"; false
+ * behind the last. */
+#define LINK_ROUTE_TEXT 160
+bool link_route_print(unsigned id, const struct bridge *bridge, const struct link *link,
+		      unsigned n, char text[LINK_ROUTE_TEXT]);
+
+/* Call @each for those to @bridge and to interfaces of VPSs, of whatever node. */
+int link_routes_each(const struct bridge *bridge,
+		     int (*each)(const struct link_route *route, void *arg, struct err *err),
+		     void *arg, struct err *err);
+
+/* Is it one that VPS @id needs? */
+bool link_needs_route(unsigned id, const struct bridge *bridge, const struct link *link,
+		      const struct link_route *route);
+
+/* Is it still there? */
+bool link_route_exists(const struct bridge *bridge, const struct link_route *route);
+
+/* Remove one that no VPS needs; an absent one is fine. */
+int link_route_remove(const struct bridge *bridge, const struct link_route *route,
+		      struct err *err);
+
+/* Let packets pass: the near end goes up, and gets its routes where it is routed. */
+int link_up(unsigned id, const struct bridge *bridge, const struct link *link, struct err *err);
 
 /*
  * Bring the rates of VPS @id to @link's, from whatever they are.  Packets wait at the node's
@@ -204,12 +265,14 @@ int link_diff(unsigned id, const struct link *link,
 
 /*
  * The same for the near end as a port: is it up, and on @bridge, with the flags and the MAC
- * address that hold the VPS to its own?  link_port_mend() mends.
+ * address that hold the VPS to its own?  A routed one is on no bridge, and known by its group.
+ * link_port_mend() mends.
  */
-int link_port_diff(unsigned id, const struct bridge *bridge,
+int link_port_diff(unsigned id, const struct bridge *bridge, const struct link *link,
 		   int (*each)(const struct link_knob *knob, void *arg, struct err *err),
 		   void *arg, struct err *err);
-int link_port_mend(unsigned id, const struct bridge *bridge, struct err *err);
+int link_port_mend(unsigned id, const struct bridge *bridge, const struct link *link,
+		   struct err *err);
 
 /* Remove the near end, with it the pair, and "ni<id>"; absent ones are fine.  Waits some 20 ms
  * for the kernel. */

@@ -48,6 +48,7 @@ struct node {
 	char run[200];
 	char plans[256]; /* directory of plans, beside node.conf */
 	struct bridge bridge;
+	enum link_mode mode; /* how VPSs are connected that do not say */
 	struct pool pools[NODE_POOLS];
 	unsigned pools_count;
 	unsigned first_id, last_id;
@@ -222,6 +223,17 @@ int vps_pending(const struct node *node, const struct vps *vps,
 			     void *arg),
 		void *arg, struct err *err);
 
+/* The definition that a running VPS was started with, with the network that it has by now. */
+int vps_started_load(const struct node *node, const char *name, struct vps *vps,
+		     struct err *err);
+
+/*
+ * What a definition says, as far as it is there before the next start: how a VPS is connected
+ * only that changes, and until then all else is changed there.  @was: place.was, or the network
+ * of vps_started_load(); NULL: not known.  A copy that owns nothing.
+ */
+struct vps vps_as_running(const struct vps *vps, const struct link *was);
+
 /* Should the VPS be up when the node is: --onboot yes, or last and it was running. */
 bool vps_wants_boot(const struct node *node, const struct vps *vps);
 
@@ -237,6 +249,7 @@ void vps_status(const struct node *node, const struct vps *vps, struct status *s
 struct held {
 	struct vps vps;
 	struct place place;
+	struct link was;  /* for place.was */
 	char broken[504]; /* why the definition cannot be read, see vps_left(); or empty */
 };
 

@@ -28,6 +28,8 @@ struct place {
 	int lock;		     /* the VPS's lock, held by the caller */
 	const char *config;	     /* node.conf, for the nodectl that the monitor executes */
 	const struct bridge *bridge; /* the node's */
+	const struct link *was; /* the network that it was started with, or changed to since;
+				 * NULL: not known */
 	const struct address
 	    *nameservers;	 /* for a VPS that names none; VPS_NAMESERVERS of them */
 	struct view_offer *view; /* files of lxcfs for its /proc, or NULL */

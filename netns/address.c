@@ -217,3 +217,41 @@ bool link_allowed(const struct link *link, unsigned n, struct address *prefix)
 	*prefix = link->routed[n - addresses];
 	return true;
 }
+const char *link_mode_name(enum link_mode mode)
+{
+	switch (mode) {
+	case LINK_BRIDGE:
+		return "bridge";
+	case LINK_ROUTED:
+		return "routed";
+	case LINK_NONE:
+		return "none";
+	}
+	return "";
+}
+
+void link_settle(struct link *link)
+{
+	if (link->mode == LINK_NONE)
+		*link = (struct link){ .mode = LINK_NONE };
+}
+
+bool link_is_wanted(const struct link *link)
+{
+	return link->mode != LINK_NONE && (link->ipv4.family || link->ipv6.family);
+}
+
+static const struct address gateways[] = {
+	{ .family = AF_INET, .prefix = 32, .bytes = { 169, 254, 0, 1 } },
+	{ .family = AF_INET6, .prefix = 64, .bytes = { 0xfe, 0x80, [15] = 1 } },
+};
+
+const struct address *link_gateway(const struct bridge *bridge, const struct link *link,
+				   int family)
+{
+	const struct address *own = family == AF_INET6 ? &bridge->ipv6 : &bridge->ipv4;
+
+	if (!own->family)
+		return NULL;
+	return link->mode == LINK_ROUTED ? &gateways[family == AF_INET6] : own;
+}

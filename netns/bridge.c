@@ -32,7 +32,7 @@ int link_find(int fd, const char *name, struct rtnl_link *found, struct err *err
 
 /*
  * "nd" in the middle; locally administered, 02 for what is addressed and 06
- * for the near ends, whose own address nobody ever uses.
+ * for the near ends, whose own address nobody ever uses unless they are routed.
  */
 struct mac link_mac(unsigned id, bool near)
 {
@@ -97,22 +97,28 @@ static int bridge_create(int fd, const struct bridge *bridge, struct rtnl_link *
 }
 
 /* The tenants' side of the node listens to none of them. */
-static const struct {
-	const char *family, *name, *value;
-} bridge_sysctls[] = {
-	{ "ipv4", "rp_filter", "1" },	     { "ipv4", "accept_redirects", "0" },
-	{ "ipv4", "send_redirects", "0" },   { "ipv6", "accept_ra", "0" },
-	{ "ipv6", "accept_redirects", "0" },
+static const struct sysctl tenant_sysctls[] = {
+	{ "ipv4", "rp_filter", "1" },		{ "ipv4", "accept_redirects", "0" },
+	{ "ipv4", "send_redirects", "0" },	{ "ipv4", "accept_source_route", "0" },
+	{ "ipv6", "accept_ra", "0" },		{ "ipv6", "accept_redirects", "0" },
+	{ "ipv6", "accept_source_route", "0" },
 };
 
-static int bridge_harden(const char *name, struct err *err)
+/* Nor does the bridge tell of the node's other sides.  An interface that is routed has no
+ * address of its own, and answers as the gateway. */
+static const struct sysctl bridge_sysctls[] = {
+	{ "ipv4", "arp_ignore", "1" },
+	{ "ipv4", "arp_announce", "2" },
+};
+
+int interface_harden(const char *name, struct err *err)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(bridge_sysctls); i++) {
-		if (sysctl_set(bridge_sysctls[i].family, name, bridge_sysctls[i].name,
-			       bridge_sysctls[i].value, err) < 0)
-			return -1;
-	}
-	return 0;
+	return sysctls_set(tenant_sysctls, ARRAY_SIZE(tenant_sysctls), name, err);
+}
+
+bool interface_is_hard(const char *name)
+{
+	return sysctls_are_set(tenant_sysctls, ARRAY_SIZE(tenant_sysctls), name);
 }
 
 /* Which of the bridge's addresses are there? */
@@ -141,6 +147,7 @@ static void address_seen(const struct nlmsghdr *nlh, void *arg)
 static int bridge_adjust(int fd, const struct bridge *bridge, const struct rtnl_link *found,
 			 struct err *err)
 {
+	static const struct link routed = { .mode = LINK_ROUTED };
 	struct addresses there = { .bridge = bridge,
 				   .index = found->index,
 				   .ipv4 = !bridge->ipv4.family,
@@ -168,6 +175,10 @@ static int bridge_adjust(int fd, const struct bridge *bridge, const struct rtnl_
 				 found->index, &bridge->ipv6);
 	if (!(found->flags & IFF_UP))
 		rtnl_put_link_up(netlink_next(&batch, "set the bridge up", 0), bridge->name);
+	/* that of IPv6 has each of the interfaces that it is the gateway of */
+	rtnl_put_anywhere(
+	    netlink_next(&batch, "answer as the gateway of who is routed", EEXIST),
+	    found->index, link_gateway(bridge, &routed, AF_INET));
 	return netlink_run(fd, &batch, NULL, NULL, err);
 }
 
@@ -184,7 +195,8 @@ static int bridge_make(const struct bridge *bridge, struct err *err)
 	if (strcmp(found.kind, "bridge") != 0)
 		return fail_as(err, ERR_SYSTEM, "there is such an interface, but no bridge");
 
-	if (bridge_harden(bridge->name, err) < 0)
+	if (sysctls_set(bridge_sysctls, ARRAY_SIZE(bridge_sysctls), bridge->name, err) < 0 ||
+	    interface_harden(bridge->name, err) < 0)
 		return -1;
 	return bridge_adjust(fd, bridge, &found, err);
 }

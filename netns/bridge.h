@@ -9,5 +9,9 @@
  */
 int link_find(int fd, const char *name, struct rtnl_link *found, struct err *err);
 
+/* Let the node's end of what tenants are on listen to none of them. */
+int interface_harden(const char *name, struct err *err);
+bool interface_is_hard(const char *name);
+
 /* The MAC address with number @id, 0 being the bridge's; @near: the node's end of that VPS. */
 struct mac link_mac(unsigned id, bool near);

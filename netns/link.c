@@ -15,8 +15,10 @@
 #include "guard_load.h"
 #include "guest.h"
 #include "netlink.h"
+#include "nft.h"
 #include "own.h"
 #include "route.h"
+#include "routed.h"
 #include "str.h"
 #include "sysctl.h"
 
@@ -61,10 +63,11 @@ static int near_remove(int fd, const char *name, struct err *err)
 
 /*
  * Born on the bridge and down, so that the next message can make a well-behaved
- * port of it before a single frame passes.
+ * port of it before a single frame passes.  One that is routed is in the bridge's group, by
+ * which the rules know it.
  */
-static int pair_create(int fd, unsigned id, const struct veth *veth, struct rtnl_link *near,
-		       struct err *err)
+static int pair_create(int fd, unsigned id, const struct bridge *bridge,
+		       const struct veth *veth, struct rtnl_link *near, struct err *err)
 {
 	struct netlink_batch batch;
 	char alias[32];
@@ -72,9 +75,43 @@ static int pair_create(int fd, unsigned id, const struct veth *veth, struct rtnl
 	str_format(alias, sizeof(alias), "nodectl %u", id);
 	netlink_start(&batch);
 	rtnl_put_veth(netlink_next(&batch, "make the pair", 0), veth);
-	rtnl_put_port(netlink_next(&batch, "set the flags of the port", 0), veth->near, alias);
+	if (veth->master) {
+		rtnl_put_port(netlink_next(&batch, "set the flags of the port", 0), veth->near,
+			      alias);
+	} else {
+		rtnl_put_link_alias(netlink_next(&batch, "say whose it is", 0), veth->near,
+				    alias);
+		rtnl_put_link_group(netlink_next(&batch, "set its group", 0), veth->near,
+				    bridge_group(bridge));
+	}
 	rtnl_put_link_get(netlink_next(&batch, "find it", 0), veth->near);
 	return netlink_run(fd, &batch, link_seen, near, err);
+}
+
+/* A bridge has 1024 ports. */
+static int bridge_is_full(const struct bridge *bridge, struct err *err)
+{
+	return fail_as(err, ERR_LEDGER,
+		       "bridge '%s' has no port left: '--net-mode routed' needs none",
+		       bridge->name);
+}
+
+/* The frames that the bridge takes from the port, and the routes that lead to the bridge. */
+static int port_settle(int fd, unsigned id, const struct bridge *bridge,
+		       const struct link *link, const struct veth *veth, uint32_t index,
+		       struct err *err)
+{
+	struct netlink_batch batch;
+
+	/* a bridge port needs no addresses, and IPv6 would give it one */
+	if (sysctl_set("ipv6", veth->near, "disable_ipv6", "1", err) < 0)
+		return -1;
+	netlink_start(&batch);
+	rtnl_put_fdb(netlink_next(&batch, "set the MAC address of the port", 0), index,
+		     &veth->far_mac);
+	if (netlink_run(fd, &batch, NULL, NULL, err) < 0)
+		return -1;
+	return link_routes_change(fd, veth->master, id, bridge, NULL, link, err);
 }
 
 /* The node's half of it. */
@@ -83,7 +120,6 @@ static int near_create(unsigned id, const struct bridge *bridge, const struct li
 {
 	own_fd fd = netlink_open(NETLINK_ROUTE, err);
 	struct rtnl_link master = { 0 }, near = { 0 };
-	struct netlink_batch batch;
 	char name[IFNAMSIZ];
 
 	if (fd < 0)
@@ -95,26 +131,20 @@ static int near_create(unsigned id, const struct bridge *bridge, const struct li
 	struct veth veth = { .near = name,
 			     .near_mac = link_mac(id, true),
 			     .far_mac = link_mac(id, false),
-			     .master = master.index,
+			     .master = link->mode == LINK_ROUTED ? 0 : master.index,
 			     .mtu = bridge->mtu ? bridge->mtu : master.mtu,
 			     .netns = netns };
 
-	if (pair_create(fd, id, &veth, &near, err) < 0) {
+	if (pair_create(fd, id, bridge, &veth, &near, err) < 0) {
+		if (err->code == EXFULL)
+			return bridge_is_full(bridge, err);
 		guard_remove(id);
 		if (err->code != EEXIST || near_remove(fd, name, err) < 0 ||
-		    pair_create(fd, id, &veth, &near, err) < 0)
+		    pair_create(fd, id, bridge, &veth, &near, err) < 0)
 			return -1;
 	}
-
-	/* a bridge port needs no addresses, and IPv6 would give it one */
-	if (sysctl_set("ipv6", name, "disable_ipv6", "1", err) < 0)
-		return -1;
-
-	netlink_start(&batch);
-	rtnl_put_fdb(netlink_next(&batch, "set the MAC address of the port", 0), near.index,
-		     &veth.far_mac);
-	link_put_routes(&batch, master.index, id, bridge, &(struct link){ 0 }, link);
-	if (netlink_run(fd, &batch, NULL, NULL, err) < 0 ||
+	if ((veth.master ? port_settle(fd, id, bridge, link, &veth, near.index, err)
+			 : routed_harden(name, bridge, err)) < 0 ||
 	    link_guard(id, bridge, link, err) < 0)
 		return -1;
 	return link->rate_in || link->rate_out ? link_shape(id, link, err) : 0;
@@ -123,16 +153,14 @@ static int near_create(unsigned id, const struct bridge *bridge, const struct li
 int link_create(unsigned id, const struct bridge *bridge, const struct link *link, int netns,
 		struct err *err)
 {
-	/* without an address there is no link: one could be given to it inside */
-	if ((link->ipv4.family || link->ipv6.family) &&
-	    near_create(id, bridge, link, netns, err) < 0)
-		return fail_in(err, "link 'nv%u'", id);
-	if (guest_configure(bridge, link, netns, err) < 0)
+	if (link_is_wanted(link) && near_create(id, bridge, link, netns, err) < 0)
+		return err->kind == ERR_LEDGER ? -1 : fail_in(err, "link 'nv%u'", id);
+	if (guest_configure(id, bridge, link, netns, err) < 0)
 		return fail_in(err, "inside the VPS");
 	return 0;
 }
 
-int link_up(unsigned id, struct err *err)
+int link_up(unsigned id, const struct bridge *bridge, const struct link *link, struct err *err)
 {
 	own_fd fd = netlink_open(NETLINK_ROUTE, err);
 	struct netlink_batch batch;
@@ -143,7 +171,9 @@ int link_up(unsigned id, struct err *err)
 	near_name(id, name);
 	netlink_start(&batch);
 	rtnl_put_link_up(netlink_next(&batch, "set it up", 0), name);
-	if (netlink_run(fd, &batch, NULL, NULL, err) < 0)
+	if (netlink_run(fd, &batch, NULL, NULL, err) < 0 ||
+	    /* the kernel has no routes to what is down */
+	    (link->mode == LINK_ROUTED && link_routes_mend(id, bridge, link, err) < 0))
 		return fail_in(err, "link '%s'", name);
 	return 0;
 }

@@ -80,7 +80,8 @@ void rtnl_put_veth(struct nlmsghdr *nlh, const struct veth *veth)
 
 	put_link(nlh, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, veth->near);
 	put_veth_end(nlh, &veth->near_mac, veth->mtu);
-	mnl_attr_put_u32(nlh, IFLA_MASTER, veth->master);
+	if (veth->master)
+		mnl_attr_put_u32(nlh, IFLA_MASTER, veth->master);
 
 	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
 	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "veth");
@@ -157,6 +158,12 @@ void rtnl_put_link_group(struct nlmsghdr *nlh, const char *name, uint32_t group)
 {
 	put_link(nlh, RTM_NEWLINK, 0, name);
 	mnl_attr_put_u32(nlh, IFLA_GROUP, group);
+}
+
+void rtnl_put_link_alias(struct nlmsghdr *nlh, const char *name, const char *alias)
+{
+	put_link(nlh, RTM_NEWLINK, 0, name);
+	mnl_attr_put_strz(nlh, IFLA_IFALIAS, alias);
 }
 
 void rtnl_put_link_mtu(struct nlmsghdr *nlh, const char *name, uint32_t mtu)
@@ -247,17 +254,29 @@ void rtnl_put_fdb_get(struct nlmsghdr *nlh, uint32_t index, const struct mac *ma
 	put_mac(nlh, NDA_LLADDR, mac);
 }
 
-void rtnl_put_neighbour(struct nlmsghdr *nlh, uint32_t index, const struct address *address,
-			const struct mac *mac)
+static struct ndmsg *put_neighbour(struct nlmsghdr *nlh, uint16_t type, uint16_t flags,
+				   uint32_t index, const struct address *address)
 {
-	struct ndmsg *ndm =
-	    put_header(nlh, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*ndm));
+	struct ndmsg *ndm = put_header(nlh, type, flags, sizeof(*ndm));
 
 	ndm->ndm_family = (uint8_t)address->family;
 	ndm->ndm_ifindex = (int)index;
-	ndm->ndm_state = NUD_STALE;
 	put_bytes(nlh, NDA_DST, address);
+	return ndm;
+}
+
+void rtnl_put_neighbour(struct nlmsghdr *nlh, uint32_t index, const struct address *address,
+			const struct mac *mac)
+{
+	put_neighbour(nlh, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, index, address)
+	    ->ndm_state = NUD_STALE;
 	put_mac(nlh, NDA_LLADDR, mac);
+}
+
+void rtnl_put_neighbour_delete(struct nlmsghdr *nlh, uint32_t index,
+			       const struct address *address)
+{
+	put_neighbour(nlh, RTM_DELNEIGH, 0, index, address);
 }
 
 static struct ifaddrmsg *put_ifaddr(struct nlmsghdr *nlh, uint16_t type, uint16_t flags,
@@ -302,7 +321,9 @@ static void put_route(struct nlmsghdr *nlh, uint16_t type, uint16_t flags,
 	rtm->rtm_family = (uint8_t)route->to.family;
 	rtm->rtm_dst_len = (uint8_t)route->to.prefix;
 	rtm->rtm_table = RT_TABLE_MAIN;
-	rtm->rtm_protocol = RTPROT_STATIC;
+	/* one that is to go is known by where it leads: an older nodectl's were static */
+	if (type == RTM_NEWROUTE || !route->protocol)
+		rtm->rtm_protocol = route->protocol ? route->protocol : RTPROT_STATIC;
 	rtm->rtm_scope = route->via.family ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
 	rtm->rtm_type = RTN_UNICAST;
 	rtm->rtm_flags = route->onlink ? RTNH_F_ONLINK : 0;
@@ -311,6 +332,8 @@ static void put_route(struct nlmsghdr *nlh, uint16_t type, uint16_t flags,
 	if (route->via.family)
 		put_bytes(nlh, RTA_GATEWAY, &route->via);
 	mnl_attr_put_u32(nlh, RTA_OIF, route->index);
+	if (type == RTM_NEWROUTE && route->source.family)
+		put_bytes(nlh, RTA_PREFSRC, &route->source);
 }
 
 void rtnl_put_route(struct nlmsghdr *nlh, const struct route *route)
@@ -323,13 +346,30 @@ void rtnl_put_route_delete(struct nlmsghdr *nlh, const struct route *route)
 	put_route(nlh, RTM_DELROUTE, 0, route);
 }
 
-void rtnl_put_route_dump(struct nlmsghdr *nlh, int family, uint32_t index)
+void rtnl_put_anywhere(struct nlmsghdr *nlh, uint32_t index, const struct address *address)
+{
+	struct rtmsg *rtm =
+	    put_header(nlh, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, sizeof(*rtm));
+
+	rtm->rtm_family = (uint8_t)address->family;
+	rtm->rtm_dst_len = (uint8_t)address->prefix;
+	rtm->rtm_table = RT_TABLE_LOCAL;
+	rtm->rtm_protocol = RTNL_NODECTL;
+	rtm->rtm_scope = RT_SCOPE_HOST;
+	rtm->rtm_type = RTN_LOCAL;
+	put_bytes(nlh, RTA_DST, address);
+	mnl_attr_put_u32(nlh, RTA_OIF, index);
+}
+
+void rtnl_put_route_dump(struct nlmsghdr *nlh, int family, uint32_t index, uint8_t protocol)
 {
 	struct rtmsg *rtm = put_header(nlh, RTM_GETROUTE, NLM_F_DUMP, sizeof(*rtm));
 
 	rtm->rtm_family = (uint8_t)family;
 	rtm->rtm_table = RT_TABLE_MAIN;
-	mnl_attr_put_u32(nlh, RTA_OIF, index);
+	rtm->rtm_protocol = protocol;
+	if (index)
+		mnl_attr_put_u32(nlh, RTA_OIF, index);
 }
 
 /* Bytes that have a place in struct address. */
@@ -346,7 +386,8 @@ void rtnl_route_parse(const struct nlmsghdr *nlh, struct route *route)
 	const struct nlattr *attr;
 
 	*route =
-	    (struct route){ .to = { .family = rtm->rtm_family, .prefix = rtm->rtm_dst_len } };
+	    (struct route){ .to = { .family = rtm->rtm_family, .prefix = rtm->rtm_dst_len },
+			    .protocol = rtm->rtm_protocol };
 	mnl_attr_for_each(attr, nlh, sizeof(*rtm))
 	{
 		if (mnl_attr_get_type(attr) == RTA_OIF)

@@ -17,7 +17,8 @@ struct mac {
 	uint8_t bytes[6];
 };
 
-/* A veth pair: the near end on the bridge, the far end called eth0 inside @netns. */
+/* A veth pair: the near end on the bridge or, with master 0, on none; the far end called eth0
+ * inside @netns. */
 struct veth {
 	const char *near;
 	struct mac near_mac, far_mac;
@@ -26,12 +27,18 @@ struct veth {
 	int netns;
 };
 
+/* The protocol of the routes that the node has to its VPSs: ours alone, see ip-route(8). */
+#define RTNL_NODECTL 110
+
 /* To one address, to a network, or by default (prefix 0). */
 struct route {
 	struct address to;
 	struct address via; /* family 0: on link */
 	uint32_t index;
-	bool onlink; /* @via is reached without a route to it */
+	bool onlink;	  /* @via is reached without a route to it */
+	uint8_t protocol; /* 0: static */
+	struct address
+	    source;    /* of what the node itself sends there; family 0: any of its own */
 };
 
 void rtnl_put_bridge(struct nlmsghdr *nlh, const char *name, const struct mac *mac);
@@ -39,6 +46,7 @@ void rtnl_put_veth(struct nlmsghdr *nlh, const struct veth *veth);
 void rtnl_put_ifb(struct nlmsghdr *nlh, const char *name, const char *alias, uint32_t mtu);
 void rtnl_put_port(struct nlmsghdr *nlh, const char *name, const char *alias);
 void rtnl_put_link_group(struct nlmsghdr *nlh, const char *name, uint32_t group);
+void rtnl_put_link_alias(struct nlmsghdr *nlh, const char *name, const char *alias);
 void rtnl_put_link_mtu(struct nlmsghdr *nlh, const char *name, uint32_t mtu);
 void rtnl_put_link_up(struct nlmsghdr *nlh, const char *name);
 void rtnl_put_link_down(struct nlmsghdr *nlh, const char *name);
@@ -65,12 +73,21 @@ void rtnl_put_address_delete(struct nlmsghdr *nlh, uint32_t index,
 			     const struct address *address);
 void rtnl_put_route(struct nlmsghdr *nlh, const struct route *route);
 void rtnl_put_route_delete(struct nlmsghdr *nlh, const struct route *route);
-void rtnl_put_route_dump(struct nlmsghdr *nlh, int family, uint32_t index);
+/* To the interface @index (0: any), of @protocol (0: any). */
+void rtnl_put_route_dump(struct nlmsghdr *nlh, int family, uint32_t index, uint8_t protocol);
 void rtnl_route_parse(const struct nlmsghdr *nlh, struct route *route);
 
 /* @address is at @mac, until the kernel learns otherwise. */
+/*
+ * The node answers to @address wherever it is asked for it, without having it: no interface
+ * has it, and so it is never where something comes from.  With the interface @index it goes.
+ */
+void rtnl_put_anywhere(struct nlmsghdr *nlh, uint32_t index, const struct address *address);
+
 void rtnl_put_neighbour(struct nlmsghdr *nlh, uint32_t index, const struct address *address,
 			const struct mac *mac);
+void rtnl_put_neighbour_delete(struct nlmsghdr *nlh, uint32_t index,
+			       const struct address *address);
 
 /* Which way would a packet to @to take? */
 void rtnl_put_route_get(struct nlmsghdr *nlh, const struct address *to);

@@ -67,7 +67,7 @@ static const char frame[] =
  * switch.
  */
 static const char guard[] =
-    "add rule inet $t input iifname != \"$b\" accept\n"
+    "add rule inet $t input iifname != \"$b\" meta iifgroup != $o accept\n"
     "add rule inet $t input ct state established,related accept\n"
     "add rule inet $t input icmp type echo-request accept\n"
     "add rule inet $t input icmpv6 type { echo-request, nd-neighbor-solicit, "
@@ -78,12 +78,16 @@ static const char guard[] =
 
 /*
  * To the world as the node.  And to a VPS of the same subnet through a forward,
- * as the gateway: its answer must come back through the node.
+ * as the gateway: its answer must come back through the node.  The interface of one that is
+ * routed, which is in the bridge's group, has no address that could be taken for that.
  */
 static const char masquerade[] =
-    "add rule inet $t postrouting $f saddr $n oifname != \"$b\" masquerade\n"
+    "add rule inet $t postrouting $f saddr $n oifname != \"$b\" meta oifgroup != $o "
+    "masquerade\n"
     "add rule inet $t postrouting $f saddr $n oifname \"$b\" ct status dnat "
-    "masquerade\n";
+    "masquerade\n"
+    "add rule inet $t postrouting $f saddr $n meta oifgroup $o ct status dnat "
+    "snat $f to $w\n";
 
 void bridge_table(const struct bridge *bridge, char table[BRIDGE_TABLE])
 {
@@ -94,7 +98,7 @@ void bridge_table(const struct bridge *bridge, char table[BRIDGE_TABLE])
 
 /* What stands for "$t" and its like in the texts above. */
 struct words {
-	const char *table, *bridge, *family, *network, *groups;
+	const char *table, *bridge, *family, *network, *gateway, *groups, *own, *mac;
 };
 
 static const char *word_of(const struct words *words, char letter)
@@ -108,6 +112,10 @@ static const char *word_of(const struct words *words, char letter)
 		return words->family;
 	case 'a':
 		return words->groups;
+	case 'o':
+		return words->own;
+	case 'w':
+		return words->gateway;
 	case 'n':
 		return words->network;
 	}
@@ -140,7 +148,7 @@ static void masquerade_print(FILE *out, const struct words *words,
 {
 	struct words here = *words;
 	struct address network;
-	char text[ADDRESS_TEXT];
+	char text[ADDRESS_TEXT], way[ADDRESS_TEXT];
 
 	/* an IPv6 network that is no private one (fc00::/7) needs no disguise */
 	if (!gateway->family ||
@@ -151,6 +159,8 @@ static void masquerade_print(FILE *out, const struct words *words,
 	address_print(&network, true, text, sizeof(text));
 	here.family = gateway->family == AF_INET6 ? "ip6" : "ip";
 	here.network = text;
+	address_print(gateway, false, way, sizeof(way));
+	here.gateway = way;
 	rules_print(out, masquerade, &here);
 }
 
@@ -163,12 +173,15 @@ uint32_t ruleset_print(const struct bridge *bridge, char *text, size_t size)
 {
 	own_file out = xfmemopen(text, size);
 	char table[BRIDGE_TABLE];
-	char groups[16];
-	const struct words words = { .table = table, .bridge = bridge->name, .groups = groups };
+	char groups[16], own[16];
+	const struct words words = {
+		.table = table, .bridge = bridge->name, .groups = groups, .own = own
+	};
 	uint32_t loaded;
 
 	bridge_table(bridge, table);
 	str_format(groups, sizeof(groups), "0x%08x", NODE_GROUPS);
+	str_format(own, sizeof(own), "0x%08x", bridge_group(bridge));
 	rules_print(out, frame, &words);
 	masquerade_print(out, &words, &bridge->ipv4);
 	masquerade_print(out, &words, &bridge->ipv6);

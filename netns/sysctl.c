@@ -41,6 +41,28 @@ int sysctl_set(const char *family, const char *interface, const char *name, cons
 	return err->code == ENOENT ? 0 : -1;
 }
 
+int sysctls_set(const struct sysctl *sysctls, size_t count, const char *interface,
+		struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (sysctl_set(sysctls[i].family, interface, sysctls[i].name, sysctls[i].value,
+			       err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+bool sysctls_are_set(const struct sysctl *sysctls, size_t count, const char *interface)
+{
+	for (size_t i = 0; i < count; i++) {
+		char value = sysctl_get(sysctls[i].family, interface, sysctls[i].name);
+
+		if (value && value != *sysctls[i].value)
+			return false;
+	}
+	return true;
+}
+
 /*
  * "all" and "default" would change what interfaces to come do; the kernel
  * ignores "all".  See accept_ra in Documentation/networking/ip-sysctl.rst.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct err;
 
@@ -14,6 +15,17 @@ int sysctl_set(const char *family, const char *interface, const char *name, cons
 
 /* The first character of its value, 0 when there is none. */
 char sysctl_get(const char *family, const char *interface, const char *name);
+
+/* What an interface is to have. */
+struct sysctl {
+	const char *family, *name, *value; /* of one character */
+};
+
+int sysctls_set(const struct sysctl *sysctls, size_t count, const char *interface,
+		struct err *err);
+
+/* One that this kernel does not have is none to differ. */
+bool sysctls_are_set(const struct sysctl *sysctls, size_t count, const char *interface);
 
 /*
  * Let the node forward.  IPv6 makes it a router, and routers do not listen to

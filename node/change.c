@@ -99,8 +99,9 @@ static int by_definition(const struct node *node, const struct held *held, struc
 
 	if (vps_load(node, held->vps.name, &vps, err) < 0)
 		return -1;
+	struct vps running = vps_as_running(&vps, held->place.was);
 	for (size_t i = 0; i < ARRAY_SIZE(live); i++) {
-		if (live[i].apply(NULL, &vps, &held->place, err) < 0)
+		if (live[i].apply(NULL, &running, &held->place, err) < 0)
 			return fail_in(err, "%s", live[i].name);
 	}
 	if (disk_settle(&vps, held->place.dir, true, err) < 0)
@@ -199,7 +200,9 @@ static int change_running(const struct node *node, struct held *held, const stru
 		(void)unlinkat(held->place.run, "intent", 0);
 		return -1;
 	}
-	if (live_change(&held->vps, after, &held->place, err) == 0 &&
+	struct vps was = vps_as_running(&held->vps, held->place.was);
+	struct vps is = vps_as_running(after, held->place.was);
+	if (live_change(&was, &is, &held->place, err) == 0 &&
 	    write_down(node, held, after, &admitted, &own, err) == 0) {
 		ledger_close(&own);
 		if (disk_settle(after, held->place.dir, true, err) == 0) {

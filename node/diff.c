@@ -110,36 +110,32 @@ static int limits_mend(const struct held *held, struct err *err)
 	return runtime_limit(&held->vps, &held->place, err);
 }
 
-static bool has_link(const struct vps *vps)
-{
-	return vps->link.ipv4.family || vps->link.ipv6.family;
-}
-
 static int network_look(struct look *look, struct err *err)
 {
-	unsigned id = look->vps->id;
+	struct vps running = vps_as_running(look->vps, &look->started->link);
+	const struct bridge *bridge = &look->node->bridge;
 
-	if (!has_link(look->started))
+	if (!link_is_wanted(&look->started->link))
 		return 0;
-	if (link_port_diff(id, &look->node->bridge, link_look, look, err) < 0 ||
-	    runtime_guard_diff(look->vps, &look->node->bridge, link_look, look, err) < 0 ||
-	    runtime_shape_diff(look->vps, link_look, look, err) < 0)
+	if (link_port_diff(running.id, bridge, &running.link, link_look, look, err) < 0 ||
+	    runtime_guard_diff(&running, bridge, link_look, look, err) < 0 ||
+	    runtime_shape_diff(&running, link_look, look, err) < 0)
 		return missing(look, "interface", err);
-	if (link_routes_diff(&look->node->bridge, &look->vps->link, link_look, look, err) < 0)
+	if (link_routes_diff(running.id, bridge, &running.link, link_look, look, err) < 0)
 		return -1;
 	return 0;
 }
 
-static int network_mend(const struct held *held, struct err *err)
+static int network_mend(const struct vps *vps, const struct place *place, struct err *err)
 {
-	if (!has_link(&held->vps) || !link_exists(held->vps.id))
+	if (!link_is_wanted(&vps->link) || !link_exists(vps->id))
 		return 0;
 	/* the guard first, for the port may be set up; its programs may be what is missing */
-	if (bridge_ensure(held->place.bridge, err) < 0 ||
-	    runtime_guard(&held->vps, &held->place, err) < 0 ||
-	    link_port_mend(held->vps.id, held->place.bridge, err) < 0)
+	if (bridge_ensure(place->bridge, err) < 0 ||
+	    runtime_guard(vps, place, err) < 0 ||
+	    link_port_mend(vps->id, place->bridge, &vps->link, err) < 0)
 		return -1;
-	return runtime_shape(&held->vps, err);
+	return runtime_shape(vps, err);
 }
 
 static int forward_tell(const struct nat_entry *entry, bool missing, void *arg, struct err *err)
@@ -176,16 +172,21 @@ static int started_load(const struct node *node, const char *name, struct vps *v
 }
 
 /* Addresses from what it was started with, so that others go; then whatever is missing. */
-static int forwards_mend(const struct held *held, const struct node *node, struct err *err)
+static int forwards_mend(const struct held *held, const struct vps *vps,
+			 const struct node *node, struct err *err)
 {
 	own_vps started = { 0 };
+	struct err ignored;
+
+	if (!link_is_wanted(&vps->link))
+		return 0;
 
 	if (bridge_ensure(held->place.bridge, err) < 0)
 		return -1;
-	if (started_load(node, held->vps.name, &started) == 0 &&
-	    runtime_network(&started, &held->vps, &held->place, err) < 0)
+	if (vps_started_load(node, vps->name, &started, &ignored) == 0 &&
+	    runtime_network(&started, vps, &held->place, err) < 0)
 		return -1;
-	if (runtime_network(NULL, &held->vps, &held->place, err) < 0)
+	if (runtime_network(NULL, vps, &held->place, err) < 0)
 		return -1;
 	vps_restarted(held, &held->vps);
 	return 0;
@@ -396,8 +397,9 @@ int diff_mend(const struct node *node, const char *name, struct err *err)
 		return fail_in(err, "%s", held.vps.name);
 	if (!status.init)
 		return 0;
-	if (limits_mend(&held, err) < 0 || network_mend(&held, err) < 0 ||
-	    (has_link(&held.vps) && forwards_mend(&held, node, err) < 0))
+	struct vps running = vps_as_running(&held.vps, held.place.was);
+	if (limits_mend(&held, err) < 0 || network_mend(&running, &held.place, err) < 0 ||
+	    forwards_mend(&held, &running, node, err) < 0)
 		return fail_in(err, "%s", held.vps.name);
 	vps_log(node, held.vps.name, "brought back to its definition");
 	return 0;

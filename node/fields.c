@@ -71,6 +71,8 @@ const struct field vps_fields[] = {
 	      "none|suspend|throttle:RATE", "what happens when it is used up"),
 	FIELD("override", kind_override, overrides, FIELD_LIST, "KEY",
 	      "a key that is the VPS's own, not its plan's"),
+	FIELD("net-mode", kind_link_mode, link.mode, OPTION | RESTART, "bridge|routed|none",
+	      "how it is connected: a port of the node's bridge, by routes alone, or not"),
 	FIELD("ip", kind_ip, link, LIST, "ADDRESS",
 	      "IPv4 address, 'auto', 'pool:NAME' or 'none'"),
 	FIELD("ip6", kind_ip6, link, LIST, "ADDRESS",

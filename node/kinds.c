@@ -557,6 +557,26 @@ static void route_kind_print(const char *key, const void *value, size_t size, FI
 
 const struct kind kind_route = { route_kind_parse, route_kind_print };
 
+static int link_mode_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	for (enum link_mode mode = LINK_BRIDGE; mode <= LINK_NONE; mode++) {
+		if (strcmp(text, link_mode_name(mode)) != 0)
+			continue;
+		*(enum link_mode *)value = mode;
+		return 0;
+	}
+	return fail_as(err, ERR_VALUE, "'%s' is not 'bridge', 'routed' or 'none'", text);
+}
+
+static void link_mode_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	(void)size;
+	text_print(key, link_mode_name(*(const enum link_mode *)value), out);
+}
+
+const struct kind kind_link_mode = { link_mode_parse, link_mode_print };
+
 /* The types that sshd(8) knows; options in front of a key are not taken. */
 static bool is_public_key(const char *text)
 {

@@ -29,20 +29,21 @@ extern const struct kind
 extern const struct kind kind_count;   /* unsigned, 0 = no limit */
 extern const struct kind kind_weight;  /* unsigned, 1..10000, 0 = not given, not printed then */
 extern const struct kind kind_packets; /* unsigned, 0 or 10..100000000, not printed when 0 */
-extern const struct kind kind_switch;  /* bool: "yes" or "no" */
-extern const struct kind kind_seconds; /* unsigned */
-extern const struct kind kind_time;    /* int64_t, seconds since 1970 */
-extern const struct kind kind_signal;  /* char[]: "auto" or a signal */
-extern const struct kind kind_address; /* struct address */
-extern const struct kind kind_servers; /* struct address[] */
-extern const struct kind kind_publish; /* struct link */
-extern const struct kind kind_ip;      /* struct link: its IPv4 addresses */
-extern const struct kind kind_ip6;     /* struct link: its IPv6 addresses */
-extern const struct kind kind_route;   /* struct link */
-extern const struct kind kind_keys;    /* char *, one public key a line */
-extern const struct kind kind_accepted; /* unsigned, enum limit bits */
-extern const struct kind kind_restart;	/* enum vps_restart */
-extern const struct kind kind_onboot;	/* enum vps_onboot */
+extern const struct kind kind_switch;	   /* bool: "yes" or "no" */
+extern const struct kind kind_seconds;	   /* unsigned */
+extern const struct kind kind_time;	   /* int64_t, seconds since 1970 */
+extern const struct kind kind_signal;	   /* char[]: "auto" or a signal */
+extern const struct kind kind_address;	   /* struct address */
+extern const struct kind kind_servers;	   /* struct address[] */
+extern const struct kind kind_publish;	   /* struct link */
+extern const struct kind kind_ip;	   /* struct link: its IPv4 addresses */
+extern const struct kind kind_ip6;	   /* struct link: its IPv6 addresses */
+extern const struct kind kind_route;	   /* struct link */
+extern const struct kind kind_link_mode;   /* enum link_mode */
+extern const struct kind kind_keys;	   /* char *, one public key a line */
+extern const struct kind kind_accepted;	   /* unsigned, enum limit bits */
+extern const struct kind kind_restart;	   /* enum vps_restart */
+extern const struct kind kind_onboot;	   /* enum vps_onboot */
 extern const struct kind
     kind_quota_period; /* unsigned, of struct quota; the first not printed */
 extern const struct kind kind_quota_count;  /* enum quota_counts; likewise */

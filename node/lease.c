@@ -152,6 +152,22 @@ static bool route_key_parse(const char *key, struct address *prefix)
 	return address_parse(text, prefix, &ignored) == 0;
 }
 
+int lease_owner_of(const struct node *node, const struct address *to, char *owner, size_t size,
+		   struct err *err)
+{
+	char key[KEY_SIZE];
+
+	address_print(to, false, key, sizeof(key));
+	owner[0] = 0;
+	if (to->prefix == (to->family == AF_INET6 ? 128 : 32) &&
+	    lease_owner(node->addresses, key, owner, size, err) < 0)
+		return -1;
+	if (owner[0])
+		return 0;
+	route_key(to, key, sizeof(key));
+	return lease_owner(node->addresses, key, owner, size, err);
+}
+
 /* The pool that it is of, with room for all of it; NULL: none. */
 static const struct pool *pool_of(const struct node *node, const struct address *address)
 {

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct address;
 struct err;
 struct node;
 struct publish;
@@ -41,6 +42,10 @@ bool publish_key_parse(const char *key, struct publish *publish);
 
 /* Does the definition @vps have what this lease is of? */
 bool lease_is_of(const struct vps *vps, const char *key);
+
+/* Who has the address @to, or to whom is the prefix @to routed?  In the same manner. */
+int lease_owner_of(const struct node *node, const struct address *to, char *owner, size_t size,
+		   struct err *err);
 
 /* What @after has and @before has not is taken, durably; what cannot be had is ERR_ADDRESS, and
  * then nothing is. */

@@ -107,7 +107,7 @@ static int staging_fill(const struct node *node, struct vps *vps, const struct w
 {
 	if (lease_id(node, vps, err) < 0)
 		return -1;
-	if (!wanted->publish && node->ssh_port &&
+	if (!wanted->publish && node->ssh_port && vps->link.mode != LINK_NONE &&
 	    (wanted->auto4 || wanted->auto6 || wanted->more_count ||
 	     link_address(&vps->link, 0)))
 		vps->link.publish[vps->link.publish_count++] = (struct publish){

@@ -156,6 +156,7 @@ static const struct {
 	KEY("mtu", kind_count, bridge.mtu),
 	KEY("subnet", kind_address, bridge.ipv4),
 	KEY("subnet6", kind_address, bridge.ipv6),
+	KEY("net-mode", kind_link_mode, mode),
 	KEY("free", kind_free, bridge.free),
 	KEY("ids", kind_ids, first_id),
 	KEY("ssh-port", kind_port, ssh_port),
@@ -182,10 +183,10 @@ static const struct {
 /* What is being read, and which keys have been: only the name servers are a list. */
 struct reading {
 	struct node *node;
-	unsigned seen;
+	uint64_t seen;
 };
 
-_Static_assert(ARRAY_SIZE(keys) <= 32, "one bit a key");
+_Static_assert(ARRAY_SIZE(keys) <= 64, "one bit a key");
 
 /* "pool NAME = NETWORK": a key of its own for each. */
 static int pool_parse(struct node *node, const char *name, const char *value, struct err *err)
@@ -227,10 +228,10 @@ static int key_set(const char *key, const char *value, void *arg, struct err *er
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		if (strcmp(keys[i].key, key) != 0)
 			continue;
-		if (reading->seen & 1u << i && keys[i].kind != &kind_servers &&
+		if (reading->seen & UINT64_C(1) << i && keys[i].kind != &kind_servers &&
 		    keys[i].kind != &kind_free)
 			return fail_as(err, ERR_VALUE, "'%s' is given twice", key);
-		reading->seen |= 1u << i;
+		reading->seen |= UINT64_C(1) << i;
 		if (keys[i].kind->parse(value, (char *)reading->node + keys[i].offset,
 					keys[i].size, err) < 0)
 			return fail_in(err, "%s", key);
@@ -464,6 +465,9 @@ static char *config_make(void)
 		"#mtu = 0\n"
 		"subnet = 10.77.0.1/16\n"
 		"subnet6 = fd%02x:%02x%02x:%02x%02x:1::1/64\n"
+		"\n"
+		"# How VPSs are connected: bridge, routed (a bridge has 1024 ports) or none.\n"
+		"#net-mode = bridge\n"
 		"\n"
 		"# Host port for ssh of VPS number N is ssh-port + N; 0: no forward unless "
 		"asked for.\n"

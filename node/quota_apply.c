@@ -132,8 +132,9 @@ static int kernel_apply(const struct node *node, struct held *held,
 	runtime_status(held->vps.id, held->place.run, &status);
 	if (record->suspended)
 		return status.init ? node_stop(node, held, &how, &forced, err) : 0;
+	struct vps running = vps_as_running(&held->vps, held->place.was);
 	if (status.init)
-		return runtime_shape(&held->vps, err);
+		return runtime_shape(&running, err);
 	/* it was left meant to run when it was suspended, and by nothing else */
 	if (record->traffic_told == QUOTA_OVER &&
 	    faccessat(held->place.dir, "running", F_OK, 0) == 0)

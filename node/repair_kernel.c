@@ -152,6 +152,55 @@ static int nat_one(const struct nat_entry *entry, void *arg, struct err *err)
 	return 0;
 }
 
+/* Who has what the route leads to, where it leads; empty when nobody.  -1 as id_owner(). */
+static int route_owner(const struct repair *repair, const struct link_route *route, char *name,
+		       size_t size)
+{
+	struct err ignored;
+
+	if (route->id)
+		return id_owner(repair, route->id, name, size);
+	return lease_owner_of(repair->node, &route->to, name, size, &ignored);
+}
+
+/* Does the VPS @name run, with that route? */
+static bool route_is_needed(const struct repair *repair, const char *name,
+			    const struct link_route *route)
+{
+	own_vps vps = { 0 }, started = { 0 };
+	struct err ignored;
+
+	if (!name[0] || vps_load(repair->node, name, &vps, &ignored) < 0 ||
+	    !id_runs(repair, vps.id, name))
+		return false;
+	bool known = vps_started_load(repair->node, name, &started, &ignored) == 0;
+	struct vps running = vps_as_running(&vps, known ? &started.link : NULL);
+	return link_needs_route(running.id, &repair->node->bridge, &running.link, route);
+}
+
+/* Whoever gives an address to a VPS holds its lock until the definition says so. */
+static int route_one(const struct link_route *route, void *arg, struct err *err)
+{
+	struct repair *repair = arg;
+	char name[80], again[80], to[ADDRESS_TEXT];
+
+	if (route->id && !id_is_ours(repair, route->id))
+		return 0;
+	if (route_owner(repair, route, name, sizeof(name)) < 0 ||
+	    route_is_needed(repair, name, route))
+		return 0;
+	own_fd lock = name[0] ? repair_lock(repair, name) : repair_naming(repair, err);
+	if (lock < 0 || route_owner(repair, route, again, sizeof(again)) < 0 ||
+	    strcmp(name, again) != 0 || route_is_needed(repair, name, route) ||
+	    !link_route_exists(&repair->node->bridge, route))
+		return 0;
+	address_print(&route->to, true, to, sizeof(to));
+	repair_found(repair, "route to %s: no VPS with it runs", to);
+	if (!repair->dry && link_route_remove(&repair->node->bridge, route, err) < 0)
+		return repair_failed(repair, err);
+	return 0;
+}
+
 /* One that has ended and waits for its parent is no process any more. */
 static bool is_zombie(int proc, const char *entry)
 {
@@ -222,5 +271,7 @@ void repair_kernel(struct repair *repair)
 	if (meter_ids(meter_one, repair, &err) < 0)
 		(void)repair_failed(repair, &err);
 	if (nat_each(&repair->node->bridge, nat_one, repair, &err) < 0)
+		(void)repair_failed(repair, &err);
+	if (link_routes_each(&repair->node->bridge, route_one, repair, &err) < 0)
 		(void)repair_failed(repair, &err);
 }

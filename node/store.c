@@ -263,10 +263,30 @@ void vps_restarted(const struct held *held, const struct vps *vps)
 
 	if (load_from(held->place.run, vps->name, &started, &ignored) < 0)
 		return;
+	enum link_mode mode = started.link.mode;
 	started.link = vps->link;
+	started.link.mode = mode;
 	own_str text = vps_print(&started);
 	(void)file_replace_volatile(held->place.run, "vps.conf", text, strlen(text), 0600,
 				    &ignored);
+}
+
+int vps_started_load(const struct node *node, const char *name, struct vps *vps,
+		     struct err *err)
+{
+	own_fd run = dir_open(node->runs, name, err);
+
+	return run < 0 ? -1 : load_from(run, name, vps, err);
+}
+
+struct vps vps_as_running(const struct vps *vps, const struct link *was)
+{
+	struct vps running = *vps;
+
+	if (was)
+		running.link.mode = was->mode;
+	link_settle(&running.link);
+	return running;
 }
 
 int vps_pending(const struct node *node, const struct vps *vps,
@@ -427,6 +447,18 @@ static int definition_take(const struct node *node, const char *name, bool left,
 	return fail_as(err, ERR_VALUE, "%s; see 'nodectl status %s'", held->broken, name);
 }
 
+/* Whoever changes a definition by hand does not change what the kernel has to forget. */
+static void was_take(struct held *held, const char *name)
+{
+	own_vps started = { 0 };
+	struct err ignored;
+
+	if (load_from(held->place.run, name, &started, &ignored) < 0)
+		return;
+	held->was = started.link;
+	held->place.was = &held->was;
+}
+
 static int hold(const struct node *node, const char *target, const char *what, bool left,
 		struct held *held, struct err *err)
 {
@@ -446,6 +478,7 @@ static int hold(const struct node *node, const char *target, const char *what, b
 	held->place.run = dir_make(node->runs, name, 0700, err);
 	if (held->place.run < 0)
 		return -1;
+	was_take(held, name);
 	/* without its image a VPS cannot start, but be stopped and destroyed it can */
 	held->place.image = image_open(node->images, held->vps.digest, err);
 	return settle(node, held, err);

@@ -84,6 +84,8 @@ static bool is_up(const struct vps *vps, pid_t init)
 	if (strcmp(vps->init, "/sbin/init") == 0 && init_kind_of(init)->program &&
 	    strcmp(init_kind_of(init)->program, "systemd") == 0)
 		return systemd_is_up_soon(vps, init);
+	if (!link_is_wanted(&vps->link))
+		return true;
 	if (vps->link.ipv4.family)
 		return port_answers(&vps->link.ipv4);
 	if (vps->link.ipv6.family)

@@ -212,6 +212,40 @@ bool plan_is_asked(const struct cli *cli)
 	return cli_option(cli, "plan") != NULL;
 }
 
+/* What is only said of a network, and the words by which that says nothing. */
+static const struct {
+	const char *option, *nothing;
+} network_options[] = {
+	{ "ip", "none" },      { "ip-add", "" },       { "ip6", "none" },
+	{ "ip6-add", "" },     { "route", "none" },    { "route-add", "" },
+	{ "publish", "none" }, { "publish-add", "" },  { "rate-in", "0" },
+	{ "rate-out", "0" },   { "packet-rate", "0" }, { "smtp", "no" },
+};
+
+static bool says_nothing(size_t i, const char *value)
+{
+	return strcmp(value, network_options[i].nothing) == 0 || strcmp(value, "plan") == 0;
+}
+
+/* A VPS without a network is asked for nothing that needs one. */
+static int mode_apply(const struct cli *cli, const struct vps *vps, struct wanted *wanted,
+		      struct err *err)
+{
+	if (vps->link.mode != LINK_NONE)
+		return 0;
+	wanted->auto4 = wanted->auto6 = false;
+	for (size_t i = 0; i < ARRAY_SIZE(network_options); i++) {
+		const char *value = cli_option(cli, network_options[i].option);
+
+		if (value && !says_nothing(i, value))
+			return fail_as(err, ERR_VALUE,
+				       "--%s: it has no network, for its net-mode is 'none'; "
+				       "--net-mode bridge or routed gives it one",
+				       network_options[i].option);
+	}
+	return 0;
+}
+
 int fields_apply(const struct cli *cli, const struct vps *plan, struct vps *vps,
 		 struct wanted *wanted, struct err *err)
 {
@@ -240,7 +274,7 @@ int fields_apply(const struct cli *cli, const struct vps *plan, struct vps *vps,
 			return -1;
 	}
 	plan_fit(vps);
-	return 0;
+	return mode_apply(cli, vps, wanted, err);
 }
 
 static int node_ready(struct node *node, const char *config, struct err *err)
@@ -332,6 +366,7 @@ int cmd_create(struct cli *cli, struct err *err)
 	vps = plan;
 	strcpy(vps.name, cli->args[0]);
 	strcpy(vps.image, node.image);
+	vps.link.mode = node.mode;
 	wanted.auto6 = node.bridge.ipv6.family != 0;
 	wanted.admission = cli_admission(cli);
 	if (fields_apply(cli, &plan, &vps, &wanted, err) < 0)

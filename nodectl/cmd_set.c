@@ -76,14 +76,15 @@ static int rate_tell(const struct link_knob *knob, void *arg, struct err *err)
 /* The kernel against a definition that it does not have yet. */
 static int writes_tell(struct changing *writes, const struct place *place, struct err *err)
 {
+	struct vps running = vps_as_running(writes->vps, place->was);
 	struct limits limits;
 
 	if (runtime_limits(writes->vps, place, &limits, err) < 0 ||
 	    cgroup_diff(writes->vps->id, &limits, knob_tell, writes, err) < 0)
 		return -1;
-	if (runtime_guard_diff(writes->vps, place->bridge, rate_tell, writes, err) < 0)
+	if (runtime_guard_diff(&running, place->bridge, rate_tell, writes, err) < 0)
 		return -1;
-	return runtime_shape_diff(writes->vps, rate_tell, writes, err);
+	return runtime_shape_diff(&running, rate_tell, writes, err);
 }
 
 static void disk_tell(const struct node *node, struct changing *writes,
@@ -126,6 +127,7 @@ static int change_make(const struct cli *cli, const struct node *node, struct vp
 		       struct wanted *wanted, struct err *err)
 {
 	own_vps plan = { 0 };
+	enum link_mode before = vps->link.mode;
 	const char *name = cli_option(cli, "plan");
 
 	*wanted =
@@ -135,7 +137,16 @@ static int change_make(const struct cli *cli, const struct node *node, struct vp
 		return -1;
 	if (name)
 		plan_adopt(&plan, vps);
-	return fields_apply(cli, wanted->plan ? &plan : NULL, vps, wanted, err);
+	if (fields_apply(cli, wanted->plan ? &plan : NULL, vps, wanted, err) < 0)
+		return -1;
+	/* one that gets a network gets an address, as with create */
+	if (before == LINK_NONE && vps->link.mode != LINK_NONE &&
+	    !link_address(&vps->link, 0) && !cli_option(cli, "ip") && !cli_option(cli, "ip6") &&
+	    !wanted->more_count) {
+		wanted->auto4 = true;
+		wanted->auto6 = node->bridge.ipv6.family != 0;
+	}
+	return 0;
 }
 
 static int set_print(const struct vps *vps, json_t *changes, json_t *knobs, bool dry,

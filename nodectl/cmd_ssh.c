@@ -101,7 +101,7 @@ int cmd_ssh(struct cli *cli, struct err *err)
 	if (cli_expect(cli, 1, -1, err) < 0 || node_open(&node, cli->config, err) < 0 ||
 	    awake_load(&node, cli->args[0], &vps, &init, err) < 0)
 		return -1;
-	if (!vps.link.ipv4.family && !vps.link.ipv6.family)
+	if (!link_is_wanted(&vps.link))
 		return fail_as(err, ERR_VALUE, "%s: it has no address; use 'nodectl enter'",
 			       vps.name);
 	address_print(vps.link.ipv4.family ? &vps.link.ipv4 : &vps.link.ipv6, false, address,

@@ -513,9 +513,19 @@ static json_t *cgroup_json(const struct view *v)
 	return json_string(text);
 }
 
+static void mode_text(const struct view *v, char *text, size_t size)
+{
+	snprintf(text, size, "%s", link_mode_name(v->vps->link.mode));
+}
+
+static json_t *mode_json(const struct view *v)
+{
+	return json_string(link_mode_name(v->vps->link.mode));
+}
+
 static void interface_text(const struct view *v, char *text, size_t size)
 {
-	if (v->vps->link.ipv4.family || v->vps->link.ipv6.family)
+	if (link_is_wanted(&v->vps->link))
 		snprintf(text, size, "nv%u", v->vps->id);
 }
 
@@ -939,6 +949,7 @@ const struct column columns[] = {
 	{ "IPV6", "ipv6", "IPv6", IN_SHOW, ipv6_text, ipv6_json },
 	{ "ROUTES", "routes", "routed to it", IN_SHOW, routes_text, routes_json },
 	{ "PUBLISH", "publish", "publish", IN_SHOW, publish_text, publish_json },
+	{ "NETMODE", "net_mode", "network mode", IN_SHOW, mode_text, mode_json },
 	{ "INTERFACE", "interface", "interface", IN_SHOW, interface_text, interface_json },
 	{ "DROPPED", "dropped", "dropped by its guard", IN_SHOW, dropped_text, dropped_json },
 	{ "CPUS", "cpus", "CPUs", IN_LIST | IN_SHOW | RIGHT, cpus_text, cpus_json },

@@ -55,12 +55,14 @@ static bool is_ours(int dir, const char *name)
 static void hosts_put(const struct start *start, int etc)
 {
 	const struct vps *vps = start->vps;
+	struct link link = vps->link;
 	char v4[ADDRESS_TEXT] = "127.0.1.1", v6[ADDRESS_TEXT] = "";
 
-	if (vps->link.ipv4.family)
-		address_print(&vps->link.ipv4, false, v4, sizeof(v4));
-	if (vps->link.ipv6.family)
-		address_print(&vps->link.ipv6, false, v6, sizeof(v6));
+	link_settle(&link);
+	if (link.ipv4.family)
+		address_print(&link.ipv4, false, v4, sizeof(v4));
+	if (link.ipv6.family)
+		address_print(&link.ipv6, false, v6, sizeof(v6));
 
 	own_str text = xasprintf(MARK "127.0.0.1\tlocalhost\n"
 				      "::1\t\tlocalhost ip6-localhost ip6-loopback\n"

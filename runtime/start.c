@@ -45,6 +45,25 @@ static int intent_undo(struct start *start, struct err *err)
 	return intent_remove(start->place->run, err);
 }
 
+/* What a used-up quota leaves of a rate; 0 is no limit. */
+static uint64_t throttled(uint64_t rate, uint64_t throttle)
+{
+	return throttle && (!rate || throttle < rate) ? throttle : rate;
+}
+
+/* With what the operator accepts of its rates. */
+static struct link link_of(const struct vps *vps)
+{
+	struct link link = vps->link;
+
+	link_settle(&link);
+	link.rate_in = throttled(link.rate_in, vps->throttle);
+	link.rate_out = throttled(link.rate_out, vps->throttle);
+	link.accepted = (vps->limits.accepted & LIMIT_RATE_IN ? LINK_RATE_IN : 0) |
+			(vps->limits.accepted & LIMIT_RATE_OUT ? LINK_RATE_OUT : 0);
+	return link;
+}
+
 static int cgroup_apply(struct start *start, struct err *err)
 {
 	const struct vps *vps = start->vps;
@@ -217,38 +236,31 @@ static int rootfs_apply(struct start *start, struct err *err)
 	return channel_go(start, -1, err);
 }
 
-/* What a used-up quota leaves of a rate; 0 is no limit. */
-static uint64_t throttled(uint64_t rate, uint64_t throttle)
+/*
+ * The root of a VPS may remove its interface, and this end goes with it.  What is set meanwhile
+ * is set for the next start, which makes both: nothing passes until then, and he does not keep
+ * the operator from changing all else.
+ */
+static bool has_link(const struct vps *vps, struct link *link)
 {
-	return throttle && (!rate || throttle < rate) ? throttle : rate;
-}
-
-/* With what the operator accepts of its rates. */
-static struct link link_of(const struct vps *vps)
-{
-	struct link link = vps->link;
-
-	link.rate_in = throttled(link.rate_in, vps->throttle);
-	link.rate_out = throttled(link.rate_out, vps->throttle);
-	link.accepted = (vps->limits.accepted & LIMIT_RATE_IN ? LINK_RATE_IN : 0) |
-			(vps->limits.accepted & LIMIT_RATE_OUT ? LINK_RATE_OUT : 0);
-	return link;
+	*link = link_of(vps);
+	return link_is_wanted(link) && link_exists(vps->id);
 }
 
 int runtime_shape(const struct vps *vps, struct err *err)
 {
-	struct link link = link_of(vps);
+	struct link link;
 
-	return link.ipv4.family || link.ipv6.family ? link_shape(vps->id, &link, err) : 0;
+	return has_link(vps, &link) ? link_shape(vps->id, &link, err) : 0;
 }
 
 int runtime_guard(const struct vps *vps, const struct place *place, struct err *err)
 {
-	struct link link = link_of(vps);
+	struct link link;
 
-	return link.ipv4.family || link.ipv6.family
-		   ? link_guard(vps->id, place->bridge, &link, err)
-		   : 0;
+	if (!has_link(vps, &link))
+		return 0;
+	return link_guard(vps->id, place->bridge, &link, err);
 }
 
 int runtime_guard_diff(const struct vps *vps, const struct bridge *bridge,
@@ -257,9 +269,8 @@ int runtime_guard_diff(const struct vps *vps, const struct bridge *bridge,
 {
 	struct link link = link_of(vps);
 
-	return link.ipv4.family || link.ipv6.family
-		   ? link_guard_diff(vps->id, bridge, &link, each, arg, err)
-		   : 0;
+	return link_is_wanted(&link) ? link_guard_diff(vps->id, bridge, &link, each, arg, err)
+				     : 0;
 }
 
 int runtime_shape_diff(const struct vps *vps,
@@ -268,8 +279,7 @@ int runtime_shape_diff(const struct vps *vps,
 {
 	struct link link = link_of(vps);
 
-	return link.ipv4.family || link.ipv6.family ? link_diff(vps->id, &link, each, arg, err)
-						    : 0;
+	return link_is_wanted(&link) ? link_diff(vps->id, &link, each, arg, err) : 0;
 }
 
 /* The network namespace of guest init, by what cannot become another process. */
@@ -285,15 +295,14 @@ static int netns_open(const struct vps *vps, const struct place *place, struct e
 	return take_fd(&pidfd);
 }
 
-static int addresses_apply(const struct vps *before, const struct vps *after,
-			   const struct place *place, struct err *err)
+static int addresses_apply(const struct vps *vps, const struct link *before,
+			   const struct link *after, const struct place *place, struct err *err)
 {
-	own_fd netns = netns_open(after, place, err);
+	own_fd netns = netns_open(vps, place, err);
 
 	if (netns < 0)
 		return -1;
-	return link_change(after->id, place->bridge, before ? &before->link : NULL,
-			   &after->link, netns, err);
+	return link_change(vps->id, place->bridge, before, after, netns, err);
 }
 
 static bool has_same_addresses(const struct link *a, const struct link *b)
@@ -312,36 +321,37 @@ static bool has_same_addresses(const struct link *a, const struct link *b)
 	}
 }
 
-static int forwards_apply(const struct vps *before, const struct vps *after,
+static int forwards_apply(unsigned id, const struct link *before, const struct link *after,
 			  const struct place *place, struct err *err)
 {
-	if (before &&
-	    nat_change(after->id, place->bridge, &before->link, &after->link, err) == 0)
+	if (before && nat_change(id, place->bridge, before, after, err) == 0)
 		return 0;
 	/* the table may be gone */
 	if (before && err->code != ENOENT)
 		return -1;
 	if (bridge_ensure(place->bridge, err) < 0)
 		return -1;
-	return nat_mend(after->id, place->bridge, &after->link, err);
+	return nat_mend(id, place->bridge, after, err);
 }
 
 int runtime_network(const struct vps *before, const struct vps *after,
 		    const struct place *place, struct err *err)
 {
-	bool had = before ? link_address(&before->link, 0) != NULL : link_exists(after->id);
-	bool has = link_address(&after->link, 0) != NULL;
+	struct link was = before ? link_of(before) : (struct link){ 0 }, is = link_of(after);
+	bool has = link_is_wanted(&is), had = link_is_wanted(&was);
 
+	if (!before)
+		had = place->was ? link_is_wanted(place->was) : link_exists(after->id);
 	if (had != has)
 		return fail_as(err, ERR_RUNNING,
 			       "%s address is for a VPS that is stopped: stop it first",
 			       has ? "its first" : "taking away the last");
 	if (!has)
 		return 0;
-	if ((!before || !has_same_addresses(&before->link, &after->link)) &&
-	    addresses_apply(before, after, place, err) < 0)
+	if ((!before || !has_same_addresses(&was, &is)) &&
+	    addresses_apply(after, before ? &was : NULL, &is, place, err) < 0)
 		return -1;
-	return forwards_apply(before, after, place, err);
+	return forwards_apply(after->id, before ? &was : NULL, &is, place, err);
 }
 
 static int network_apply(struct start *start, struct err *err)
@@ -383,11 +393,13 @@ static int record_undo(struct start *start, struct err *err)
 
 static int publish_apply(struct start *start, struct err *err)
 {
-	if (!start->vps->link.ipv4.family && !start->vps->link.ipv6.family)
+	struct link link = link_of(start->vps);
+
+	if (!link_is_wanted(&link))
 		return 0;
 	if (nat_add(start->vps->id, start->place->bridge, &start->vps->link, err) < 0)
 		return -1;
-	return link_up(start->vps->id, err);
+	return link_up(start->vps->id, start->place->bridge, &link, err);
 }
 
 /* Commit: end-of-file on the channel is the guest's exec, anything else its reason. */

@@ -278,10 +278,30 @@ Test(ruleset, masquerades_the_network_and_not_the_gateway)
 	struct bridge bridge = bridge_of("10.77.0.1/16", "fd00:0:0:1::1/64");
 
 	ruleset_print(&bridge, text, sizeof(text));
-	cr_expect_not_null(
-	    strstr(text, "ip saddr 10.77.0.0/16 oifname != \"nodectl0\" masquerade\n"));
-	cr_expect_not_null(
-	    strstr(text, "ip6 saddr fd00:0:0:1::/64 oifname != \"nodectl0\" masquerade\n"));
+	cr_expect_not_null(strstr(text, "ip saddr 10.77.0.0/16 oifname != \"nodectl0\" "
+					"meta oifgroup != 0x6e64c856 masquerade\n"));
+	cr_expect_not_null(strstr(text, "ip6 saddr fd00:0:0:1::/64 oifname != \"nodectl0\" "
+					"meta oifgroup != 0x6e64c856 masquerade\n"));
+}
+
+Test(ruleset, who_comes_to_a_routed_one_by_a_forward_is_the_gateway)
+{
+	struct bridge bridge = bridge_of("10.77.0.1/16", "fd00:0:0:1::1/64");
+
+	ruleset_print(&bridge, text, sizeof(text));
+	cr_expect_not_null(strstr(text, "ip saddr 10.77.0.0/16 meta oifgroup 0x6e64c856 "
+					"ct status dnat snat ip to 10.77.0.1\n"));
+	cr_expect_not_null(strstr(text, "ip6 saddr fd00:0:0:1::/64 meta oifgroup 0x6e64c856 "
+					"ct status dnat snat ip6 to fd00:0:0:1::1\n"));
+}
+
+Test(ruleset, the_node_is_closed_to_bridge_and_routed_ones)
+{
+	struct bridge bridge = bridge_of("10.77.0.1/16", NULL);
+
+	ruleset_print(&bridge, text, sizeof(text));
+	cr_expect_not_null(strstr(text, "input iifname != \"nodectl0\" "
+					"meta iifgroup != 0x6e64c856 accept\n"));
 }
 
 Test(ruleset, a_global_ipv6_network_is_not_masqueraded)

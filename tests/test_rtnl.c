@@ -247,6 +247,98 @@ Test(rtnl, route_without_a_gateway_is_of_the_link)
 		   WORD(5));
 }
 
+Test(rtnl, veth_of_a_routed_one_is_on_no_bridge)
+{
+	struct veth veth = { .near = "nv7", .mtu = 1400, .netns = 9 };
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_veth(nlh, &veth);
+	cr_expect_null(FIND(nlh, IFLA_MASTER));
+}
+
+Test(rtnl, alias_is_a_change)
+{
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_link_alias(nlh, "nv7", "it");
+	cr_expect_eq(nlh->nlmsg_flags, NLM_F_REQUEST | NLM_F_ACK);
+	PAYLOAD_IS(nlh, ZEROES, ZEROES, ZEROES, ZEROES, 8, 0, IFLA_IFNAME, 0, 'n', 'v', '7', 0,
+		   7, 0, IFLA_IFALIAS, 0, 'i', 't', 0, 0);
+}
+
+Test(rtnl, route_to_a_vps_is_ours_and_comes_from_the_gateway)
+{
+	struct route route = { .to = address_of("203.0.113.9"),
+			       .index = 5,
+			       .protocol = RTNL_NODECTL,
+			       .source = address_of("10.77.0.1/16") };
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_route(nlh, &route);
+	cr_expect_eq(nlh->nlmsg_flags,
+		     NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE);
+	PAYLOAD_IS(nlh, AF_INET, 32, 0, 0, RT_TABLE_MAIN, 110, RT_SCOPE_LINK, RTN_UNICAST,
+		   ZEROES, 8, 0, RTA_DST, 0, 203, 0, 113, 9, 8, 0, RTA_OIF, 0, WORD(5), 8, 0,
+		   RTA_PREFSRC, 0, 10, 77, 0, 1);
+}
+
+Test(rtnl, route_to_a_vps_goes_whoever_has_made_it)
+{
+	struct route route = { .to = address_of("203.0.113.9"),
+			       .index = 5,
+			       .protocol = RTNL_NODECTL,
+			       .source = address_of("10.77.0.1/16") };
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_route_delete(nlh, &route);
+	cr_expect_eq(nlh->nlmsg_type, RTM_DELROUTE);
+	PAYLOAD_IS(nlh, AF_INET, 32, 0, 0, RT_TABLE_MAIN, RTPROT_UNSPEC, RT_SCOPE_LINK,
+		   RTN_UNICAST, ZEROES, 8, 0, RTA_DST, 0, 203, 0, 113, 9, 8, 0, RTA_OIF, 0,
+		   WORD(5));
+}
+
+Test(rtnl, gateway_of_the_routed_ones_is_no_address)
+{
+	struct address gateway = address_of("169.254.0.1");
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_anywhere(nlh, 5, &gateway);
+	cr_expect_eq(nlh->nlmsg_type, RTM_NEWROUTE);
+	cr_expect_eq(nlh->nlmsg_flags, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_APPEND);
+	PAYLOAD_IS(nlh, AF_INET, 32, 0, 0, RT_TABLE_LOCAL, 110, RT_SCOPE_HOST, RTN_LOCAL,
+		   ZEROES, 8, 0, RTA_DST, 0, 169, 254, 0, 1, 8, 0, RTA_OIF, 0, WORD(5));
+}
+
+Test(rtnl, routes_are_asked_for_by_interface_and_by_protocol)
+{
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_route_dump(nlh, AF_INET, 5, 0);
+	cr_expect_eq(nlh->nlmsg_flags & NLM_F_DUMP, NLM_F_DUMP);
+	PAYLOAD_IS(nlh, AF_INET, 0, 0, 0, RT_TABLE_MAIN, 0, 0, 0, ZEROES, 8, 0, RTA_OIF, 0,
+		   WORD(5));
+	nlh = fresh();
+	rtnl_put_route_dump(nlh, AF_INET6, 0, RTNL_NODECTL);
+	PAYLOAD_IS(nlh, AF_INET6, 0, 0, 0, RT_TABLE_MAIN, 110, 0, 0, ZEROES);
+}
+
+Test(rtnl, route_is_read_as_it_was_put)
+{
+	struct route read, route = { .to = address_of("2001:db8:8::/48"),
+				     .via = address_of("fd00::8"),
+				     .index = 5,
+				     .onlink = true,
+				     .protocol = RTNL_NODECTL };
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_route(nlh, &route);
+	rtnl_route_parse(nlh, &read);
+	cr_expect(address_is_equal(&read.to, &route.to));
+	cr_expect_arr_eq(read.via.bytes, route.via.bytes, 16);
+	cr_expect_eq(read.index, 5);
+	cr_expect_eq(read.protocol, RTNL_NODECTL);
+}
+
 Test(rtnl, link_dump_is_filtered_by_the_kernel)
 {
 	struct nlmsghdr *nlh = fresh();

@@ -42,7 +42,7 @@ _nodectl_limits()
 _nodectl_fields()
 {
 	_nodectl_limits
-	_nodectl_words --plan --ip --ip6 --route --publish --hostname --nameserver --init
+	_nodectl_words --plan --net-mode --ip --ip6 --route --publish --hostname --nameserver --init
 	_nodectl_words --stop-signal --stop-timeout --restart --onboot --order --allow-unenforced
 }
 
@@ -120,7 +120,7 @@ _nodectl_options()
 		_nodectl_words -H --no-header
 		;;
 	init)
-		_nodectl_words --storage --run --bridge --subnet --subnet6 --ids --ssh-port
+		_nodectl_words --storage --run --bridge --net-mode --subnet --subnet6 --ids --ssh-port
 		;;
 	report)
 		_nodectl_words -a --all -p --period --format -H --no-header --save --verify
@@ -142,7 +142,7 @@ _nodectl_options()
 
 _nodectl_columns()
 {
-	_nodectl_words ID NAME STATE ERROR PLAN OVERRIDES IMAGE DIGEST HOSTNAME IPV4 IPV6 ROUTES PUBLISH
+	_nodectl_words ID NAME STATE ERROR PLAN OVERRIDES IMAGE DIGEST HOSTNAME IPV4 IPV6 ROUTES PUBLISH NETMODE
 	_nodectl_words INTERFACE DROPPED CPUS WEIGHT GUARANTEES MEMORY SWAP TASKS DISK TRAFFIC UPTIME CPU MET
 	_nodectl_words QUOTA PID MONITOR IDS CGROUP RESTART
 	_nodectl_words ONBOOT PENDING VIEW UNENFORCED UUID CREATED STARTED
@@ -174,7 +174,7 @@ _nodectl_takes_value()
 		--disk | --inodes | --ip | --ip6 | --ip-add | --ip-del | --ip6-add | --ip6-del | --route | --route-add | \
 		--route-del | --publish | --publish-add | --publish-del | --hostname | --nameserver | \
 		--ssh-key | --stop-signal | --stop-timeout | --restart | --onboot | --order | \
-		--allow-unenforced | --storage | --run | --bridge | --subnet | --subnet6 | --ids | \
+		--allow-unenforced | --storage | --run | --bridge | --net-mode | --subnet | --subnet6 | --ids | \
 		--ssh-port | --delay | -d | --count | --period | -p | --format | --output)
 		[ "$1 $2" != '-t exec' ]
 		;;
@@ -203,6 +203,9 @@ _nodectl_value()
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		compopt -o filenames 2>/dev/null
 		return
+		;;
+	--net-mode)
+		words='bridge routed none'
 		;;
 	--ip | --ip6)
 		words='auto none'

@@ -4,27 +4,12 @@
 . "$(dirname "$0")/lib.sh"
 begin
 
-outside=nodectl-outside
-outside_leave() {
-	ip netns del $outside 2>/dev/null
-	ip link del nodectl-o0 2>/dev/null
-}
-trap 'outside_leave; ended_early' EXIT
-outside_leave
-# a host of the world: the node's way out for it is a link of its own
-check "a host outside" ip netns add $outside
-ip link add nodectl-o0 type veth peer name o1 netns $outside
-ip addr add 10.242.9.1/24 dev nodectl-o0
+check "a host outside" outside_make
 ip addr add 10.242.9.3/24 dev nodectl-o0
-ip -6 addr add fd42:42:0:9::1/64 dev nodectl-o0 nodad
-ip link set nodectl-o0 up
-ip -n $outside addr add 10.242.9.2/24 dev o1
-ip -n $outside -6 addr add fd42:42:0:9::2/64 dev o1 nodad
-ip -n $outside link set o1 up
 # answers ADDRESS PORT: what the VPS says there, seen from outside
 answers() {
 	# shellcheck disable=SC2016
-	timeout 5 ip netns exec $outside bash -c '
+	timeout 5 ip netns exec "$OUTSIDE" bash -c '
 		exec 9<>"/dev/tcp/$0/$1" || exit 1
 		read -r -t 3 line <&9; echo "$line"' "$1" "$2" 2>/dev/null
 }
@@ -57,7 +42,7 @@ fi
 
 # ---- whom the VPS sees
 shell web 'cd / && (nc -ll -p 8082 -e sleep 5) >/dev/null 2>&1 &'
-later ip netns exec $outside bash -c 'exec 9<>/dev/tcp/10.242.9.1/28912; sleep 5'
+later ip netns exec "$OUTSIDE" bash -c 'exec 9<>/dev/tcp/10.242.9.1/28912; sleep 5'
 # 8082 and 10.242.9.2 as the kernel writes them
 seen() { inside web cat /proc/net/tcp /proc/net/tcp6 | grep -q ":1F92 [0-9A-F]*0209F20A:"; }
 check "the VPS sees the client's own address" eventually 5 seen
@@ -136,7 +121,7 @@ change() {
 }
 # nobody listens there: a packet to the VPS and one back
 connect() {
-	ip netns exec $outside bash -c 'for i in {1..200}; do (exec 9<>/dev/tcp/10.242.9.1/28951); done'
+	ip netns exec "$OUTSIDE" bash -c 'for i in {1..200}; do (exec 9<>/dev/tcp/10.242.9.1/28951); done'
 }
 change_few=$(took change) connect_few=$(took connect)
 seq 40001 45000 | awk '{ printf "add element inet nodectl tcp4 { %d comment \"nodectl 28600\" : 10.77.200.%d . 80 }\n", $1, $1 % 250 + 1 }' |
@@ -151,6 +136,4 @@ nft flush map inet nodectl tcp4
 check "a map that was emptied" nodectl diff --fix web other
 is "is filled again" "$(answers 10.242.9.1 28960)" "at 8080"
 
-outside_leave
-trap ended_early EXIT
 finish

@@ -200,6 +200,26 @@ gateway6() {
 	sed -n 's,^subnet6 = \(.*\)/.*,\1,p' "$NODECTL_CONFIG"
 }
 
+# A host of the world, 10.242.9.2 and fd42:42:0:9::2 in the namespace OUTSIDE: the node's way
+# out for it is a link of its own, where the node is .1 and ::1.  It goes with the script.
+OUTSIDE=nodectl-outside
+outside_leave() {
+	ip netns del $OUTSIDE 2>/dev/null
+	ip link del nodectl-o0 2>/dev/null
+}
+
+outside_make() {
+	outside_leave
+	ip netns add $OUTSIDE &&
+		ip link add nodectl-o0 type veth peer name o1 netns $OUTSIDE &&
+		ip addr add 10.242.9.1/24 dev nodectl-o0 &&
+		ip -6 addr add fd42:42:0:9::1/64 dev nodectl-o0 nodad &&
+		ip link set nodectl-o0 up &&
+		ip -n $OUTSIDE addr add 10.242.9.2/24 dev o1 &&
+		ip -n $OUTSIDE -6 addr add fd42:42:0:9::2/64 dev o1 nodad &&
+		ip -n $OUTSIDE link set o1 up
+}
+
 # later COMMAND...: in the background, ended with the script; sets LATER
 later() {
 	"$@" &
@@ -403,6 +423,7 @@ clean_up() {
 	nodectl image list -j 2>/dev/null | jq -r '.images[].name' | grep -vxE 'mini|debian-1[0-9](-sysv)?' |
 		xargs -r "$NODECTL" image remove --quiet
 	nodectl repair </dev/null 2>&1 | sed 's/^/# repaired: /'
+	outside_leave
 }
 
 leave() {
