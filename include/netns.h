@@ -61,6 +61,13 @@ bool publish_is_named(const struct publish *publish, const char *text);
 bool publish_meets(const struct publish *a, const struct publish *b);
 
 #define BRIDGE_FREE_MAX 64
+#define BRIDGE_WAYS_MAX 16
+
+/* A network beside the bridge's own that VPSs have addresses of, and its own way out, which is
+ * some other machine's. */
+struct way {
+	struct address network, gateway;
+};
 
 /* The node's bridge; its own addresses are the gateways of the VPSs. */
 struct bridge {
@@ -71,6 +78,8 @@ struct bridge {
 
 	/* traffic with these is counted apart; family 0 behind the last */
 	struct address free[BRIDGE_FREE_MAX];
+
+	struct way ways[BRIDGE_WAYS_MAX]; /* likewise; no two networks meet */
 };
 
 /*
@@ -136,6 +145,14 @@ void link_settle(struct link *link);
 
 /* Has it a network?  Without an address there is none: one could be given to it inside. */
 bool link_is_wanted(const struct link *link);
+
+/* The bridge's way that an address of VPSs has; NULL: none but through the node. */
+const struct way *bridge_way(const struct bridge *bridge, const struct address *address);
+
+/* The first address of @link with a way of its own, and, unless NULL, that @way.  NULL: none;
+ * one that is routed has none. */
+const struct address *link_way(const struct bridge *bridge, const struct link *link, int family,
+			       const struct way **way);
 
 /*
  * The way out, as the VPS sees it: that of link_way(), or an address of the bridge or, where it

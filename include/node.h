@@ -33,10 +33,11 @@ struct retention {
 	unsigned minutes, hours, days;
 };
 
-/* Addresses that are routed to the node, for VPSs. */
+/* Addresses for VPSs: routed to the node, or beside it, with a gateway of their own. */
 struct pool {
 	char name[64];
 	struct address network;
+	struct address gateway; /* family 0: the node is */
 };
 
 #define NODE_POOLS 16

@@ -246,11 +246,41 @@ static const struct address gateways[] = {
 	{ .family = AF_INET6, .prefix = 64, .bytes = { 0xfe, 0x80, [15] = 1 } },
 };
 
+const struct way *bridge_way(const struct bridge *bridge, const struct address *address)
+{
+	for (unsigned i = 0; i < BRIDGE_WAYS_MAX && bridge->ways[i].network.family; i++) {
+		if (address_is_in(&bridge->ways[i].network, address))
+			return &bridge->ways[i];
+	}
+	return NULL;
+}
+
+const struct address *link_way(const struct bridge *bridge, const struct link *link, int family,
+			       const struct way **way)
+{
+	const struct address *address;
+
+	for (unsigned n = 0; link->mode == LINK_BRIDGE && (address = link_address(link, n));
+	     n++) {
+		const struct way *found = bridge_way(bridge, address);
+
+		if (!found || address->family != family)
+			continue;
+		if (way)
+			*way = found;
+		return address;
+	}
+	return NULL;
+}
+
 const struct address *link_gateway(const struct bridge *bridge, const struct link *link,
 				   int family)
 {
 	const struct address *own = family == AF_INET6 ? &bridge->ipv6 : &bridge->ipv4;
+	const struct way *way;
 
+	if (link_way(bridge, link, family, &way))
+		return &way->gateway;
 	if (!own->family)
 		return NULL;
 	return link->mode == LINK_ROUTED ? &gateways[family == AF_INET6] : own;

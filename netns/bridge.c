@@ -13,6 +13,7 @@
 #include "netlink.h"
 #include "nft.h"
 #include "own.h"
+#include "str.h"
 #include "sysctl.h"
 
 static void link_seen(const struct nlmsghdr *nlh, void *arg)
@@ -38,6 +39,14 @@ struct mac link_mac(unsigned id, bool near)
 {
 	return (struct mac){ { near ? 0x06 : 0x02, 0x6e, 0x64, (uint8_t)(id >> 16),
 			       (uint8_t)(id >> 8), (uint8_t)id } };
+}
+
+void mac_print(struct mac mac, char text[MAC_TEXT])
+{
+	const uint8_t *b = mac.bytes;
+
+	str_format(text, MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3],
+		   b[4], b[5]);
 }
 
 static void route_seen(const struct nlmsghdr *nlh, void *arg)

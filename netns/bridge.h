@@ -13,5 +13,9 @@ int link_find(int fd, const char *name, struct rtnl_link *found, struct err *err
 int interface_harden(const char *name, struct err *err);
 bool interface_is_hard(const char *name);
 
+#define MAC_TEXT 18
+
+void mac_print(struct mac mac, char text[MAC_TEXT]);
+
 /* The MAC address with number @id, 0 being the bridge's; @near: the node's end of that VPS. */
 struct mac link_mac(unsigned id, bool near);

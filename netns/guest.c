@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/netlink.h>
+#include <sys/socket.h>
 
 #include "address.h"
 #include "bridge.h"
@@ -31,6 +32,7 @@ static void put_default_route(struct netlink_batch *batch, uint32_t index,
 			      const struct bridge *bridge, const struct link *link, int family)
 {
 	const struct address *gateway = link_gateway(bridge, link, family);
+	const struct address *source = link_way(bridge, link, family, NULL);
 	struct address own = seen(link, family == AF_INET6 ? &link->ipv6 : &link->ipv4);
 
 	if (!own.family || !gateway)
@@ -39,7 +41,73 @@ static void put_default_route(struct netlink_batch *batch, uint32_t index,
 			       .via = *gateway,
 			       .index = index,
 			       .onlink = !address_is_in(&own, gateway) };
+
+	/* the gateway takes nothing else */
+	if (source)
+		route.source = *source;
 	rtnl_put_route(netlink_next(batch, "set the default route", 0), &route);
+}
+
+/* The table of what comes from an address with another way than the default: RTNL_NODECTL
+ * itself for the node's, and one behind it for each other. */
+static uint8_t table_of(const struct bridge *bridge, const struct way *way)
+{
+	return (uint8_t)(RTNL_NODECTL + (way ? 1 + (way - bridge->ways) : 0));
+}
+
+/*
+ * With a way that is not through the node, the node itself is still beside it, and addresses
+ * that have another one keep that: where packets to them come from their answers must go.
+ */
+static void put_ways(struct netlink_batch *batch, uint32_t index, const struct bridge *bridge,
+		     const struct link *link, int family)
+{
+	const struct address *own = family == AF_INET6 ? &bridge->ipv6 : &bridge->ipv4;
+	struct route node = { .to = *own, .index = index };
+	const struct address *address;
+	const struct way *way;
+	bool beside = false;
+
+	if (!link_way(bridge, link, family, &way))
+		return;
+	for (unsigned n = 0; (address = link_address(link, n)); n++) {
+		const struct way *other = bridge_way(bridge, address);
+		struct route route = { .to = { .family = family },
+				       .via = other ? other->gateway : *own,
+				       .index = index,
+				       .onlink = true,
+				       .source = *address,
+				       .table = table_of(bridge, other) };
+
+		if (address->family != family || other == way)
+			continue;
+		beside |= address_is_in(address, own);
+		rtnl_put_route(netlink_next(batch, "set another way out", 0), &route);
+		rtnl_put_rule(netlink_next(batch, "say who takes it", EEXIST), address,
+			      route.table);
+	}
+	node.to.prefix = address_size(own) * 8;
+	if (!beside && own->family)
+		rtnl_put_route(netlink_next(batch, "set the route to the node", 0), &node);
+}
+
+static int ways_remove(int fd, const struct bridge *bridge, const struct link *link,
+		       struct err *err)
+{
+	const struct address *address;
+	struct netlink_batch batch;
+	const struct way *way;
+
+	netlink_start(&batch);
+	for (unsigned n = 0; (address = link_address(link, n)); n++) {
+		const struct way *other = bridge_way(bridge, address);
+
+		if (link_way(bridge, link, address->family, &way) && other != way)
+			rtnl_put_rule_delete(
+			    netlink_next(&batch, "forget who takes another way", ENOENT),
+			    address, table_of(bridge, other));
+	}
+	return netlink_run(fd, &batch, NULL, NULL, err);
 }
 
 static int routes_put(int fd, unsigned id, uint32_t index, const struct bridge *bridge,
@@ -50,6 +118,7 @@ static int routes_put(int fd, unsigned id, uint32_t index, const struct bridge *
 	netlink_start(&batch);
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 		put_default_route(&batch, index, bridge, link, families[i]);
+		put_ways(&batch, index, bridge, link, families[i]);
 	}
 	return netlink_run(fd, &batch, NULL, NULL, err);
 }
@@ -92,6 +161,18 @@ static bool is_set_alike(const struct link *link, const struct address *wanted)
 	return false;
 }
 
+/* Is there, by either, another way than through the node? */
+static bool has_ways(const struct bridge *bridge, const struct link *before,
+		     const struct link *after)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		if (link_way(bridge, before, families[i], NULL) ||
+		    link_way(bridge, after, families[i], NULL))
+			return true;
+	}
+	return false;
+}
+
 /*
  * With the first address of a network the kernel takes away all others of that network, so that
  * what stays is added again.
@@ -103,9 +184,9 @@ int guest_change(unsigned id, const struct bridge *bridge, uint32_t index,
 	own_fd fd = netlink_open_in(netns, NETLINK_ROUTE, err);
 	const struct address *address;
 	struct netlink_batch batch;
-	bool less = false;
+	bool less = false, ways = has_ways(bridge, before, after);
 
-	if (fd < 0)
+	if (fd < 0 || (ways && ways_remove(fd, bridge, before, err) < 0))
 		return -1;
 	netlink_start(&batch);
 	for (unsigned n = 0; (address = link_address(before, n)); n++) {
@@ -125,7 +206,7 @@ int guest_change(unsigned id, const struct bridge *bridge, uint32_t index,
 					 &inside);
 	}
 	if (netlink_run(fd, &batch, NULL, NULL, err) == 0 &&
-	    (!less || routes_put(fd, id, index, bridge, after, err) == 0))
+	    ((!less && !ways) || routes_put(fd, id, index, bridge, after, err) == 0))
 		return 0;
 	/* what the tenant has done to his interface is his affair: the next start makes it
 	 * whole */

@@ -2,6 +2,7 @@
 #include "rtnl_msg.h"
 
 #include <libmnl/libmnl.h>
+#include <linux/fib_rules.h>
 #include <linux/if.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
@@ -320,7 +321,7 @@ static void put_route(struct nlmsghdr *nlh, uint16_t type, uint16_t flags,
 
 	rtm->rtm_family = (uint8_t)route->to.family;
 	rtm->rtm_dst_len = (uint8_t)route->to.prefix;
-	rtm->rtm_table = RT_TABLE_MAIN;
+	rtm->rtm_table = route->table ? route->table : RT_TABLE_MAIN;
 	/* one that is to go is known by where it leads: an older nodectl's were static */
 	if (type == RTM_NEWROUTE || !route->protocol)
 		rtm->rtm_protocol = route->protocol ? route->protocol : RTPROT_STATIC;
@@ -344,6 +345,32 @@ void rtnl_put_route(struct nlmsghdr *nlh, const struct route *route)
 void rtnl_put_route_delete(struct nlmsghdr *nlh, const struct route *route)
 {
 	put_route(nlh, RTM_DELROUTE, 0, route);
+}
+
+/* In front of the main table, which is the rule 32766. */
+#define RULE_PRIORITY 110
+
+static void put_rule(struct nlmsghdr *nlh, uint16_t type, uint16_t flags,
+		     const struct address *source, uint8_t table)
+{
+	struct fib_rule_hdr *rule = put_header(nlh, type, flags, sizeof(*rule));
+
+	rule->family = (uint8_t)source->family;
+	rule->src_len = (uint8_t)(address_size(source) * 8);
+	rule->table = table;
+	rule->action = FR_ACT_TO_TBL;
+	put_bytes(nlh, FRA_SRC, source);
+	mnl_attr_put_u32(nlh, FRA_PRIORITY, RULE_PRIORITY);
+}
+
+void rtnl_put_rule(struct nlmsghdr *nlh, const struct address *source, uint8_t table)
+{
+	put_rule(nlh, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, source, table);
+}
+
+void rtnl_put_rule_delete(struct nlmsghdr *nlh, const struct address *source, uint8_t table)
+{
+	put_rule(nlh, RTM_DELRULE, 0, source, table);
 }
 
 void rtnl_put_anywhere(struct nlmsghdr *nlh, uint32_t index, const struct address *address)

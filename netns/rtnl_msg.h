@@ -39,6 +39,7 @@ struct route {
 	uint8_t protocol; /* 0: static */
 	struct address
 	    source;    /* of what the node itself sends there; family 0: any of its own */
+	uint8_t table; /* 0: the main one */
 };
 
 void rtnl_put_bridge(struct nlmsghdr *nlh, const char *name, const struct mac *mac);
@@ -73,6 +74,11 @@ void rtnl_put_address_delete(struct nlmsghdr *nlh, uint32_t index,
 			     const struct address *address);
 void rtnl_put_route(struct nlmsghdr *nlh, const struct route *route);
 void rtnl_put_route_delete(struct nlmsghdr *nlh, const struct route *route);
+
+/* What comes from @source is led by @table. */
+void rtnl_put_rule(struct nlmsghdr *nlh, const struct address *source, uint8_t table);
+void rtnl_put_rule_delete(struct nlmsghdr *nlh, const struct address *source, uint8_t table);
+
 /* To the interface @index (0: any), of @protocol (0: any). */
 void rtnl_put_route_dump(struct nlmsghdr *nlh, int family, uint32_t index, uint8_t protocol);
 void rtnl_route_parse(const struct nlmsghdr *nlh, struct route *route);

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "address.h"
+#include "bridge.h"
 #include "err.h"
 #include "netlink.h"
 #include "nft_msg.h"
@@ -65,6 +66,16 @@ static const char frame[] =
  * neighbour discovery.  Another VPS, of whichever node on this machine, it reaches
  * by a forward only, although the kernel would route what the bridge refuses to
  * switch.
+ * Where br_netfilter shows us what the bridge switches: that is not through the node, and not
+ * between VPSs, which the bridge keeps apart.  It routes what is to its own MAC address, and to
+ * those of its ports, which a VPS might send to as well: 06:6e:64 begins those of links
+ * (link_mac()), and what is to that of the uplink the rules of the bridge let no further.
+ */
+static const char switched[] =
+    "add rule inet $t forward iifname \"$b\" oifname \"$b\" ether daddr != $m "
+    "ether daddr & ff:ff:ff:00:00:00 != 06:6e:64:00:00:00 accept\n";
+
+/*
  */
 static const char guard[] =
     "add rule inet $t input iifname != \"$b\" meta iifgroup != $o accept\n"
@@ -88,6 +99,13 @@ static const char masquerade[] =
     "masquerade\n"
     "add rule inet $t postrouting $f saddr $n meta oifgroup $o ct status dnat "
     "snat $f to $w\n";
+
+/*
+ * One whose way out is not the node would answer whoever came by a forward past the node: it
+ * is the node that comes to it.
+ */
+static const char beside[] =
+    "add rule inet $t postrouting $f daddr $n oifname \"$b\" ct status dnat masquerade\n";
 
 void bridge_table(const struct bridge *bridge, char table[BRIDGE_TABLE])
 {
@@ -116,6 +134,8 @@ static const char *word_of(const struct words *words, char letter)
 		return words->own;
 	case 'w':
 		return words->gateway;
+	case 'm':
+		return words->mac;
 	case 'n':
 		return words->network;
 	}
@@ -164,6 +184,20 @@ static void masquerade_print(FILE *out, const struct words *words,
 	rules_print(out, masquerade, &here);
 }
 
+static void ways_print(FILE *out, const struct words *words, const struct bridge *bridge)
+{
+	for (unsigned i = 0; i < BRIDGE_WAYS_MAX && bridge->ways[i].network.family; i++) {
+		const struct address *network = &bridge->ways[i].network;
+		struct words here = *words;
+		char text[ADDRESS_TEXT];
+
+		address_print(network, true, text, sizeof(text));
+		here.family = network->family == AF_INET6 ? "ip6" : "ip";
+		here.network = text;
+		rules_print(out, beside, &here);
+	}
+}
+
 uint32_t bridge_group(const struct bridge *bridge)
 {
 	return NODE_GROUPS | (fingerprint(bridge->name) & 0xffff);
@@ -174,8 +208,9 @@ uint32_t ruleset_print(const struct bridge *bridge, char *text, size_t size)
 	own_file out = xfmemopen(text, size);
 	char table[BRIDGE_TABLE];
 	char groups[16], own[16];
+	char mac[MAC_TEXT];
 	const struct words words = {
-		.table = table, .bridge = bridge->name, .groups = groups, .own = own
+		.table = table, .bridge = bridge->name, .groups = groups, .own = own, .mac = mac
 	};
 	uint32_t loaded;
 
@@ -185,6 +220,10 @@ uint32_t ruleset_print(const struct bridge *bridge, char *text, size_t size)
 	rules_print(out, frame, &words);
 	masquerade_print(out, &words, &bridge->ipv4);
 	masquerade_print(out, &words, &bridge->ipv6);
+	ways_print(out, &words, bridge);
+	mac_print(link_mac(0, false), mac);
+	if (bridge->ways[0].network.family)
+		rules_print(out, switched, &words);
 	rules_print(out, guard, &words);
 	fflush(out);
 

@@ -200,6 +200,12 @@ static int is_routed(const struct node *node, const struct pool *pool, const cha
 	return 0;
 }
 
+static bool is_gateway(const struct pool *pool, const struct address *address)
+{
+	return pool->gateway.family == address->family &&
+	       memcmp(pool->gateway.bytes, address->bytes, sizeof(address->bytes)) == 0;
+}
+
 /* Take an address of a pool.  What is routed is looked at last: whoever takes a prefix looks at
  * addresses last, so that one of two sees the other. */
 static int pool_address_take(const struct node *node, const struct vps *vps,
@@ -249,8 +255,9 @@ static int address_find(const struct node *node, const struct vps *vps,
 			n = 0;
 			continue;
 		}
-		if (!pool &&
-		    memcmp(candidate.bytes, network->bytes, sizeof(candidate.bytes)) == 0)
+		if (pool
+			? is_gateway(pool, &candidate)
+			: memcmp(candidate.bytes, network->bytes, sizeof(candidate.bytes)) == 0)
 			continue;
 		address_print(&candidate, false, key, sizeof(key));
 		if (faccessat(node->addresses, key, F_OK, 0) == 0)
@@ -322,6 +329,9 @@ static int address_of_pool_take(const struct node *node, const struct vps *vps,
 
 	address->prefix = address->family == AF_INET6 ? 128 : 32;
 	address_print(address, false, key, sizeof(key));
+	if (is_gateway(pool, address))
+		return fail_as(err, ERR_ADDRESS, "address %s is the gateway of pool '%s'", key,
+			       pool->name);
 	if (pool_address_take(node, vps, pool, address, &taken, err) < 0)
 		return -1;
 	if (taken)
@@ -408,6 +418,10 @@ static int route_take(const struct node *node, const struct vps *vps,
 	address_print(prefix, true, text, sizeof(text));
 	if (!pool)
 		return fail_as(err, ERR_VALUE, "prefix %s is not of a pool of this node", text);
+	if (address_is_in(prefix, &pool->gateway))
+		return fail_as(err, ERR_ADDRESS,
+			       "of prefix %s, one is the gateway of pool '%s'", text,
+			       pool->name);
 	route_key(prefix, key, sizeof(key));
 	if (lease_take(node->addresses, key, vps->name, &taken, err) < 0)
 		return -1;
@@ -429,6 +443,32 @@ static int route_take(const struct node *node, const struct vps *vps,
 	if (look.owner[0])
 		return fail_as(err, ERR_ADDRESS, "of prefix %s, %s belongs to '%s'", text,
 			       look.key, look.owner);
+	return 0;
+}
+
+int lease_gateways_check(const struct node *node, const char *name, struct err *err)
+{
+	for (unsigned i = 0; i < node->pools_count; i++) {
+		const struct pool *pool = &node->pools[i];
+		char key[KEY_SIZE], owner[80];
+
+		if (!pool->gateway.family)
+			continue;
+		address_print(&pool->gateway, false, key, sizeof(key));
+		int has = lease_owner(node->addresses, key, owner, sizeof(owner), err);
+		if (has == 0)
+			has = *owner ? 1
+				     : is_routed(node, pool, "", &pool->gateway, owner,
+						 sizeof(owner), err);
+		if (has < 0 && !name)
+			return -1;
+		if (has > 0 && (!name || strcmp(owner, name) == 0))
+			return fail_as(
+			    err, ERR_ADDRESS,
+			    "pool %s: its gateway %s belongs to '%s', which must give "
+			    "it up first",
+			    pool->name, key, owner);
+	}
 	return 0;
 }
 

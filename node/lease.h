@@ -47,6 +47,10 @@ bool lease_is_of(const struct vps *vps, const char *key);
 int lease_owner_of(const struct node *node, const struct address *to, char *owner, size_t size,
 		   struct err *err);
 
+/* No gateway of a pool is an address of a VPS, given to it before there was that gateway:
+ * ERR_ADDRESS.  With @name only that VPS is looked at. */
+int lease_gateways_check(const struct node *node, const char *name, struct err *err);
+
 /* What @after has and @before has not is taken, durably; what cannot be had is ERR_ADDRESS, and
  * then nothing is. */
 int lease_change(const struct node *node, const struct vps *before, struct vps *after,

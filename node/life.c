@@ -290,6 +290,8 @@ int node_start(const struct node *node, struct held *held, enum admission admiss
 	}
 	if (start_admit(node, &held->vps, admission, err) < 0)
 		return fail_in(err, "start");
+	if (lease_gateways_check(node, held->vps.name, err) < 0)
+		return fail_in(err, "start");
 	view_begin(node, &view);
 	if (bridge_ensure(&node->bridge, err) < 0)
 		return fail_in(err, "bridge '%s'", node->bridge.name);

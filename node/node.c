@@ -15,6 +15,7 @@
 #include "err.h"
 #include "io.h"
 #include "kinds.h"
+#include "lease.h"
 #include "own.h"
 #include "plan.h"
 #include "str.h"
@@ -188,11 +189,38 @@ struct reading {
 
 _Static_assert(ARRAY_SIZE(keys) <= 64, "one bit a key");
 
-/* "pool NAME = NETWORK": a key of its own for each. */
+_Static_assert(NODE_POOLS <= BRIDGE_WAYS_MAX, "each may have a gateway");
+
+/* "gateway 203.0.113.1", behind the comma. */
+static int pool_gateway_parse(struct pool *pool, const char *text, struct err *err)
+{
+	char given[ADDRESS_TEXT], network[ADDRESS_TEXT];
+
+	text += strspn(text, " \t");
+	if (strncmp(text, "gateway", 7) != 0 || !strspn(text + 7, " \t"))
+		return fail_as(
+		    err, ERR_VALUE,
+		    "'%.60s' is not 'gateway ADDRESS', all that may stand behind the "
+		    "network",
+		    text);
+	text += 7 + strspn(text + 7, " \t");
+	if (strchr(text, '/') || address_parse(text, &pool->gateway, err) < 0)
+		return fail_as(err, ERR_VALUE, "gateway '%.60s' is not an address", text);
+	if (address_is_usable(&pool->network, &pool->gateway))
+		return 0;
+	address_print(&pool->gateway, false, given, sizeof(given));
+	address_print(&pool->network, true, network, sizeof(network));
+	return fail_as(err, ERR_VALUE, "gateway %s is not a host of its network %s", given,
+		       network);
+}
+
+/* "pool NAME = NETWORK[, gateway ADDRESS]": a key of its own for each. */
 static int pool_parse(struct node *node, const char *name, const char *value, struct err *err)
 {
 	struct pool *pool = &node->pools[node->pools_count];
+	size_t len = strcspn(value, ",");
 	struct address network;
+	char text[ADDRESS_TEXT];
 
 	name += strspn(name, " \t");
 	if (!name_is_valid(name))
@@ -203,17 +231,19 @@ static int pool_parse(struct node *node, const char *name, const char *value, st
 	}
 	if (node->pools_count == NODE_POOLS)
 		return fail_as(err, ERR_VALUE, "more than %d pools", NODE_POOLS);
-	if (strchr(value, ','))
-		return fail_as(err, ERR_VALUE,
-			       "pool %s: only a prefix that is routed to this node, without a "
-			       "gateway of its own",
-			       name);
-	if (address_parse(value, &network, err) < 0)
+	while (len && strchr(" \t", value[len - 1]))
+		len--;
+	snprintf(text, sizeof(text), "%.*s", (int)(len < sizeof(text) ? len : 0), value);
+	*pool = (struct pool){ 0 };
+	if (address_parse(text, &network, err) < 0)
 		return fail_in(err, "pool %s", name);
 	address_network(&network, &pool->network);
 	if (!address_is_equal(&network, &pool->network))
 		return fail_as(err, ERR_VALUE, "pool %s: '%s' is an address and no network",
-			       name, value);
+			       name, text);
+	value = strchr(value, ',');
+	if (value && pool_gateway_parse(pool, value + 1, err) < 0)
+		return fail_in(err, "pool %s", name);
 	strcpy(pool->name, name);
 	node->pools_count++;
 	return 0;
@@ -303,6 +333,20 @@ static int pools_check(const struct node *node, struct err *err)
 	return 0;
 }
 
+/* What the bridge is told of pools. */
+static void ways_fill(struct node *node)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < node->pools_count; i++) {
+		const struct pool *pool = &node->pools[i];
+
+		if (pool->gateway.family)
+			node->bridge.ways[count++] =
+			    (struct way){ pool->network, pool->gateway };
+	}
+}
+
 int node_parse(struct node *node, const char *text, struct err *err)
 {
 	struct reading reading = { .node = node };
@@ -316,7 +360,10 @@ int node_parse(struct node *node, const char *text, struct err *err)
 		    "subnet: an IPv4 gateway with its prefix is needed, like 10.77.0.1/16");
 	if (node->bridge.ipv6.family && node->bridge.ipv6.family != AF_INET6)
 		return fail_as(err, ERR_VALUE, "subnet6: not an IPv6 address");
-	return pools_check(node, err);
+	if (pools_check(node, err) < 0)
+		return -1;
+	ways_fill(node);
+	return 0;
 }
 
 struct node node_none(void)
@@ -466,6 +513,10 @@ static char *config_make(void)
 		"subnet = 10.77.0.1/16\n"
 		"subnet6 = fd%02x:%02x%02x:%02x%02x:1::1/64\n"
 		"\n"
+		"# Further addresses for VPSs, routed to this node or with a gateway of their "
+		"own.\n"
+		"#pool public = 203.0.113.0/24, gateway 203.0.113.1\n"
+		"\n"
 		"# How VPSs are connected: bridge, routed (a bridge has 1024 ports) or none.\n"
 		"#net-mode = bridge\n"
 		"\n"
@@ -594,6 +645,9 @@ int node_init(const char *config, const struct setting *settings, size_t count,
 			return -1;
 	}
 	if (dir_make_path(node.run, 0700, err) < 0)
+		return -1;
+	node.addresses = dir_open(storage, "addresses", err);
+	if (node.addresses < 0 || lease_gateways_check(&node, NULL, err) < 0)
 		return -1;
 
 	bool there = if_nametoindex(node.bridge.name) != 0;

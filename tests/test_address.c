@@ -175,3 +175,25 @@ Test(address, the_nth_of_a_host_is_itself_alone)
 	cr_expect(address_nth(&network, 0, &nth));
 	cr_expect_not(address_nth(&network, 1, &nth));
 }
+
+Test(address, way_out_is_that_of_the_first_address_that_has_one)
+{
+	struct bridge bridge = { .ipv4 = parsed("10.77.0.1/16"), .ipv6 = parsed("fd00::1/64") };
+	struct link link = { .ipv4 = parsed("10.77.0.9/16"),
+			     .ipv6 = parsed("fd00::9/64"),
+			     .further = { parsed("198.51.100.9"), parsed("203.0.113.9") },
+			     .further_count = 2 };
+	const struct way *way = NULL;
+
+	cr_expect_eq(link_gateway(&bridge, &link, AF_INET), &bridge.ipv4);
+	bridge.ways[0] = (struct way){ parsed("203.0.113.0/24"), parsed("203.0.113.1") };
+	bridge.ways[1] = (struct way){ parsed("198.51.100.0/24"), parsed("198.51.100.1") };
+	cr_expect_eq(link_way(&bridge, &link, AF_INET, &way), &link.further[0]);
+	cr_expect_eq(way, &bridge.ways[1]);
+	cr_expect_eq(link_gateway(&bridge, &link, AF_INET), &bridge.ways[1].gateway);
+	cr_expect_eq(link_gateway(&bridge, &link, AF_INET6), &bridge.ipv6, "of its family");
+	link.mode = LINK_ROUTED;
+	cr_expect_null(link_way(&bridge, &link, AF_INET, NULL), "the node leads it");
+	cr_expect_neq(link_gateway(&bridge, &link, AF_INET), &bridge.ways[1].gateway);
+}
+

@@ -620,6 +620,44 @@ Test(lease, of_a_prefix_wants_all_of_it)
 	cr_expect_eq(get(&gate, "198.51.100.0/28"), -1);
 	cr_expect_eq(err.kind, ERR_VALUE);
 }
+
+Test(lease, of_a_pool_never_is_its_gateway)
+{
+	struct vps none = named("web1"), vps = named("web1"), gate = named("gate");
+	struct wanted wanted = { .more = { { "public", AF_INET } }, .more_count = 1 };
+	char text[ADDRESS_TEXT];
+
+	with_pool("203.0.113.0/24");
+	node.pools[0].gateway = address("203.0.113.1");
+	cr_assert_eq(lease_change(&node, &none, &vps, &wanted, &err), 0, "%s", err.msg);
+	address_print(&vps.link.ipv4, true, text, sizeof(text));
+	cr_expect_str_eq(text, "203.0.113.2/32");
+	vps.link.ipv4 = address("203.0.113.1");
+	cr_expect_eq(lease_change(&node, &none, &vps, &nothing, &err), -1);
+	cr_expect_eq(err.kind, ERR_ADDRESS);
+	cr_expect_str_eq(err.msg, "address 203.0.113.1 is the gateway of pool 'public'");
+	cr_expect_eq(get(&gate, "203.0.113.0/28"), -1, "nor is a prefix around it");
+	cr_expect_eq(err.kind, ERR_ADDRESS);
+	cr_expect_eq(get(&gate, "203.0.113.16/28"), 0, "%s", err.msg);
+}
+
+Test(lease, of_an_address_keeps_it_from_becoming_a_gateway)
+{
+	struct vps none = named("web1"), vps = named("web1");
+
+	with_pool("203.0.113.0/24");
+	vps.link.ipv4 = address("203.0.113.1");
+	cr_assert_eq(lease_change(&node, &none, &vps, &nothing, &err), 0, "%s", err.msg);
+	cr_expect_eq(lease_gateways_check(&node, NULL, &err), 0, "it has none");
+	node.pools[0].gateway = address("203.0.113.2");
+	cr_expect_eq(lease_gateways_check(&node, NULL, &err), 0, "it is nobody's");
+	node.pools[0].gateway = address("203.0.113.1");
+	cr_expect_eq(lease_gateways_check(&node, NULL, &err), -1);
+	cr_expect_eq(err.kind, ERR_ADDRESS);
+	cr_expect_str_eq(err.msg, "pool public: its gateway 203.0.113.1 belongs to 'web1', "
+				  "which must give it up first");
+}
+
 Test(lease, that_cannot_be_read_is_nobodys_to_take_or_free)
 {
 	char owner[80] = "x";

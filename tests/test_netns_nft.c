@@ -375,3 +375,20 @@ Test(ruleset, the_longest_names_fit)
 	cr_expect_lt(strlen(text), RULESET_MAX - 512);
 	cr_expect_eq(text[strlen(text) - 1], '\n');
 }
+
+Test(ruleset, who_comes_by_a_forward_to_one_with_another_way_is_the_node)
+{
+	struct bridge bridge = bridge_of("10.77.0.1/16", NULL);
+
+	bridge.ways[0] =
+	    (struct way){ address_of("203.0.113.0/24"), address_of("203.0.113.1") };
+	ruleset_print(&bridge, text, sizeof(text));
+	cr_expect_not_null(strstr(text, "ip daddr 203.0.113.0/24 oifname \"nodectl0\" "
+					"ct status dnat masquerade\n"));
+	cr_expect_null(strstr(text, "ip saddr 203.0.113.0/24"), "it is never masqueraded");
+	cr_expect_not_null(strstr(text, "forward iifname \"nodectl0\" oifname \"nodectl0\" "
+					"ether daddr != 02:6e:64:00:00:00 "
+					"ether daddr & ff:ff:ff:00:00:00 != "
+					"06:6e:64:00:00:00 accept\n"));
+}
+

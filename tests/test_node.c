@@ -239,3 +239,36 @@ Test(node, what_is_no_network_is_not_free)
 	cr_expect_eq(node_parse(&node, SUBNET "free = 10.0.0.0/8, there\n", &refusal), -1);
 	cr_expect(strstr(refusal.msg, "free"), "%s", refusal.msg);
 }
+
+Test(node, pool_may_have_a_gateway_of_its_own)
+{
+	struct node node;
+
+	parsed(&node, SUBNET "pool routed = 198.51.100.0/24\n"
+			     "pool street = 203.0.113.0/24 , gateway 203.0.113.1\n");
+	cr_expect_eq(node.pools[0].gateway.family, 0);
+	cr_expect_arr_eq(node.pools[1].gateway.bytes, ((uint8_t[]){ 203, 0, 113, 1 }), 4);
+	cr_expect(address_is_equal(&node.bridge.ways[0].network, &node.pools[1].network));
+	cr_expect(address_is_equal(&node.bridge.ways[0].gateway, &node.pools[1].gateway));
+	cr_expect_eq(node.bridge.ways[1].network.family, 0, "the other has none");
+}
+
+Test(node, gateway_of_a_pool_is_a_host_of_it)
+{
+	refused(SUBNET "pool a = 203.0.113.0/24, gateway 203.0.114.1\n",
+		"line 2: pool a: gateway 203.0.114.1 is not a host of its network "
+		"203.0.113.0/24");
+	refused(SUBNET "pool a = 203.0.113.0/24, gateway 203.0.113.255\n",
+		"line 2: pool a: gateway 203.0.113.255 is not a host of its network "
+		"203.0.113.0/24");
+	refused(SUBNET "pool a = 203.0.113.0/24, gateway fd00::1\n",
+		"line 2: pool a: gateway fd00::1 is not a host of its network 203.0.113.0/24");
+	refused(SUBNET "pool a = 203.0.113.0/24, gateway 203.0.113.1/24\n",
+		"line 2: pool a: gateway '203.0.113.1/24' is not an address");
+	refused(SUBNET "pool a = 203.0.113.0/24, 203.0.113.1\n",
+		"line 2: pool a: '203.0.113.1' is not 'gateway ADDRESS', all that may stand "
+		"behind the network");
+	refused(SUBNET "pool a = , gateway 203.0.113.1\n",
+		"line 2: pool a: '' is not an address");
+}
+

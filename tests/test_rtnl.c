@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <criterion/criterion.h>
 #include <libmnl/libmnl.h>
+#include <linux/fib_rules.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -473,3 +474,31 @@ Test(link, interfaces_of_ours_are_recognised_strictly)
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		cr_expect_not(link_id(others[i], &id), "%s", others[i]);
 }
+
+Test(rtnl, rule_leads_what_comes_from_one_address_by_a_table)
+{
+	struct address source = address_of("10.77.0.9/16");
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_rule(nlh, &source, 110);
+	cr_expect_eq(nlh->nlmsg_type, RTM_NEWRULE);
+	cr_expect_eq(nlh->nlmsg_flags, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+	PAYLOAD_IS(nlh, AF_INET, 0, 32, 0, 110, 0, 0, FR_ACT_TO_TBL, ZEROES, 8, 0, FRA_SRC, 0,
+		   10, 77, 0, 9, 8, 0, FRA_PRIORITY, 0, WORD(110));
+	nlh = fresh();
+	rtnl_put_rule_delete(nlh, &source, 110);
+	cr_expect_eq(nlh->nlmsg_type, RTM_DELRULE);
+}
+
+Test(rtnl, route_may_be_of_another_table)
+{
+	struct route route = { .to = { .family = AF_INET },
+			       .via = address_of("10.77.0.1"),
+			       .index = 5,
+			       .table = 111 };
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_route(nlh, &route);
+	cr_expect_eq(((struct rtmsg *)mnl_nlmsg_get_payload(nlh))->rtm_table, 111);
+}
+

@@ -5,8 +5,11 @@
 begin
 
 cp "$NODECTL_CONFIG" "$WORK/node.conf"
+street=nodectl-street
 conf_leave() {
 	cp "$WORK/node.conf" "$NODECTL_CONFIG"
+	ip netns del $street 2>/dev/null
+	ip link del nodectl-s0 2>/dev/null
 }
 trap 'conf_leave; ended_early' EXIT
 cat >>"$NODECTL_CONFIG" <<-END
@@ -112,6 +115,62 @@ exits 36 "a pool that is used up" bash -c 'for i in $(seq 9); do timeout 60 "$0"
 like "says so" "$OUT" "no address is free in the node's pool public"
 exits 21 "a pool that is none" nodectl create bad --ip pool:none
 exits 78 "an address that somebody has" nodectl create bad --ip 10.242.16.1
+
+# ---- a pool with a gateway of its own: a machine beside the bridge, on a port that is put there
+nodectl destroy --all --force --yes --quiet
+ip netns del $street 2>/dev/null
+ip link del nodectl-s0 2>/dev/null
+check "a gateway beside the bridge" ip netns add $street
+ip link add nodectl-s0 type veth peer name s1 netns $street
+ip link set nodectl-s0 master "$(sed -n 's/^bridge = //p' "$NODECTL_CONFIG" | grep . || echo nodectl0)" up
+ip -n $street link set s1 up
+ip -n $street addr add 10.242.18.1/28 dev s1
+ip -n $street addr add 10.242.19.1/32 dev s1
+ip -n $street -6 addr add fd42:42:0:18::1/64 dev s1 nodad
+echo "pool street = 10.242.18.0/28, gateway 10.242.18.1" >>"$NODECTL_CONFIG"
+[ -z "$has6" ] || echo "pool street6 = fd42:42:0:18::/64, gateway fd42:42:0:18::1" >>"$NODECTL_CONFIG"
+for text in "10.242.20.0/28, gateway 10.242.21.1" "10.242.20.0/28, gateway 10.242.20.0" "10.242.20.0/28, 10.242.20.1"; do
+	echo "pool bad = $text" >>"$NODECTL_CONFIG"
+	exits 21 "pool bad = $text is refused" nodectl list
+	sed -i '/^pool bad/d' "$NODECTL_CONFIG"
+done
+check "the node takes it" nodectl init --quiet
+check "a VPS with an address of it" nodectl create web --ip pool:street --ip6 "$([ -n "$has6" ] && echo pool:street6 || echo none)" --start --wait 30
+is "the gateway is not given away" "$(field web '.ipv4[0]')" 10.242.18.2
+is "nor to who asks for it" "$(nodectl set web --ip-add 10.242.18.1 2>&1)" \
+	"nodectl: web: set: address 10.242.18.1 is the gateway of pool 'street'"
+like "it is the way out, on its link" "$(inside web ip route show default)" "default via 10.242.18.1 dev eth0 .*onlink"
+check "and reached" inside web ping -c 1 -W 2 10.242.18.1
+check "what is behind it is reached" inside web ping -c 1 -W 2 10.242.19.1
+if [ -n "$has6" ]; then
+	like "by IPv6, too" "$(inside web ip -6 route show default)" "default via fd42:42:0:18::1 dev eth0"
+	check "and reached" inside web ping -6 -c 1 -W 2 fd42:42:0:18::1
+fi
+ip -n $street route add 10.242.0.0/16 dev s1
+check "the node reaches the VPS" ping -c 1 -W 2 10.242.18.2
+check "and the VPS the node" inside web ping -c 1 -W 2 "$(gateway4)"
+shell web "cd / && (nc -ll -p 80 -e /bin/sh -c 'echo at 80') >/dev/null 2>&1 &"
+check "a forward to it" nodectl set web --publish-add 28940:80
+served() { [ "$(timeout 3 bash -c "exec 9<>/dev/tcp/$(gateway4)/28940; read -r -t 2 x <&9; echo \$x")" = "at 80" ]; }
+check "is answered by the way that it came" eventually 5 served
+check "an address of the subnet beside it" nodectl set web --ip-add auto
+a=$(field web '.ipv4[1]')
+check "is reached" ping -c 1 -W 2 "$a"
+like "its answers go through the node" "$(inside web ip route get 10.242.19.1 from "$a")" "via $(gateway4)"
+like "those of the other past it" "$(inside web ip route get 10.242.19.1 from 10.242.18.2)" "via 10.242.18.1"
+like "which is where all else goes" "$(inside web ip route get 10.242.19.1)" "via 10.242.18.1 .*src 10.242.18.2"
+check "the address of the pool goes" nodectl set web --ip-del 10.242.18.2
+like "then all goes through the node" "$(inside web ip route show default)" "default via $(gateway4) dev eth0"
+is "and nothing otherwise" "$(inside web ip rule show | grep -c 'lookup 1[0-9][0-9]')" 0
+check "it comes back" nodectl set web --ip-add pool:street
+like "with its way out" "$(inside web ip route show default)" "default via 10.242.18.1 dev eth0"
+check "and is reached" inside web ping -c 1 -W 2 10.242.19.1
+exits 0 "the kernel is as defined" nodectl diff web
+nodectl stop web --force --quiet
+sed -i 's/^pool street = .*/pool street = 10.242.18.0\/28, gateway 10.242.18.2/' "$NODECTL_CONFIG"
+exits 78 "a gateway that somebody has starts nothing" nodectl start web
+like "and is told" "$OUT" "pool street: its gateway 10.242.18.2 belongs to 'web'"
+exits 78 "nor is the node set up with it" nodectl init
 
 nodectl destroy --all --force --yes --quiet
 is "no route is left" "$(ip -o route show | grep 10.242.16)" ""
