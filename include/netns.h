@@ -80,6 +80,10 @@ struct bridge {
 	struct address free[BRIDGE_FREE_MAX];
 
 	struct way ways[BRIDGE_WAYS_MAX]; /* likewise; no two networks meet */
+
+	/* a port of the machine's that is the bridge's, and the way out of what has a way of
+	 * its own; empty: none */
+	char uplink[16];
 };
 
 /*
@@ -173,9 +177,23 @@ enum link_rate { LINK_RATE_IN = 1 << 0, LINK_RATE_OUT = 1 << 1 };
  * sysctls ip_forward and, with IPv6, forwarding (an interface that listened to
  * router advertisements keeps doing so: accept_ra 1 becomes 2, see
  * Documentation/networking/ip-sysctl.rst).  Loads the nft table when it is not
- * there.  Idempotent; cheap when all is as it should be.
+ * there.  Makes the uplink a port of it: up, learning, not isolated.  One that
+ * is missing, that has addresses of the node, or that is a port elsewhere is an
+ * error when @uplinked; else it is missed by those VPSs only that need it.
+ * Idempotent; cheap when all is as it should be.
  */
-int bridge_ensure(const struct bridge *bridge, struct err *err);
+int bridge_ensure(const struct bridge *bridge, bool uplinked, struct err *err);
+
+/* Does @link go out by the uplink, with some of its addresses? */
+bool link_has_uplink(const struct bridge *bridge, const struct link *link);
+
+/*
+ * Compare the kernel with what bridge_ensure() makes of table and bridge, like link_diff(); it
+ * mends.  No bridge is no difference: a VPS that starts brings it.
+ */
+int bridge_diff(const struct bridge *bridge,
+		int (*each)(const struct link_knob *knob, void *arg, struct err *err),
+		void *arg, struct err *err);
 
 /* Remove the bridge and the nft table; absent ones are fine.  Refuses while a port is left
  * (EBUSY). */

@@ -273,6 +273,12 @@ const struct address *link_way(const struct bridge *bridge, const struct link *l
 	return NULL;
 }
 
+bool link_has_uplink(const struct bridge *bridge, const struct link *link)
+{
+	return bridge->uplink[0] && (link_way(bridge, link, AF_INET, NULL) ||
+				     link_way(bridge, link, AF_INET6, NULL));
+}
+
 const struct address *link_gateway(const struct bridge *bridge, const struct link *link,
 				   int family)
 {

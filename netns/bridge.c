@@ -10,11 +10,13 @@
 
 #include "err.h"
 #include "guard_load.h"
+#include "link.h"
 #include "netlink.h"
 #include "nft.h"
 #include "own.h"
 #include "str.h"
 #include "sysctl.h"
+#include "uplink.h"
 
 static void link_seen(const struct nlmsghdr *nlh, void *arg)
 {
@@ -191,6 +193,33 @@ static int bridge_adjust(int fd, const struct bridge *bridge, const struct rtnl_
 	return netlink_run(fd, &batch, NULL, NULL, err);
 }
 
+/*
+ * Beside an uplink or the gateway of a pool the rules tell what is for the node from what is
+ * switched by that address: with another the former would be let past all walls, or not at all.
+ */
+static bool is_known_by_mac(const struct bridge *bridge)
+{
+	return bridge->uplink[0] || bridge->ways[0].network.family;
+}
+
+/* An operator's bridge may have any otherwise.  Whoever set it may have had a reason: it is
+ * left alone. */
+static int mac_refuse(const struct bridge *bridge, const struct rtnl_link *found,
+		      struct err *err)
+{
+	char is[MAC_TEXT], wanted[MAC_TEXT];
+
+	mac_print(found->mac, is);
+	mac_print(link_mac(0, false), wanted);
+	if (!is_known_by_mac(bridge) || strcmp(is, wanted) == 0)
+		return 0;
+	return fail_as(
+	    err, ERR_VALUE,
+	    "it has the MAC address %s, by which the rules do not know the node beside "
+	    "an uplink or the gateway of a pool: 'ip link set %s address %s'",
+	    is, bridge->name, wanted);
+}
+
 static int bridge_make(const struct bridge *bridge, struct err *err)
 {
 	own_fd fd = netlink_open(NETLINK_ROUTE, err);
@@ -203,6 +232,8 @@ static int bridge_make(const struct bridge *bridge, struct err *err)
 		return -1;
 	if (strcmp(found.kind, "bridge") != 0)
 		return fail_as(err, ERR_SYSTEM, "there is such an interface, but no bridge");
+	if (mac_refuse(bridge, &found, err) < 0)
+		return -1;
 
 	if (sysctls_set(bridge_sysctls, ARRAY_SIZE(bridge_sysctls), bridge->name, err) < 0 ||
 	    interface_harden(bridge->name, err) < 0)
@@ -211,14 +242,77 @@ static int bridge_make(const struct bridge *bridge, struct err *err)
 }
 
 /* The rules come first, so that nothing passes without them, and forwarding comes last. */
-int bridge_ensure(const struct bridge *bridge, struct err *err)
+int bridge_ensure(const struct bridge *bridge, bool uplinked, struct err *err)
 {
+	struct err absent;
+
 	if (ruleset_ensure(bridge, err) < 0 || guard_ensure(err) < 0 ||
 	    guard_free_ensure(bridge, err) < 0)
 		return -1;
 	if (bridge_make(bridge, err) < 0)
 		return fail_in(err, "bridge '%s'", bridge->name);
+	/* it names the uplink, which is enough to go by */
+	if (uplink_ensure(bridge, uplinked ? err : &absent) < 0 && uplinked)
+		return -1;
 	return sysctl_forward(bridge->ipv6.family != 0, err);
+}
+
+static int sysctls_compare(const struct link_comparison *comparison,
+			   const struct sysctl *sysctls, size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct sysctl *sysctl = &sysctls[i];
+		char got[2] = { sysctl_get(sysctl->family, comparison->device, sysctl->name) };
+		/* one that this kernel does not have is none to differ */
+		bool equal = !*got || *got == *sysctl->value;
+		char name[40];
+
+		str_format(name, sizeof(name), "%s %s", sysctl->family, sysctl->name);
+		if (link_compare(comparison, name, equal, sysctl->value, got, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int mac_compare(const struct link_comparison *comparison, const struct bridge *bridge,
+		       const struct rtnl_link *found, struct err *err)
+{
+	char is[MAC_TEXT], wanted[MAC_TEXT];
+
+	mac_print(found->mac, is);
+	mac_print(link_mac(0, false), wanted);
+	return link_compare(comparison, "MAC address",
+			    !is_known_by_mac(bridge) || strcmp(is, wanted) == 0, wanted, is,
+			    err);
+}
+
+int bridge_diff(const struct bridge *bridge,
+		int (*each)(const struct link_knob *knob, void *arg, struct err *err),
+		void *arg, struct err *err)
+{
+	own_fd fd = netlink_open(NETLINK_ROUTE, err);
+	char table[BRIDGE_TABLE], device[8 + BRIDGE_TABLE];
+	const struct link_comparison rules = { each, arg, device };
+	const struct link_comparison port = { each, arg, bridge->name };
+	struct rtnl_link found = { 0 };
+	int loaded;
+
+	if (fd < 0)
+		return -1;
+	if (link_find(fd, bridge->name, &found, err) < 0)
+		return err->code == ENODEV ? 0 : -1;
+	loaded = ruleset_is_loaded(bridge, err);
+	if (loaded < 0)
+		return -1;
+	bridge_table(bridge, table);
+	str_format(device, sizeof(device), "inet %s", table);
+	if (link_compare(&rules, "ruleset", loaded, "as node.conf has it", "none, or another",
+			 err) < 0 ||
+	    mac_compare(&port, bridge, &found, err) < 0 ||
+	    uplink_compare(bridge, &port, err) < 0 ||
+	    sysctls_compare(&port, bridge_sysctls, ARRAY_SIZE(bridge_sysctls), err) < 0)
+		return -1;
+	return sysctls_compare(&port, tenant_sysctls, ARRAY_SIZE(tenant_sysctls), err);
 }
 
 int bridge_remove(const struct bridge *bridge, struct err *err)
@@ -231,7 +325,11 @@ int bridge_remove(const struct bridge *bridge, struct err *err)
 		return -1;
 	if (link_find(fd, bridge->name, &found, err) < 0)
 		return err->code == ENODEV ? ruleset_remove(bridge, err) : -1;
+	struct bridge without = *bridge;
 
+	without.uplink[0] = 0;
+	if (uplink_leave(&without, err) < 0)
+		return -1;
 	netlink_start(&batch);
 	rtnl_put_link_dump(netlink_next(&batch, "list the ports", 0), NULL, found.index);
 	if (netlink_run(fd, &batch, link_seen, &port, err) < 0)

@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "bridge.h"
@@ -30,6 +31,17 @@ static bool can_load_table(void)
 	struct err ignored;
 
 	return ruleset_ensure(&trial_bridge, &ignored) == 0;
+}
+
+static bool can_switch(void)
+{
+	struct bridge bridge = trial_bridge;
+	char text[RULESET_MAX];
+	struct err ignored;
+
+	strcpy(bridge.uplink, "port");
+	(void)ruleset_print(&bridge, text, sizeof(text));
+	return nft_run(text, &ignored) == 0;
 }
 
 static bool can_make_bridge(void)
@@ -165,6 +177,10 @@ static const struct {
 	  "no port is forwarded and no VPS reaches the world (libnftables1, nf_tables, "
 	  "nft_nat, "
 	  "nft_masq, nft_fib_inet)" },
+	{ "uplink", can_switch, true,
+	  "no port of this machine can be an uplink, for what comes by it could not be "
+	  "filtered "
+	  "(nf_tables_bridge)" },
 	{ "guard", can_guard, true,
 	  "no VPS has a network, for what it sends could not be held to its own addresses "
 	  "(BPF, tcx or sch_ingress and cls_bpf)" },

@@ -8,7 +8,7 @@ struct bridge;
 struct err;
 
 /* Enough for the longest names and addresses. */
-#define RULESET_MAX 8192
+#define RULESET_MAX	  32768
 
 /*
  * The whole table of @bridge (bridge_table()) as text for nft: it may be loaded again and
@@ -29,7 +29,10 @@ uint32_t bridge_group(const struct bridge *bridge);
 /* Load the table unless this very one is there. */
 int ruleset_ensure(const struct bridge *bridge, struct err *err);
 
-/* Remove the table; absent is fine. */
+/* Is it?  -1: it cannot be found out. */
+int ruleset_is_loaded(const struct bridge *bridge, struct err *err);
+
+/* Remove the tables; absent is fine. */
 int ruleset_remove(const struct bridge *bridge, struct err *err);
 
 /* Run commands in nft's language as one transaction. */

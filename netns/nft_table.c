@@ -29,6 +29,7 @@ int nft_table_open(struct nft_table *table, const struct bridge *bridge, struct 
 	const int room = 1 << 20;
 
 	bridge_table(bridge, table->name);
+	table->uplink = bridge->uplink[0];
 	table->fd = netlink_open(NETLINK_NETFILTER, err);
 	if (table->fd < 0)
 		return -1;

@@ -140,7 +140,7 @@ bool rtnl_port_flag_wanted(unsigned i)
 	return port_flags[i].value;
 }
 
-void rtnl_put_port(struct nlmsghdr *nlh, const char *name, const char *alias)
+static void put_port(struct nlmsghdr *nlh, const char *name, const char *alias, bool opposite)
 {
 	struct nlattr *info, *data;
 
@@ -150,9 +150,19 @@ void rtnl_put_port(struct nlmsghdr *nlh, const char *name, const char *alias)
 	mnl_attr_put_strz(nlh, IFLA_INFO_SLAVE_KIND, "bridge");
 	data = mnl_attr_nest_start(nlh, IFLA_INFO_SLAVE_DATA);
 	for (size_t i = 0; i < sizeof(port_flags) / sizeof(port_flags[0]); i++)
-		mnl_attr_put_u8(nlh, port_flags[i].flag, port_flags[i].value);
+		mnl_attr_put_u8(nlh, port_flags[i].flag, port_flags[i].value != opposite);
 	mnl_attr_nest_end(nlh, data);
 	mnl_attr_nest_end(nlh, info);
+}
+
+void rtnl_put_port(struct nlmsghdr *nlh, const char *name, const char *alias)
+{
+	put_port(nlh, name, alias, false);
+}
+
+void rtnl_put_uplink(struct nlmsghdr *nlh, const char *name, const char *alias)
+{
+	put_port(nlh, name, alias, true);
 }
 
 void rtnl_put_link_group(struct nlmsghdr *nlh, const char *name, uint32_t group)
@@ -241,7 +251,8 @@ void rtnl_put_fdb(struct nlmsghdr *nlh, uint32_t index, const struct mac *mac)
 	ndm->ndm_family = AF_BRIDGE;
 	ndm->ndm_ifindex = (int)index;
 	ndm->ndm_state = NUD_NOARP;
-	ndm->ndm_flags = NTF_MASTER;
+	/* an uplink that learns could else be told that it is there */
+	ndm->ndm_flags = NTF_MASTER | NTF_STICKY;
 	put_mac(nlh, NDA_LLADDR, mac);
 }
 
@@ -501,6 +512,12 @@ void rtnl_link_read(const struct nlmsghdr *nlh, struct rtnl_link *link)
 	{
 		if (mnl_attr_get_type(attr) == IFLA_IFNAME)
 			name_read(attr, link->name, sizeof(link->name));
+		else if (mnl_attr_get_type(attr) == IFLA_IFALIAS)
+			name_read(attr, link->alias, sizeof(link->alias));
+		else if (mnl_attr_get_type(attr) == IFLA_ADDRESS &&
+			 mnl_attr_get_payload_len(attr) == sizeof(link->mac.bytes))
+			memcpy(link->mac.bytes, mnl_attr_get_payload(attr),
+			       sizeof(link->mac.bytes));
 		else if (mnl_attr_get_type(attr) == IFLA_MTU)
 			link->mtu = mnl_attr_get_u32(attr);
 		else if (mnl_attr_get_type(attr) == IFLA_MASTER)

@@ -46,6 +46,8 @@ void rtnl_put_bridge(struct nlmsghdr *nlh, const char *name, const struct mac *m
 void rtnl_put_veth(struct nlmsghdr *nlh, const struct veth *veth);
 void rtnl_put_ifb(struct nlmsghdr *nlh, const char *name, const char *alias, uint32_t mtu);
 void rtnl_put_port(struct nlmsghdr *nlh, const char *name, const char *alias);
+/* The opposite of a VPS's port. */
+void rtnl_put_uplink(struct nlmsghdr *nlh, const char *name, const char *alias);
 void rtnl_put_link_group(struct nlmsghdr *nlh, const char *name, uint32_t group);
 void rtnl_put_link_alias(struct nlmsghdr *nlh, const char *name, const char *alias);
 void rtnl_put_link_mtu(struct nlmsghdr *nlh, const char *name, uint32_t mtu);
@@ -103,13 +105,19 @@ struct rtnl_link {
 	uint32_t index, flags, mtu, master, group;
 	uint32_t peer; /* index of the other end, in its network namespace */
 	char name[16], kind[16];
+	struct mac mac;
 	bool isolated;	/* its bridge port flag */
 	unsigned wrong; /* a bit for each flag that is not as rtnl_put_port() sets it */
+	char alias[32];
 	struct link_usage usage; /* as its peer sees it */
 };
 
 /* The flags of rtnl_put_port(), as bridge(8) calls them. */
 #define RTNL_PORT_FLAGS 6u
+
+/* The bits in rtnl_link.wrong of what all kernels of ours tell of an uplink: isolated, learning
+ * and flood. */
+#define RTNL_UPLINK_WRONG 0xdu
 const char *rtnl_port_flag_name(unsigned i);
 bool rtnl_port_flag_wanted(unsigned i);
 

@@ -16,6 +16,7 @@
 #include "nft_msg.h"
 #include "own.h"
 #include "str.h"
+#include "uplink.h"
 
 /*
  * Maps and chains are added if missing and only chains are emptied, so that
@@ -107,6 +108,158 @@ static const char masquerade[] =
 static const char beside[] =
     "add rule inet $t postrouting $f daddr $n oifname \"$b\" ct status dnat masquerade\n";
 
+/*
+ * What goes by the uplink is switched and not routed, so that the rules above never see it. The
+ * node has no part in it: what comes from there is not for it, and nothing of its own leaves
+ * there.  Only what is of the ways (@p, @q) passes, so that neither the subnets nor their
+ * gateways are seen on both sides.  Who is connected to a network is told nothing by strangers:
+ * neither addresses nor routers.
+ *
+ * All that comes is looked at in the hook prerouting, in front of br_netfilter.  These hooks
+ * see the frames of all bridges: what is not of VPSs or the uplink is none of our business.
+ *
+ * Connection tracking is not for bridges in many kernels.  What a VPS may be sent that is not
+ * open to all is found without: TCP begins with a packet that no other looks like; of all else
+ * we remember with whom the VPS has spoken.  A VPS that speaks with too many within a time is
+ * not remembered, so that it cannot take the room of others.
+ */
+static const char uplink_frame[] =
+    "add table bridge $t\n"
+    "add set bridge $t shut4 { type ipv4_addr . inet_proto; flags interval; }\n"
+    "add set bridge $t shut6 { type ipv6_addr . inet_proto; flags interval; }\n"
+    "add set bridge $t open4 { type ipv4_addr . inet_proto . inet_service; flags interval; }\n"
+    "add set bridge $t open6 { type ipv6_addr . inet_proto . inet_service; flags interval; }\n"
+    "add set bridge $t here4 { type ipv4_addr . inet_proto; flags interval; }\n"
+    "add set bridge $t here6 { type ipv6_addr . inet_proto; flags interval; }\n"
+    "add set bridge $t talk4 { type ipv4_addr . ipv4_addr . inet_proto . inet_service . "
+    "inet_service; flags dynamic,timeout; timeout 2m; size 262144; }\n"
+    "add set bridge $t talk6 { type ipv6_addr . ipv6_addr . inet_proto . inet_service . "
+    "inet_service; flags dynamic,timeout; timeout 2m; size 262144; }\n"
+    "add set bridge $t tell4 { type ipv4_addr . ipv4_addr . inet_proto; flags dynamic,timeout; "
+    "timeout 2m; size 262144; }\n"
+    "add set bridge $t tell6 { type ipv6_addr . ipv6_addr . inet_proto; flags dynamic,timeout; "
+    "timeout 2m; size 262144; }\n"
+    "add set bridge $t pace { type ether_addr; flags dynamic,timeout; timeout 1m; size 65536; "
+    "}\n"
+    "add set bridge $t loaded { type mark; }\n"
+    "add chain bridge $t arriving { type filter hook prerouting priority -300; }\n"
+    "add chain bridge $t leaving { type filter hook forward priority -300; }\n"
+    "add chain bridge $t input { type filter hook input priority -300; }\n"
+    "add chain bridge $t output { type filter hook output priority -300; }\n"
+    "add chain bridge $t shut\n"
+    "add chain bridge $t near\n"
+    "add chain bridge $t note\n"
+    "add chain bridge $t talk\n"
+    "add chain bridge $t tell\n"
+    "flush chain bridge $t arriving\n"
+    "flush chain bridge $t leaving\n"
+    "flush chain bridge $t input\n"
+    "flush chain bridge $t output\n"
+    "flush chain bridge $t shut\n"
+    "flush chain bridge $t near\n"
+    "flush chain bridge $t note\n"
+    "flush chain bridge $t talk\n"
+    "flush chain bridge $t tell\n"
+    "flush set bridge $t loaded\n"
+    "add rule bridge $t input iifname \"$u\" drop\n"
+    "add rule bridge $t input iifname \"nv*\" ether daddr & 01:00:00:00:00:00 == "
+    "00:00:00:00:00:00 ether daddr != $m drop\n"
+    "add rule bridge $t output oifname \"$u\" drop\n";
+
+static const char uplink_arriving[] =
+    "add rule bridge $t arriving iifname != \"$u\" accept\n"
+    "add rule bridge $t arriving ether type != { ip, ip6, arp } drop\n"
+    "add rule bridge $t arriving arp daddr ip != { $p } drop\n"
+    "add rule bridge $t arriving arp saddr ip $n drop\n"
+    "add rule bridge $t arriving ip daddr != { $p } drop\n"
+    "add rule bridge $t arriving ip saddr { $n, 169.254.0.0/16 } drop\n"
+    "add rule bridge $t arriving ip6 daddr != { $q, fe80::/10, ff02::/16 } drop\n"
+    "add rule bridge $t arriving ip6 saddr $s drop\n"
+    /* of the link itself only what finds neighbours */
+    "add rule bridge $t arriving ip6 daddr { fe80::/10, ff02::/16 } meta l4proto != icmpv6 "
+    "drop\n"
+    "add rule bridge $t arriving ip6 daddr { fe80::/10, ff02::/16 } icmpv6 type != { "
+    "nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query } drop\n"
+    /* and of VPSs only to those that run, with their walls */
+    "add rule bridge $t arriving ip daddr . meta l4proto != @here4 drop\n"
+    "add rule bridge $t arriving ip6 daddr != { fe80::/10, ff02::/16 } "
+    "ip6 daddr . meta l4proto != @here6 drop\n"
+    "add rule bridge $t arriving ip saddr . meta l4proto @here4 drop\n"
+    "add rule bridge $t arriving ip6 saddr . meta l4proto @here6 drop\n"
+    "add rule bridge $t arriving icmpv6 type { nd-router-advert, nd-redirect } drop\n"
+    "add rule bridge $t arriving icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } "
+    "@th,64,$l 0x$h drop\n"
+    "add rule bridge $t arriving udp sport { 67, 547 } drop\n"
+    "add rule bridge $t arriving ip daddr . meta l4proto @shut4 goto shut\n"
+    "add rule bridge $t arriving ip6 daddr . meta l4proto @shut6 goto shut\n"
+    "add rule bridge $t shut icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, "
+    "echo-reply, destination-unreachable, packet-too-big, time-exceeded, parameter-problem } "
+    "accept\n"
+    "add rule bridge $t shut icmp type { echo-reply, destination-unreachable, time-exceeded, "
+    "parameter-problem } accept\n"
+    /* the second could say otherwise than the first what begins a connection */
+    "add rule bridge $t shut ip protocol tcp ip frag-off & 0x1fff == 1 drop\n"
+    "add rule bridge $t shut ip frag-off & 0x1fff != 0 accept\n"
+    "add rule bridge $t shut frag frag-off != 0 accept\n"
+    "add rule bridge $t shut ip daddr . meta l4proto . th dport @open4 accept\n"
+    "add rule bridge $t shut ip6 daddr . meta l4proto . th dport @open6 accept\n"
+    "add rule bridge $t shut tcp flags & (syn | ack) != syn accept\n"
+    "add rule bridge $t shut ip daddr . ip saddr . meta l4proto . th dport . th sport @talk4 "
+    "accept\n"
+    "add rule bridge $t shut ip6 daddr . ip6 saddr . meta l4proto . th dport . th sport @talk6 "
+    "accept\n"
+    "add rule bridge $t shut ip daddr . ip saddr . meta l4proto @tell4 accept\n"
+    "add rule bridge $t shut ip6 daddr . ip6 saddr . meta l4proto @tell6 accept\n"
+    "add rule bridge $t shut drop\n";
+
+static const char uplink_leaving[] =
+    "add rule bridge $t leaving oifname != \"$u\" accept\n"
+    "add rule bridge $t leaving ether type != { ip, ip6, arp } drop\n"
+    "add rule bridge $t leaving arp saddr ip != { $p } drop\n"
+    "add rule bridge $t leaving arp daddr ip $n drop\n"
+    "add rule bridge $t leaving ip saddr != { $p } drop\n"
+    "add rule bridge $t leaving ip daddr { $n, 169.254.0.0/16 } drop\n"
+    "add rule bridge $t leaving ip6 saddr != { $q, ::, fe80::/10 } drop\n"
+    "add rule bridge $t leaving ip6 daddr { $s, fd00:ec2::254, fd20:ce::254 } drop\n"
+    /* of the link itself only what finds neighbours, whichever end has such an address */
+    "add rule bridge $t leaving ip6 saddr fe80::/10 jump near\n"
+    "add rule bridge $t leaving ip6 daddr { fe80::/10, ff02::/16 } jump near\n"
+    "add rule bridge $t near meta l4proto != icmpv6 drop\n"
+    "add rule bridge $t near icmpv6 type != { nd-neighbor-solicit, nd-neighbor-advert, "
+    "mld-listener-report, mld2-listener-report, mld-listener-done } drop\n"
+    "add rule bridge $t leaving ip daddr . meta l4proto @here4 drop\n"
+    "add rule bridge $t leaving ip6 daddr . meta l4proto @here6 drop\n"
+    "add rule bridge $t leaving icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } "
+    "@th,64,$l 0x$h drop\n"
+    "add rule bridge $t leaving ip saddr . meta l4proto @shut4 jump note\n"
+    "add rule bridge $t leaving ip6 saddr . meta l4proto @shut6 jump note\n"
+    "add rule bridge $t note meta l4proto { tcp, icmp, icmpv6 } return\n"
+    "add rule bridge $t note ip frag-off & 0x1fff != 0 return\n"
+    "add rule bridge $t note frag frag-off != 0 return\n"
+    "add rule bridge $t note meta l4proto { udp, udplite, sctp, dccp } goto talk\n"
+    "add rule bridge $t note goto tell\n"
+    /* whoever is known already stays so without being counted */
+    "add rule bridge $t talk ip saddr . ip daddr . meta l4proto . th sport . th dport @talk4 "
+    "update @talk4 { ip saddr . ip daddr . meta l4proto . th sport . th dport } return\n"
+    "add rule bridge $t talk ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport "
+    "@talk6 update @talk6 { ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport } "
+    "return\n"
+    "add rule bridge $t talk update @pace { ether saddr limit rate over 100/second burst 500 "
+    "packets } return\n"
+    "add rule bridge $t talk add @talk4 { ip saddr . ip daddr . meta l4proto . th sport . th "
+    "dport }\n"
+    "add rule bridge $t talk add @talk6 { ip6 saddr . ip6 daddr . meta l4proto . th sport . th "
+    "dport }\n"
+    "add rule bridge $t tell ip saddr . ip daddr . meta l4proto @tell4 update @tell4 { ip "
+    "saddr "
+    ". ip daddr . meta l4proto } return\n"
+    "add rule bridge $t tell ip6 saddr . ip6 daddr . meta l4proto @tell6 update @tell6 { ip6 "
+    "saddr . ip6 daddr . meta l4proto } return\n"
+    "add rule bridge $t tell update @pace { ether saddr limit rate over 100/second burst 500 "
+    "packets } return\n"
+    "add rule bridge $t tell add @tell4 { ip saddr . ip daddr . meta l4proto }\n"
+    "add rule bridge $t tell add @tell6 { ip6 saddr . ip6 daddr . meta l4proto }\n";
+
 void bridge_table(const struct bridge *bridge, char table[BRIDGE_TABLE])
 {
 	bool usual = strcmp(bridge->name, BRIDGE_DEFAULT) == 0;
@@ -117,6 +270,9 @@ void bridge_table(const struct bridge *bridge, char table[BRIDGE_TABLE])
 /* What stands for "$t" and its like in the texts above. */
 struct words {
 	const char *table, *bridge, *family, *network, *gateway, *groups, *own, *mac;
+	/* of the uplink: its name, the ways of both families, the subnet of IPv6, and of that
+	 * the front as a number, and how many bits that has */
+	const char *uplink, *ways4, *ways6, *network6, *front6, *bits6;
 };
 
 static const char *word_of(const struct words *words, char letter)
@@ -134,6 +290,18 @@ static const char *word_of(const struct words *words, char letter)
 		return words->own;
 	case 'w':
 		return words->gateway;
+	case 'u':
+		return words->uplink;
+	case 'p':
+		return words->ways4;
+	case 'q':
+		return words->ways6;
+	case 's':
+		return words->network6;
+	case 'h':
+		return words->front6;
+	case 'l':
+		return words->bits6;
 	case 'm':
 		return words->mac;
 	case 'n':
@@ -198,6 +366,62 @@ static void ways_print(FILE *out, const struct words *words, const struct bridge
 	}
 }
 
+/* The networks of a family as a list that is never empty: what nobody has stands for none. */
+static void ways_list(const struct bridge *bridge, int family, char *text, size_t size)
+{
+	char one[ADDRESS_TEXT];
+
+	str_format(text, size, family == AF_INET6 ? "::1" : "255.255.255.255");
+	for (unsigned i = 0; i < BRIDGE_WAYS_MAX && bridge->ways[i].network.family; i++) {
+		size_t used = strlen(text);
+
+		if (bridge->ways[i].network.family != family)
+			continue;
+		address_print(&bridge->ways[i].network, true, one, sizeof(one));
+		str_format(text + used, size - used, ", %s", one);
+	}
+}
+
+/* What an address of the network begins with, in whole half-bytes. */
+static void front_print(const struct address *network, char *front, size_t size, char *bits)
+{
+	unsigned digits = network->prefix / 4;
+
+	for (unsigned i = 0; i < digits; i++)
+		str_format(front + i, size - i, "%x",
+			   i % 2 ? network->bytes[i / 2] & 15 : network->bytes[i / 2] >> 4);
+	str_format(bits, 8, "%u", digits * 4);
+}
+
+static void uplink_print(FILE *out, const struct words *words, const struct bridge *bridge)
+{
+	const struct address none = { .family = AF_INET6,
+				      .prefix = 128,
+				      .bytes = { [15] = 1 } };
+	char ways4[BRIDGE_WAYS_MAX * ADDRESS_TEXT], ways6[sizeof(ways4)], subnet[ADDRESS_TEXT];
+	char subnet6[ADDRESS_TEXT], front[36] = "", bits[8];
+	struct words here = *words;
+	struct address network;
+
+	ways_list(bridge, AF_INET, ways4, sizeof(ways4));
+	ways_list(bridge, AF_INET6, ways6, sizeof(ways6));
+	address_network(&bridge->ipv4, &network);
+	address_print(&network, true, subnet, sizeof(subnet));
+	address_network(bridge->ipv6.family ? &bridge->ipv6 : &none, &network);
+	address_print(&network, true, subnet6, sizeof(subnet6));
+	front_print(&network, front, sizeof(front), bits);
+	here.uplink = bridge->uplink;
+	here.ways4 = ways4;
+	here.ways6 = ways6;
+	here.network = subnet;
+	here.network6 = subnet6;
+	here.front6 = front;
+	here.bits6 = bits;
+	rules_print(out, uplink_frame, &here);
+	rules_print(out, uplink_arriving, &here);
+	rules_print(out, uplink_leaving, &here);
+}
+
 uint32_t bridge_group(const struct bridge *bridge)
 {
 	return NODE_GROUPS | (fingerprint(bridge->name) & 0xffff);
@@ -225,14 +449,20 @@ uint32_t ruleset_print(const struct bridge *bridge, char *text, size_t size)
 	if (bridge->ways[0].network.family)
 		rules_print(out, switched, &words);
 	rules_print(out, guard, &words);
+	if (bridge->uplink[0])
+		uplink_print(out, &words, bridge);
 	fflush(out);
 
 	loaded = fingerprint(text);
 	fprintf(out, "add element inet %s loaded { 0x%08x }\n", table, loaded);
+	if (bridge->uplink[0])
+		fprintf(out, "add element bridge %s loaded { 0x%08x }\n", table, loaded);
 	return loaded;
 }
 
-static int ruleset_is_loaded(const struct bridge *bridge, uint32_t loaded, struct err *err)
+/* In the table of either family. */
+static int has_mark(const struct bridge *bridge, bool of_bridge, uint32_t loaded,
+		    struct err *err)
 {
 	struct nft_element mark = { .key_size = sizeof(loaded) };
 	char table[BRIDGE_TABLE];
@@ -244,25 +474,31 @@ static int ruleset_is_loaded(const struct bridge *bridge, uint32_t loaded, struc
 	bridge_table(bridge, table);
 	memcpy(mark.key, &loaded, sizeof(loaded));
 	netlink_start(&batch);
-	nft_put_element_get(netlink_next(&batch, "look for the nft table", 0), table, "loaded",
-			    &mark);
+	struct nlmsghdr *nlh = netlink_next(&batch, "look for the nft table", 0);
+
+	nft_put_element_get(nlh, table, "loaded", &mark);
+	if (of_bridge)
+		nft_of_bridge(nlh);
 	if (netlink_run(fd, &batch, NULL, NULL, err) == 0)
 		return true;
 	return err->code == ENOENT ? false : -1;
 }
 
-int ruleset_ensure(const struct bridge *bridge, struct err *err)
+static int has_fingerprint(const struct bridge *bridge, uint32_t loaded, struct err *err)
 {
-	char text[RULESET_MAX];
-	uint32_t loaded = ruleset_print(bridge, text, sizeof(text));
-	int there = ruleset_is_loaded(bridge, loaded, err);
+	int there = has_mark(bridge, false, loaded, err);
 
-	if (there < 0 || there > 0)
-		return there < 0 ? -1 : 0;
-	return nft_run(text, err);
+	return there > 0 && bridge->uplink[0] ? has_mark(bridge, true, loaded, err) : there;
 }
 
-int ruleset_remove(const struct bridge *bridge, struct err *err)
+int ruleset_is_loaded(const struct bridge *bridge, struct err *err)
+{
+	char text[RULESET_MAX];
+
+	return has_fingerprint(bridge, ruleset_print(bridge, text, sizeof(text)), err);
+}
+
+static int table_remove(const struct bridge *bridge, bool of_bridge, struct err *err)
 {
 	char table[BRIDGE_TABLE];
 	struct netlink_batch batch;
@@ -273,7 +509,39 @@ int ruleset_remove(const struct bridge *bridge, struct err *err)
 	bridge_table(bridge, table);
 	netlink_start(&batch);
 	nft_put_begin(netlink_next(&batch, "remove the nft table", 0));
-	nft_put_table_delete(netlink_next(&batch, "remove the nft table", ENOENT), table);
+	struct nlmsghdr *nlh = netlink_next(&batch, "remove the nft table", ENOENT);
+
+	nft_put_table_delete(nlh, table);
+	if (of_bridge)
+		nft_of_bridge(nlh);
 	nft_put_end(netlink_next(&batch, "remove the nft table", 0));
 	return netlink_run(fd, &batch, NULL, NULL, err);
+}
+
+/* A port that is the uplink no more leaves while what it brings is still looked at. */
+int ruleset_ensure(const struct bridge *bridge, struct err *err)
+{
+	char text[RULESET_MAX];
+	struct err lacking;
+	uint32_t loaded = ruleset_print(bridge, text, sizeof(text));
+	int there = has_fingerprint(bridge, loaded, err);
+
+	if (there < 0 || there > 0)
+		return there < 0 ? -1 : 0;
+	if (uplink_leave(bridge, err) < 0)
+		return -1;
+	if (nft_run(text, err) < 0)
+		return -1;
+	/* a kernel without tables of this family has none to remove */
+	if (!bridge->uplink[0])
+		(void)table_remove(bridge, true, &lacking);
+	return 0;
+}
+
+int ruleset_remove(const struct bridge *bridge, struct err *err)
+{
+	struct err lacking;
+
+	(void)table_remove(bridge, true, &lacking);
+	return table_remove(bridge, false, err);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -54,11 +55,23 @@ static void tell(struct look *look, const struct difference *difference)
 	look->each(&told, look->arg);
 }
 
-static int knob_look(const struct cgroup_knob *knob, void *arg, struct err *err)
+static struct difference knob_difference(const struct cgroup_knob *knob)
 {
-	const struct difference difference = {
+	return (struct difference){
 		.what = knob->name, .where = knob->path, .wants = knob->want, .has = knob->got
 	};
+}
+
+static struct difference link_difference(const struct link_knob *knob)
+{
+	return (struct difference){
+		.what = knob->name, .where = knob->device, .wants = knob->want, .has = knob->got
+	};
+}
+
+static int knob_look(const struct cgroup_knob *knob, void *arg, struct err *err)
+{
+	const struct difference difference = knob_difference(knob);
 
 	(void)err;
 	if (!knob->equal)
@@ -68,9 +81,7 @@ static int knob_look(const struct cgroup_knob *knob, void *arg, struct err *err)
 
 static int link_look(const struct link_knob *knob, void *arg, struct err *err)
 {
-	const struct difference difference = {
-		.what = knob->name, .where = knob->device, .wants = knob->want, .has = knob->got
-	};
+	const struct difference difference = link_difference(knob);
 
 	(void)err;
 	if (!knob->equal)
@@ -131,7 +142,7 @@ static int network_mend(const struct vps *vps, const struct place *place, struct
 	if (!link_is_wanted(&vps->link) || !link_exists(vps->id))
 		return 0;
 	/* the guard first, for the port may be set up; its programs may be what is missing */
-	if (bridge_ensure(place->bridge, err) < 0 ||
+	if (bridge_ensure(place->bridge, false, err) < 0 ||
 	    runtime_guard(vps, place, err) < 0 ||
 	    link_port_mend(vps->id, place->bridge, &vps->link, err) < 0)
 		return -1;
@@ -181,7 +192,7 @@ static int forwards_mend(const struct held *held, const struct vps *vps,
 	if (!link_is_wanted(&vps->link))
 		return 0;
 
-	if (bridge_ensure(held->place.bridge, err) < 0)
+	if (bridge_ensure(held->place.bridge, false, err) < 0)
 		return -1;
 	if (vps_started_load(node, vps->name, &started, &ignored) == 0 &&
 	    runtime_network(&started, vps, &held->place, err) < 0)
@@ -410,18 +421,25 @@ struct node_look {
 	void *arg;
 };
 
+static void node_tell(const struct node_look *look, struct difference difference)
+{
+	difference.vps = "node";
+	look->each(&difference, look->arg);
+}
+
 static int node_knob_look(const struct cgroup_knob *knob, void *arg, struct err *err)
 {
-	const struct node_look *look = arg;
-	const struct difference difference = { .vps = "node",
-					       .what = knob->name,
-					       .where = knob->path,
-					       .wants = knob->want,
-					       .has = knob->got };
-
 	(void)err;
 	if (!knob->equal)
-		look->each(&difference, look->arg);
+		node_tell(arg, knob_difference(knob));
+	return 0;
+}
+
+static int bridge_look(const struct link_knob *knob, void *arg, struct err *err)
+{
+	(void)err;
+	if (!knob->equal)
+		node_tell(arg, link_difference(knob));
 	return 0;
 }
 
@@ -431,12 +449,14 @@ int diff_node(const struct node *node,
 {
 	struct node_look look = { each, arg };
 
-	(void)node;
+	if (bridge_diff(&node->bridge, bridge_look, &look, err) < 0)
+		return -1;
 	return cgroup_diff_node(node_knob_look, &look, err);
 }
 
 int diff_mend_node(const struct node *node, struct err *err)
 {
-	(void)node;
+	if (if_nametoindex(node->bridge.name) && bridge_ensure(&node->bridge, true, err) < 0)
+		return -1;
 	return cgroup_mend_node(err);
 }

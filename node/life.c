@@ -293,8 +293,9 @@ int node_start(const struct node *node, struct held *held, enum admission admiss
 	if (lease_gateways_check(node, held->vps.name, err) < 0)
 		return fail_in(err, "start");
 	view_begin(node, &view);
-	if (bridge_ensure(&node->bridge, err) < 0)
-		return fail_in(err, "bridge '%s'", node->bridge.name);
+	if (bridge_ensure(&node->bridge, link_has_uplink(&node->bridge, &held->vps.link), err) <
+	    0)
+		return -1;
 	(void)unlinkat(held->place.run, "error", 0);
 	(void)unlinkat(held->place.run, "stopped", 0);
 	held->place.view = &view;
@@ -475,7 +476,7 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 	view_accept(&view, again.place.run);
 	view_log(&node, &again);
 	again.place.view = &view;
-	if (bridge_ensure(&node.bridge, err) < 0 || vps_started(&again, err) < 0 ||
+	if (bridge_ensure(&node.bridge, false, err) < 0 || vps_started(&again, err) < 0 ||
 	    runtime_restart(&again.vps, &again.place, err) < 0) {
 		vps_log(&node, name, "cannot start: %s", err->msg);
 		error_write(again.place.run, err->msg);

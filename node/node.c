@@ -155,6 +155,7 @@ static const struct {
 	KEY("run", kind_path, run),
 	KEY("bridge", kind_bridge, bridge.name),
 	KEY("mtu", kind_count, bridge.mtu),
+	KEY("uplink", kind_bridge, bridge.uplink),
 	KEY("subnet", kind_address, bridge.ipv4),
 	KEY("subnet6", kind_address, bridge.ipv6),
 	KEY("net-mode", kind_link_mode, mode),
@@ -362,6 +363,8 @@ int node_parse(struct node *node, const char *text, struct err *err)
 		return fail_as(err, ERR_VALUE, "subnet6: not an IPv6 address");
 	if (pools_check(node, err) < 0)
 		return -1;
+	if (strcmp(node->bridge.uplink, "none") == 0)
+		node->bridge.uplink[0] = 0;
 	ways_fill(node);
 	return 0;
 }
@@ -510,6 +513,10 @@ static char *config_make(void)
 		"their subnets.\n"
 		"#bridge = nodectl0\n"
 		"#mtu = 0\n"
+		"\n"
+		"# A port of the machine's, with no address of it, for pools with a gateway.\n"
+		"#uplink = none\n"
+		"\n"
 		"subnet = 10.77.0.1/16\n"
 		"subnet6 = fd%02x:%02x%02x:%02x%02x:1::1/64\n"
 		"\n"
@@ -651,8 +658,8 @@ int node_init(const char *config, const struct setting *settings, size_t count,
 		return -1;
 
 	bool there = if_nametoindex(node.bridge.name) != 0;
-	if (bridge_ensure(&node.bridge, err) < 0)
-		return fail_in(err, "bridge '%s'", node.bridge.name);
+	if (bridge_ensure(&node.bridge, true, err) < 0)
+		return -1;
 	if (!there) {
 		char v4[ADDRESS_TEXT], v6[ADDRESS_TEXT] = "";
 

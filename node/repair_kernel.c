@@ -258,9 +258,27 @@ static int processes(struct repair *repair, struct err *err)
 	return proc < 0 ? -1 : dir_each(proc, process_one, repair, err);
 }
 
+/* What else differs of the bridge `diff` tells, and the next start mends. */
+static int bridge_one(const struct link_knob *knob, void *arg, struct err *err)
+{
+	struct repair *repair = arg;
+	const struct bridge *bridge = &repair->node->bridge;
+
+	if (knob->equal || strcmp(knob->name, "uplink") != 0)
+		return 0;
+	repair_found(repair, "uplink %s: it is %s, not %s", knob->device, knob->got,
+		     knob->want);
+	if (repair->dry || bridge_ensure(bridge, true, err) == 0)
+		return 0;
+	return repair_failed(repair, err);
+}
+
 void repair_kernel(struct repair *repair)
 {
 	struct err err;
+
+	if (bridge_diff(&repair->node->bridge, bridge_one, repair, &err) < 0)
+		(void)repair_failed(repair, &err);
 
 	if (processes(repair, &err) < 0)
 		(void)repair_failed(repair, &err);

@@ -166,7 +166,13 @@ static int queue_run(const struct queue *queue, struct err *err)
 	const struct timespec pause = { .tv_nsec = 10000000 };
 	struct pace pace = { .cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) };
 	size_t next = 0, alive = 0;
+	struct err ignored;
 	int failed = 0;
+
+	/* once and not by all at the same time; what is wrong with it tell those that need it
+	 */
+	if (queue->booting && queue->count)
+		(void)bridge_ensure(&queue->node->bridge, false, &ignored);
 
 	while (next < queue->count || alive) {
 		int status = 0;

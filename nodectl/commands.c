@@ -165,6 +165,7 @@ static const struct option_row init_options[] = {
 	{ "storage", 0, "DIR", "where VPSs and images are kept (/var/lib/nodectl)" },
 	{ "run", 0, "DIR", "what lasts until the next boot (/run/nodectl)" },
 	{ "bridge", 0, "NAME", "bridge of the VPSs (nodectl0)" },
+	{ "uplink", 0, "IFACE", "port of this machine for pools with a gateway (none)" },
 	{ "net-mode", 0, "MODE", "how VPSs are connected: bridge (default), routed or none" },
 	{ "subnet", 0, "GATEWAY/PREFIX", "IPv4 gateway and subnet of the VPSs (10.77.0.1/16)" },
 	{ "subnet6", 0, "GATEWAY/PREFIX", "the same for IPv6, or 'none' (a random ULA)" },

@@ -329,7 +329,7 @@ static int forwards_apply(unsigned id, const struct link *before, const struct l
 	/* the table may be gone */
 	if (before && err->code != ENOENT)
 		return -1;
-	if (bridge_ensure(place->bridge, err) < 0)
+	if (bridge_ensure(place->bridge, false, err) < 0)
 		return -1;
 	return nat_mend(id, place->bridge, after, err);
 }

@@ -197,3 +197,14 @@ Test(address, way_out_is_that_of_the_first_address_that_has_one)
 	cr_expect_neq(link_gateway(&bridge, &link, AF_INET), &bridge.ways[1].gateway);
 }
 
+Test(address, only_with_a_way_of_its_own_it_goes_by_the_uplink)
+{
+	struct bridge bridge = { .ipv4 = parsed("10.77.0.1/16"), .uplink = "eth1" };
+	struct link link = { .ipv4 = parsed("203.0.113.9") };
+
+	cr_expect_not(link_has_uplink(&bridge, &link));
+	bridge.ways[0] = (struct way){ parsed("203.0.113.0/24"), parsed("203.0.113.1") };
+	cr_expect(link_has_uplink(&bridge, &link));
+	bridge.uplink[0] = 0;
+	cr_expect_not(link_has_uplink(&bridge, &link));
+}

@@ -392,3 +392,47 @@ Test(ruleset, who_comes_by_a_forward_to_one_with_another_way_is_the_node)
 					"06:6e:64:00:00:00 accept\n"));
 }
 
+Test(ruleset, without_an_uplink_there_is_no_table_for_what_is_switched)
+{
+	struct bridge bridge = bridge_of("10.77.0.1/16", NULL);
+
+	ruleset_print(&bridge, text, sizeof(text));
+	cr_expect_null(strstr(text, "bridge nodectl"));
+}
+
+Test(ruleset, by_the_uplink_only_what_has_a_way_there_passes)
+{
+	struct bridge bridge = bridge_of("10.77.0.1/16", "fd00:0:0:1::1/62");
+	uint32_t without = ruleset_print(&bridge, text, sizeof(text));
+
+	strcpy(bridge.uplink, "eth1");
+	bridge.ways[0] =
+	    (struct way){ address_of("203.0.113.0/24"), address_of("203.0.113.1") };
+	cr_expect_neq(ruleset_print(&bridge, text, sizeof(text)), without);
+	cr_expect_not_null(strstr(text, "bridge nodectl input iifname \"eth1\" drop\n"));
+	cr_expect_not_null(strstr(text, "bridge nodectl output oifname \"eth1\" drop\n"));
+	cr_expect_not_null(strstr(text, "bridge nodectl input iifname \"nv*\" ether daddr "),
+			   "other bridges have other MAC addresses");
+	cr_expect_not_null(strstr(text,
+				  "leaving ip saddr != { 255.255.255.255, 203.0.113.0/24 } "
+				  "drop\n"));
+	cr_expect_not_null(strstr(text, "arriving ip daddr != { 255.255.255.255, "
+					"203.0.113.0/24 } drop\n"));
+	cr_expect_not_null(strstr(text, "leaving ip6 saddr != { ::1, ::, fe80::/10 } drop\n"),
+			   "no way is of IPv6");
+	cr_expect_not_null(strstr(text, "@th,64,60 0xfd0000000000000 drop\n"),
+			   "in whole half-bytes");
+	cr_expect_not_null(strstr(text, "add element bridge nodectl loaded { "));
+}
+
+Test(nft, of_what_is_said_to_the_bridge_the_family_is_told)
+{
+	char room[1024] __attribute__((aligned(8))) = { 0 };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(room);
+	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
+
+	nft_put_element_dump(nlh, "nodectl", "shut4");
+	cr_expect_eq(nfg->nfgen_family, 1, "NFPROTO_INET");
+	nft_of_bridge(nlh);
+	cr_expect_eq(nfg->nfgen_family, 7, "NFPROTO_BRIDGE");
+}

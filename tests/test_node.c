@@ -272,3 +272,16 @@ Test(node, gateway_of_a_pool_is_a_host_of_it)
 		"line 2: pool a: '' is not an address");
 }
 
+Test(node, uplink_is_an_interface_or_none)
+{
+	struct node node;
+
+	parsed(&node, SUBNET);
+	cr_expect_str_eq(node.bridge.uplink, "");
+	parsed(&node, SUBNET "uplink = eth1.100\n");
+	cr_expect_str_eq(node.bridge.uplink, "eth1.100");
+	parsed(&node, SUBNET "uplink = none\n");
+	cr_expect_str_eq(node.bridge.uplink, "");
+	refused(SUBNET "uplink = eth1; drop\n",
+		"line 2: uplink: 'eth1; drop' is not an interface name");
+}

@@ -187,7 +187,7 @@ Test(rtnl, fdb_entry_is_static_and_of_the_bridge)
 
 	rtnl_put_fdb(nlh, 5, &mac);
 	cr_expect_eq(nlh->nlmsg_type, RTM_NEWNEIGH);
-	PAYLOAD_IS(nlh, AF_BRIDGE, 0, 0, 0, WORD(5), 0x40, 0, 0x04, 0, 10, 0, 2, 0, 0x02, 'n',
+	PAYLOAD_IS(nlh, AF_BRIDGE, 0, 0, 0, WORD(5), 0x40, 0, 0x44, 0, 10, 0, 2, 0, 0x02, 'n',
 		   'd', 1, 2, 3, 0, 0);
 }
 
@@ -502,3 +502,21 @@ Test(rtnl, route_may_be_of_another_table)
 	cr_expect_eq(((struct rtmsg *)mnl_nlmsg_get_payload(nlh))->rtm_table, 111);
 }
 
+Test(rtnl, uplink_is_the_opposite_of_a_port_of_a_vps)
+{
+	struct nlmsghdr *nlh = fresh();
+	struct rtnl_link link;
+
+	rtnl_put_uplink(nlh, "eth1", "it");
+	cr_expect_eq(PORT_FLAG(ISOLATED), 0);
+	cr_expect_eq(PORT_FLAG(LOCKED), 0);
+	cr_expect_eq(PORT_FLAG(LEARNING), 1);
+	cr_expect_eq(PORT_FLAG(UNICAST_FLOOD), 1);
+	rtnl_link_read(nlh, &link);
+	cr_expect_eq(link.wrong & RTNL_UPLINK_WRONG, RTNL_UPLINK_WRONG);
+	cr_expect_str_eq(link.alias, "it");
+	nlh = fresh();
+	rtnl_put_port(nlh, "nv7", "it");
+	rtnl_link_read(nlh, &link);
+	cr_expect_eq(link.wrong, 0);
+}

@@ -120,7 +120,7 @@ _nodectl_options()
 		_nodectl_words -H --no-header
 		;;
 	init)
-		_nodectl_words --storage --run --bridge --net-mode --subnet --subnet6 --ids --ssh-port
+		_nodectl_words --storage --run --bridge --uplink --net-mode --subnet --subnet6 --ids --ssh-port
 		;;
 	report)
 		_nodectl_words -a --all -p --period --format -H --no-header --save --verify
@@ -174,7 +174,7 @@ _nodectl_takes_value()
 		--disk | --inodes | --ip | --ip6 | --ip-add | --ip-del | --ip6-add | --ip6-del | --route | --route-add | \
 		--route-del | --publish | --publish-add | --publish-del | --hostname | --nameserver | \
 		--ssh-key | --stop-signal | --stop-timeout | --restart | --onboot | --order | \
-		--allow-unenforced | --storage | --run | --bridge | --net-mode | --subnet | --subnet6 | --ids | \
+		--allow-unenforced | --storage | --run | --bridge | --uplink | --net-mode | --subnet | --subnet6 | --ids | \
 		--ssh-port | --delay | -d | --count | --period | -p | --format | --output)
 		[ "$1 $2" != '-t exec' ]
 		;;
