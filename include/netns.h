@@ -107,6 +107,10 @@ enum link_mode {
 
 const char *link_mode_name(enum link_mode mode);
 
+struct mac {
+	uint8_t bytes[6];
+};
+
 /* The network of one VPS. */
 struct link {
 	enum link_mode mode;
@@ -263,6 +267,32 @@ bool link_route_exists(const struct bridge *bridge, const struct link_route *rou
 /* Remove one that no VPS needs; an absent one is fine. */
 int link_route_remove(const struct bridge *bridge, const struct link_route *route,
 		      struct err *err);
+
+/* Somebody else on the uplink is asked for addresses that are to be used. */
+struct inquiry {
+	int fd; /* -1: nobody is */
+	char uplink[16];
+	struct mac mac;
+	unsigned count;
+	struct address addresses[LINK_ADDRESSES_MAX + 2];
+	unsigned long long begun; /* milliseconds of the boot's clock */
+};
+
+struct inquiry inquiry_none(void);
+void inquiry_close(struct inquiry *inquiry);
+
+/*
+ * Ask for those addresses of @after that go out by the uplink and that @before, which may be
+ * NULL, has not; all at once.  Then wait until 200 ms after that for answers: an address that
+ * somebody has is ERR_ADDRESS.  Without an uplink neither does anything.
+ */
+int inquiry_begin(struct inquiry *inquiry, unsigned id, const struct bridge *bridge,
+		  const struct link *before, const struct link *after, struct err *err);
+int inquiry_end(struct inquiry *inquiry, struct err *err);
+
+/* Tell everybody on the uplink of the same addresses that they are here now. */
+int link_announce(unsigned id, const struct bridge *bridge, const struct link *before,
+		  const struct link *after, struct err *err);
 
 /* Let packets pass: the near end goes up, and gets its routes where it is routed. */
 int link_up(unsigned id, const struct bridge *bridge, const struct link *link, struct err *err);

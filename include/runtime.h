@@ -33,6 +33,7 @@ struct place {
 	const struct address
 	    *nameservers;	 /* for a VPS that names none; VPS_NAMESERVERS of them */
 	struct view_offer *view; /* files of lxcfs for its /proc, or NULL */
+	bool claim;		 /* its addresses are taken without asking who else has them */
 };
 
 enum state { STATE_STOPPED, STATE_RUNNING, STATE_FROZEN, STATE_ERROR };

@@ -13,10 +13,6 @@ struct nlmsghdr;
  * takes the header that netlink_next() gave it and asks for an answer.
  */
 
-struct mac {
-	uint8_t bytes[6];
-};
-
 /* A veth pair: the near end on the bridge or, with master 0, on none; the far end called eth0
  * inside @netns. */
 struct veth {

@@ -79,13 +79,16 @@ int disk_settle(const struct vps *vps, int dir, bool runs, struct err *err)
 static int live_change(const struct vps *before, const struct vps *after,
 		       const struct place *place, struct err *err)
 {
+	struct place back = *place;
 	struct err again;
 
+	/* the addresses that it had are its own, and nobody else is asked */
+	back.claim = true;
 	for (size_t i = 0; i < ARRAY_SIZE(live); i++) {
 		if (live[i].apply(before, after, place, err) == 0)
 			continue;
 		for (size_t j = i + 1; j-- > 0;)
-			(void)live[j].apply(after, before, place, &again);
+			(void)live[j].apply(after, before, &back, &again);
 		return -1;
 	}
 	return 0;

@@ -469,6 +469,8 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 	/* started, or stopped, by the operator meanwhile */
 	if (status.init || !is_wanted(&again) || (pause > 0 && status.state != STATE_ERROR))
 		return 0;
+	/* its addresses were its own until a moment ago */
+	again.place.claim = true;
 	(void)unlinkat(again.place.run, "error", 0);
 	(void)unlinkat(again.place.run, "stopped", 0);
 	vps_log(&node, name, "starting again");

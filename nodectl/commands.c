@@ -16,7 +16,7 @@ const struct option_row common_options[] = {
 
 #define FORCE                                                                                  \
 	{                                                                                      \
-		"force", 'f', NULL, "even if the node has promised too much then"              \
+		"force", 'f', NULL, "even if promised too much, or with an address in use"     \
 	}
 
 #define ALL                                                                                    \

@@ -64,6 +64,23 @@ static struct link link_of(const struct vps *vps)
 	return link;
 }
 
+/* The answers have as long as the start takes. */
+static int inquiry_apply(struct start *start, struct err *err)
+{
+	struct link link = link_of(start->vps);
+
+	return start->place->claim ? 0
+				   : inquiry_begin(&start->inquiry, start->vps->id,
+						   start->place->bridge, NULL, &link, err);
+}
+
+static int inquiry_undo(struct start *start, struct err *err)
+{
+	(void)err;
+	inquiry_close(&start->inquiry);
+	return 0;
+}
+
 static int cgroup_apply(struct start *start, struct err *err)
 {
 	const struct vps *vps = start->vps;
@@ -299,10 +316,18 @@ static int addresses_apply(const struct vps *vps, const struct link *before,
 			   const struct link *after, const struct place *place, struct err *err)
 {
 	own_fd netns = netns_open(vps, place, err);
+	struct inquiry inquiry = inquiry_none();
 
 	if (netns < 0)
 		return -1;
-	return link_change(vps->id, place->bridge, before, after, netns, err);
+	/* what it had before is its own */
+	if (before && !place->claim &&
+	    (inquiry_begin(&inquiry, vps->id, place->bridge, before, after, err) < 0 ||
+	     inquiry_end(&inquiry, err) < 0))
+		return -1;
+	if (link_change(vps->id, place->bridge, before, after, netns, err) < 0)
+		return -1;
+	return link_announce(vps->id, place->bridge, before, after, err);
 }
 
 static bool has_same_addresses(const struct link *a, const struct link *b)
@@ -397,9 +422,13 @@ static int publish_apply(struct start *start, struct err *err)
 
 	if (!link_is_wanted(&link))
 		return 0;
-	if (nat_add(start->vps->id, start->place->bridge, &start->vps->link, err) < 0)
+	if (inquiry_end(&start->inquiry, err) < 0)
 		return -1;
-	return link_up(start->vps->id, start->place->bridge, &link, err);
+	if (nat_add(start->vps->id, start->place->bridge, &link, err) < 0)
+		return -1;
+	if (link_up(start->vps->id, start->place->bridge, &link, err) < 0)
+		return -1;
+	return link_announce(start->vps->id, start->place->bridge, NULL, &link, err);
 }
 
 /* Commit: end-of-file on the channel is the guest's exec, anything else its reason. */
@@ -417,8 +446,9 @@ static int go_apply(struct start *start, struct err *err)
 
 static const struct step host_steps[] = {
 	{ "intent", intent_apply, intent_undo, SLOW }, /* a crash from here on has an owner */
-	{ "cgroup", cgroup_apply, cgroup_undo, FAST }, /* limits before the first process */
-	{ "volume", volume_apply, volume_undo, FAST }, /* one mount at a time, ever */
+	{ "inquiry", inquiry_apply, inquiry_undo, FAST },  /* who else has its addresses? */
+	{ "cgroup", cgroup_apply, cgroup_undo, FAST },	   /* limits before the first process */
+	{ "volume", volume_apply, volume_undo, FAST },	   /* one mount at a time, ever */
 	{ "scratch", rootfs_prepare, rootfs_leave, FAST }, /* only we and the guest see it */
 	{ "view", view_apply, NULL, FAST },		   /* lxcfs has had its time */
 	{ "spawn", spawn_apply, spawn_undo, FAST },	   /* clone3 into that cgroup */
@@ -464,6 +494,7 @@ static struct start start_of(const struct vps *vps, const struct place *place)
 		.pidfd = -1,
 		.console = -1,
 		.door = cgroup_door_none(),
+		.inquiry = inquiry_none(),
 	};
 }
 

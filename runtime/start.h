@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "cgroups.h"
+#include "netns.h"
 
 struct err;
 struct place;
@@ -32,7 +33,8 @@ struct start {
 	int channel;		 /* host end, or in the guest its end */
 	int pidfd;
 	pid_t pid;
-	int console; /* master of the guest's console */
+	int console;		/* master of the guest's console */
+	struct inquiry inquiry; /* of its addresses, on the uplink */
 };
 
 /*
