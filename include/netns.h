@@ -107,6 +107,12 @@ enum link_mode {
 
 const char *link_mode_name(enum link_mode mode);
 
+/* A private network: the VPSs on it reach each other.  By its number the kernel knows it. */
+struct network {
+	char name[64]; /* empty: none */
+	uint32_t number;
+};
+
 struct mac {
 	uint8_t bytes[6];
 };
@@ -125,6 +131,7 @@ struct link {
 	unsigned accepted;    /* enum link_rate bits that the kernel may be unable to hold */
 	unsigned packet_rate; /* packets a second, each way; 0: no limit */
 	bool smtp;	      /* mail may be sent: tcp/25 */
+	struct network network;
 };
 
 /* The @n-th of all its addresses, NULL behind the last; and one more, unless there are too

@@ -454,6 +454,26 @@ int node_repair(const struct node *node, bool dry, void (*found)(const char *wha
 int node_traffic_add(const struct node *node, const char *name, uint64_t bytes,
 		     struct err *err);
 
+/*
+ * Private networks: the VPSs on one reach each other, and nobody else does.  Making one that is
+ * there is ERR_EXISTS, and so is removing one that a VPS is on; one that is not there is
+ * ERR_VALUE.
+ */
+int node_network_create(const struct node *node, const char *name, struct network *network,
+			struct err *err);
+int node_network_remove(const struct node *node, const char *name, struct err *err);
+
+/* Find the number of the one that is named, unless none is. */
+int node_network_number(const struct node *node, struct network *network, struct err *err);
+
+/* Is it there still, with that number?  Who is about to write it into a definition asks while
+ * nobody can remove it. */
+int node_network_check(const struct node *node, const struct network *network, struct err *err);
+
+int node_network_each(const struct node *node,
+		      int (*each)(const struct network *network, void *arg, struct err *err),
+		      void *arg, struct err *err);
+
 /* One line into the VPS's event log. */
 __attribute__((format(printf, 3, 4))) void vps_log(const struct node *node, const char *name,
 						   const char *fmt, ...);

@@ -37,6 +37,10 @@ static const char frame[] =
     "add map inet $t udp4at { type ipv4_addr . inet_service : ipv4_addr . inet_service; }\n"
     "add map inet $t tcp6at { type ipv6_addr . inet_service : ipv6_addr . inet_service; }\n"
     "add map inet $t udp6at { type ipv6_addr . inet_service : ipv6_addr . inet_service; }\n"
+    "add map inet $t network4 { type ipv4_addr : mark; }\n"
+    "add map inet $t network6 { type ipv6_addr : mark; }\n"
+    "add set inet $t member4 { type ipv4_addr . mark; }\n"
+    "add set inet $t member6 { type ipv6_addr . mark; }\n"
     "add set inet $t loaded { type mark; }\n"
     "add chain inet $t forwards\n"
     "add chain inet $t prerouting { type nat hook prerouting priority -100; }\n"
@@ -44,12 +48,14 @@ static const char frame[] =
     "add chain inet $t postrouting { type nat hook postrouting priority 100; }\n"
     "add chain inet $t input { type filter hook input priority 0; }\n"
     "add chain inet $t forward { type filter hook forward priority 0; }\n"
+    "add chain inet $t between\n"
     "flush chain inet $t forwards\n"
     "flush chain inet $t prerouting\n"
     "flush chain inet $t output\n"
     "flush chain inet $t postrouting\n"
     "flush chain inet $t input\n"
     "flush chain inet $t forward\n"
+    "flush chain inet $t between\n"
     "flush set inet $t loaded\n"
     "add rule inet $t forwards dnat ip to ip daddr . tcp dport map @tcp4at\n"
     "add rule inet $t forwards dnat ip to ip daddr . udp dport map @udp4at\n"
@@ -85,8 +91,24 @@ static const char guard[] =
     "add rule inet $t input icmpv6 type { echo-request, nd-neighbor-solicit, "
     "nd-neighbor-advert } accept\n"
     "add rule inet $t input drop\n"
-    "add rule inet $t forward meta iifgroup and 0xffff0000 == $a "
-    "meta oifgroup and 0xffff0000 == $a ct status ! dnat drop\n";
+    "add rule inet $t forward meta iifgroup $o meta oifgroup and 0xffff0000 == $a "
+    "ct status ! dnat goto between\n"
+    "add rule inet $t forward meta iifgroup and 0xffff0000 == $a meta oifgroup $o "
+    "ct status ! dnat goto between\n";
+
+/*
+ * From VPS to VPS: only what is from a member of a network to another.  The mark is the number
+ * of the network while we look, and nobody else's business.  Whatever the number of networks
+ * and members it is two looks.
+ */
+static const char between[] =
+    "add rule inet $t between meta mark set 0\n"
+    "add rule inet $t between meta mark set ip saddr map @network4\n"
+    "add rule inet $t between meta mark set ip6 saddr map @network6\n"
+    "add rule inet $t between meta mark 0 drop\n"
+    "add rule inet $t between ip daddr . meta mark @member4 meta mark set 0 accept\n"
+    "add rule inet $t between ip6 daddr . meta mark @member6 meta mark set 0 accept\n"
+    "add rule inet $t between drop\n";
 
 /*
  * To the world as the node.  And to a VPS of the same subnet through a forward,
@@ -449,6 +471,7 @@ uint32_t ruleset_print(const struct bridge *bridge, char *text, size_t size)
 	if (bridge->ways[0].network.family)
 		rules_print(out, switched, &words);
 	rules_print(out, guard, &words);
+	rules_print(out, between, &words);
 	if (bridge->uplink[0])
 		uplink_print(out, &words, bridge);
 	fflush(out);

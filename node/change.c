@@ -129,15 +129,17 @@ void change_settle(const struct node *node, const struct held *held)
 }
 
 /* The definition, and with it the ledger, which others wait for: what waits for the disk is
- * done before and after. */
-static int commit(const struct node *node, int dir, const struct vps *after,
+ * done before and after.  @network: it comes onto one. */
+static int commit(const struct node *node, int dir, const struct vps *after, bool network,
 		  const struct wanted *wanted, struct ledger *ledger, struct err *err)
 {
 	own_fd naming = -1;
 
-	if (wanted->plan) {
-		naming = lock_take(node->vps, ".naming", "'nodectl set'\n", 10000, err);
-		if (naming < 0 || plan_is_current(node, after, err) < 0)
+	/* plan and network are there until we are a definition that uses them */
+	if (wanted->plan || network) {
+		naming = naming_take(node, "'nodectl set'\n", err);
+		if (naming < 0 || (wanted->plan && plan_is_current(node, after, err) < 0) ||
+		    (network && node_network_check(node, &after->link.network, err) < 0))
 			return -1;
 	}
 	if (ledger_open(ledger, node, err) < 0 ||
@@ -153,10 +155,11 @@ static int write_down(const struct node *node, const struct held *held, const st
 		      const struct wanted *wanted, struct ledger *ledger, struct err *err)
 {
 	int dir = held->place.dir;
+	bool network = after->link.network.number != held->vps.link.network.number;
 
 	if (vps_stage(dir, after, err) < 0)
 		return -1;
-	if (commit(node, dir, after, wanted, ledger, err) == 0)
+	if (commit(node, dir, after, network, wanted, ledger, err) == 0)
 		return dir_sync(dir, ".", err);
 	vps_unstage(dir);
 	return -1;

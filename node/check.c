@@ -78,6 +78,11 @@ static int sane(const struct vps *vps, struct err *err)
 		return -1;
 	if (!vps->volume.size)
 		return fail_as(err, ERR_VALUE, "disk: a size is needed");
+	if (vps->link.network.name[0] && vps->link.mode == LINK_BRIDGE)
+		return fail_as(err, ERR_VALUE,
+			       "network: the VPSs on network '%s' are routed: --net-mode "
+			       "routed, or --network none",
+			       vps->link.network.name);
 	return 0;
 }
 

@@ -73,6 +73,8 @@ const struct field vps_fields[] = {
 	      "a key that is the VPS's own, not its plan's"),
 	FIELD("net-mode", kind_link_mode, link.mode, OPTION | RESTART, "bridge|routed|none",
 	      "how it is connected: a port of the node's bridge, by routes alone, or not"),
+	FIELD("network", kind_network, link.network, OPTION, "NAME",
+	      "private network whose VPSs reach each other, or 'none'; they are routed"),
 	FIELD("ip", kind_ip, link, LIST, "ADDRESS",
 	      "IPv4 address, 'auto', 'pool:NAME' or 'none'"),
 	FIELD("ip6", kind_ip6, link, LIST, "ADDRESS",

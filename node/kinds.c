@@ -557,6 +557,41 @@ static void route_kind_print(const char *key, const void *value, size_t size, FI
 
 const struct kind kind_route = { route_kind_parse, route_kind_print };
 
+/* "blue" as it is asked for, "blue 7" as it is known, or "none". */
+static int network_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	size_t len = strcspn(text, " ");
+	struct network network = { 0 };
+	unsigned long number = 0;
+	struct err ignored;
+
+	(void)size;
+	if (strcmp(text, "none") == 0) {
+		*(struct network *)value = network;
+		return 0;
+	}
+	snprintf(network.name, sizeof(network.name), "%.*s", (int)(len < 64 ? len : 0), text);
+	if (!name_is_valid(network.name) ||
+	    (text[len] && number_parse(text + len + 1, 1, UINT32_MAX, &number, &ignored) < 0))
+		return fail_as(err, ERR_VALUE, "'%s' is not the name of a network", text);
+	network.number = (uint32_t)number;
+	*(struct network *)value = network;
+	return 0;
+}
+
+static void network_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	const struct network *network = value;
+
+	(void)size;
+	if (network->number)
+		fprintf(out, "%s = %s %u\n", key, network->name, network->number);
+	else
+		text_print(key, network->name, out);
+}
+
+const struct kind kind_network = { network_parse, network_print };
+
 static int link_mode_parse(const char *text, void *value, size_t size, struct err *err)
 {
 	(void)size;

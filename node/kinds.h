@@ -39,6 +39,7 @@ extern const struct kind kind_publish;	   /* struct link */
 extern const struct kind kind_ip;	   /* struct link: its IPv4 addresses */
 extern const struct kind kind_ip6;	   /* struct link: its IPv6 addresses */
 extern const struct kind kind_route;	   /* struct link */
+extern const struct kind kind_network;	   /* struct network */
 extern const struct kind kind_link_mode;   /* enum link_mode */
 extern const struct kind kind_keys;	   /* char *, one public key a line */
 extern const struct kind kind_accepted;	   /* unsigned, enum limit bits */

@@ -668,7 +668,8 @@ static int network_take(const struct node *node, const struct vps *before, struc
 {
 	struct link *link = &vps->link;
 
-	if (addresses_take(node, before, vps, err) < 0)
+	if (node_network_number(node, &link->network, err) < 0 ||
+	    addresses_take(node, before, vps, err) < 0)
 		return -1;
 	if (wanted->auto4 && first_auto(node, vps, AF_INET, &link->ipv4, err) < 0)
 		return -1;

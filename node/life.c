@@ -128,8 +128,9 @@ static int staging_fill(const struct node *node, struct vps *vps, const struct w
 }
 
 /*
- * From the rename on there is such a VPS.  Under the lock that node_image_remove() and
- * plan_remove() take: image and plan are there until we are a definition that uses them.
+ * From the rename on there is such a VPS.  Under the lock that node_image_remove(),
+ * plan_remove() and node_network_remove() take: image, plan and network are there until we are
+ * a definition that uses them.
  */
 static int commit(const struct node *node, const struct vps *vps, const struct wanted *wanted,
 		  const char *staging, struct err *err)
@@ -140,6 +141,7 @@ static int commit(const struct node *node, const struct vps *vps, const struct w
 
 	if (naming < 0 || image_find(node->images, vps->digest, &image, err) < 0 ||
 	    (wanted->plan && plan_is_current(node, vps, err) < 0) ||
+	    node_network_check(node, &vps->link.network, err) < 0 ||
 	    ledger_open(&ledger, node, err) < 0 ||
 	    ledger_admit(&ledger, vps, wanted->admission, err) < 0 ||
 	    ledger_begin(&ledger, vps, err) < 0)
@@ -261,6 +263,18 @@ static int start_admit(const struct node *node, const struct vps *vps, enum admi
 	return 0;
 }
 
+/* One that comes from another node, say, finds its network here, and not one of that name; one
+ * that was written by hand has a name only. */
+static int network_settle(const struct node *node, struct held *held, struct err *err)
+{
+	struct network *network = &held->vps.link.network;
+	uint32_t before = network->number;
+
+	if (node_network_number(node, network, err) < 0)
+		return -1;
+	return network->number == before ? 0 : vps_save_at(held->place.dir, &held->vps, err);
+}
+
 static int started_mark(void *arg, struct err *err)
 {
 	return running_mark(arg, true, err);
@@ -288,6 +302,8 @@ int node_start(const struct node *node, struct held *held, enum admission admiss
 		if (held->place.image < 0)
 			return fail_in(err, "image '%s'", held->vps.image);
 	}
+	if (network_settle(node, held, err) < 0)
+		return -1;
 	if (start_admit(node, &held->vps, admission, err) < 0)
 		return fail_in(err, "start");
 	if (lease_gateways_check(node, held->vps.name, err) < 0)

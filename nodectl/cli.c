@@ -374,6 +374,7 @@ void help_print(FILE *out)
 		{ "change", "Changing" },
 		{ "image", "Images" },
 		{ "plan", "Plans, and what is promised" },
+		{ "network", "Private networks" },
 		{ "report", "History and reports" },
 		{ "node", "The node" },
 	};

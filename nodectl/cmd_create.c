@@ -220,6 +220,7 @@ static const struct {
 	{ "ip6-add", "" },     { "route", "none" },    { "route-add", "" },
 	{ "publish", "none" }, { "publish-add", "" },  { "rate-in", "0" },
 	{ "rate-out", "0" },   { "packet-rate", "0" }, { "smtp", "no" },
+	{ "allow-in", "all" }, { "network", "none" },
 };
 
 static bool says_nothing(size_t i, const char *value)
@@ -330,7 +331,8 @@ static int same_exists(const struct cli *cli, const struct node *node, const str
 		return -1;
 	asked = there;
 	asked.ssh_keys = there.ssh_keys ? xstrdup(there.ssh_keys) : NULL;
-	if (fields_apply(cli, plan, &asked, &wanted, err) < 0)
+	if (fields_apply(cli, plan, &asked, &wanted, err) < 0 ||
+	    node_network_number(node, &asked.link.network, err) < 0)
 		return -1;
 
 	own_str is = vps_print(&there);
@@ -347,7 +349,7 @@ int cmd_create(struct cli *cli, struct err *err)
 	own_vps vps = { 0 };
 	own_vps plan = { 0 };
 	struct wanted wanted = { .auto4 = true, .plan = true };
-	const char *asked = cli_option(cli, "plan");
+	const char *asked = cli_option(cli, "plan"), *network = cli_option(cli, "network");
 	char address[ADDRESS_TEXT] = "no IPv4 address";
 
 	if (cli_expect(cli, 1, 1, err) < 0)
@@ -369,6 +371,9 @@ int cmd_create(struct cli *cli, struct err *err)
 	strcpy(vps.name, cli->args[0]);
 	strcpy(vps.image, node.image);
 	vps.link.mode = node.mode;
+	/* who is on a network is routed */
+	if (network && strcmp(network, "none") != 0 && vps.link.mode == LINK_BRIDGE)
+		vps.link.mode = LINK_ROUTED;
 	wanted.auto6 = node.bridge.ipv6.family != 0;
 	wanted.admission = cli_admission(cli);
 	if (fields_apply(cli, &plan, &vps, &wanted, err) < 0)

@@ -237,6 +237,14 @@ static int plan_print(int dir, const char *name, void *arg, struct err *err)
 	return 0;
 }
 
+static int network_name_print(const struct network *network, void *arg, struct err *err)
+{
+	(void)arg;
+	(void)err;
+	puts(network->name);
+	return 0;
+}
+
 /* For completion: names only, and silence when the node is not set up. */
 int cmd_names(struct cli *cli, struct err *err)
 {
@@ -248,6 +256,8 @@ int cmd_names(struct cli *cli, struct err *err)
 		return image_each(node.images, image_print, NULL, err);
 	if (strcmp(cli->args[0], "vps") == 0)
 		return vps_each(&node, name_print, NULL, err);
+	if (strcmp(cli->args[0], "network") == 0)
+		return node_network_each(&node, network_name_print, NULL, err);
 	own_fd plans = dir_open(AT_FDCWD, node.plans, err);
 	return plans < 0 ? -1 : dir_each(plans, plan_print, NULL, err);
 }

@@ -275,6 +275,13 @@ const struct command commands[] = {
 	{ "capacity", NULL, "plan", "", "what the node has, has promised, and can yet",
 	  table_options, 0, cmd_capacity },
 
+	{ "network create", NULL, "network", "NETWORK", "make a private network", NULL, 0,
+	  cmd_network_create },
+	{ "network list", "network ls", "network", "", "private networks and who is on them",
+	  table_options, 0, cmd_network_list },
+	{ "network remove", "network rm", "network", "NETWORK...",
+	  "remove networks that no VPS is on", NULL, 0, cmd_network_remove },
+
 	{ "report", NULL, "report", "[NAME...]", "what VPSs used, and what it says",
 	  report_options, 0, cmd_report },
 	{ "traffic add", NULL, "report", "NAME SIZE", "let a VPS have more traffic this time",
@@ -306,7 +313,7 @@ const struct command commands[] = {
 	  NULL, COMMAND_HIDDEN, cmd_view },
 	{ "@event", NULL, NULL, "NAME", "a limit was met; executed by the monitor", NULL,
 	  COMMAND_HIDDEN, cmd_event },
-	{ "@names", NULL, NULL, "vps|image|plan", "for completion", NULL, COMMAND_HIDDEN,
-	  cmd_names },
+	{ "@names", NULL, NULL, "vps|image|plan|network", "for completion", NULL,
+	  COMMAND_HIDDEN, cmd_names },
 };
 const size_t commands_count = ARRAY_SIZE(commands);

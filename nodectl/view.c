@@ -523,6 +523,18 @@ static json_t *mode_json(const struct view *v)
 	return json_string(link_mode_name(v->vps->link.mode));
 }
 
+static void network_text(const struct view *v, char *text, size_t size)
+{
+	snprintf(text, size, "%s", v->vps->link.network.name);
+}
+
+static json_t *network_json(const struct view *v)
+{
+	const char *name = v->vps->link.network.name;
+
+	return *name ? json_string(name) : json_null();
+}
+
 static void interface_text(const struct view *v, char *text, size_t size)
 {
 	if (link_is_wanted(&v->vps->link))
@@ -950,6 +962,7 @@ const struct column columns[] = {
 	{ "ROUTES", "routes", "routed to it", IN_SHOW, routes_text, routes_json },
 	{ "PUBLISH", "publish", "publish", IN_SHOW, publish_text, publish_json },
 	{ "NETMODE", "net_mode", "network mode", IN_SHOW, mode_text, mode_json },
+	{ "NETWORK", "network", "private network", IN_SHOW, network_text, network_json },
 	{ "INTERFACE", "interface", "interface", IN_SHOW, interface_text, interface_json },
 	{ "DROPPED", "dropped", "dropped by its guard", IN_SHOW, dropped_text, dropped_json },
 	{ "CPUS", "cpus", "CPUs", IN_LIST | IN_SHOW | RIGHT, cpus_text, cpus_json },

@@ -46,6 +46,7 @@ static const char full[] = "name = web1\n"
 			   "override = memory\n"
 			   "override = traffic\n"
 			   "net-mode = routed\n"
+			   "network = blue 7\n"
 			   "ip = 10.77.0.8/16\n"
 			   "ip = 203.0.113.8/32\n"
 			   "ip6 = fd00::8/64\n"
@@ -117,6 +118,8 @@ Test(fields, a_full_definition_lands_in_its_members)
 	cr_expect_eq(vps.limits.accepted, LIMIT_SWAP | LIMIT_CPU | LIMIT_IO_WEIGHT);
 	cr_expect_eq(vps.volume.size, 10ull << 30);
 	cr_expect_eq(vps.link.mode, LINK_ROUTED);
+	cr_expect_str_eq(vps.link.network.name, "blue");
+	cr_expect_eq(vps.link.network.number, 7);
 	cr_expect_eq(vps.link.ipv4.prefix, 16);
 	cr_expect_eq(vps.link.further_count, 2);
 	cr_expect_eq(vps.link.further[1].family, AF_INET6);
@@ -222,6 +225,8 @@ static char *random_value(const char *key, uint64_t *seed)
 		return xasprintf("/%llx/init", draw);
 	if (strcmp(key, "stop-signal") == 0)
 		return xasprintf("SIGRTMIN+%llu", draw % 30);
+	if (strcmp(key, "network") == 0)
+		return xasprintf("n%llx %llu", draw % 100, 1 + draw % 100000);
 	if (strcmp(key, "net-mode") == 0)
 		return xstrdup(link_mode_name(draw % 3));
 	if (strcmp(key, "smtp") == 0)

@@ -44,6 +44,17 @@ static struct bridge bridge_of(const char *ipv4, const char *ipv6)
 	return bridge;
 }
 
+/* The last rule of a chain: what nothing before it has decided about. */
+static void last_rule_is(const char *chain, const char *rule)
+{
+	const char *last = NULL;
+
+	for (char *at = text; (at = strstr(at, chain)); at++)
+		last = at;
+	cr_assert_not_null(last);
+	cr_expect_eq(strncmp(last + strlen(chain), rule, strlen(rule)), 0);
+}
+
 /* As nft 1.0.6 sends it for: add element inet nodectl tcp4 { 22002 : 10.77.0.9 . 22 } */
 Test(nft, element_is_laid_out_as_nft_does)
 {
@@ -295,6 +306,20 @@ Test(ruleset, who_comes_to_a_routed_one_by_a_forward_is_the_gateway)
 					"ct status dnat snat ip6 to fd00:0:0:1::1\n"));
 }
 
+Test(ruleset, from_vps_to_vps_passes_what_is_between_members_and_nothing_else)
+{
+	struct bridge bridge = bridge_of("10.77.0.1/16", NULL);
+
+	ruleset_print(&bridge, text, sizeof(text));
+	last_rule_is("add rule inet nodectl between ", "drop\n");
+	cr_expect_not_null(strstr(text, "between meta mark 0 drop\n"));
+	/* another node's are its own affair: one end at least is ours */
+	cr_expect_not_null(strstr(text, "forward meta iifgroup 0x6e64c856 meta oifgroup and "
+					"0xffff0000 == 0x6e640000 ct status ! dnat goto"));
+	cr_expect_not_null(strstr(text, "forward meta iifgroup and 0xffff0000 == 0x6e640000 "
+					"meta oifgroup 0x6e64c856 ct status ! dnat goto"));
+}
+
 Test(ruleset, the_node_is_closed_to_bridge_and_routed_ones)
 {
 	struct bridge bridge = bridge_of("10.77.0.1/16", NULL);
@@ -315,13 +340,9 @@ Test(ruleset, a_global_ipv6_network_is_not_masqueraded)
 Test(ruleset, drops_what_is_not_named_on_the_way_into_the_node)
 {
 	struct bridge bridge = bridge_of("10.77.0.1/16", NULL);
-	const char *last = NULL;
 
 	ruleset_print(&bridge, text, sizeof(text));
-	for (char *at = text; (at = strstr(at, "add rule inet nodectl input ")); at++)
-		last = at;
-	cr_assert_not_null(last);
-	cr_expect_eq(strncmp(last, "add rule inet nodectl input drop\n", 33), 0);
+	last_rule_is("add rule inet nodectl input ", "drop\n");
 }
 
 Test(ruleset, each_bridge_has_a_table_of_its_own)

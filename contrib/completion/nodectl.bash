@@ -17,13 +17,16 @@ _nodectl_verbs()
 	plan)
 		_nodectl_words create set list ls show info remove rm
 		;;
+	network)
+		_nodectl_words create list ls remove rm
+		;;
 	traffic)
 		_nodectl_words add
 		;;
 	'')
 		_nodectl_words create start stop restart reboot kill freeze pause thaw resume
 		_nodectl_words destroy rm delete list ls show info status usage top ps pid log exec enter console
-		_nodectl_words ssh passwd push pull set diff image plan capacity init boot shutdown
+		_nodectl_words ssh passwd push pull set diff image plan network capacity init boot shutdown
 		_nodectl_words doctor selftest report traffic metrics sample repair help
 		;;
 	esac
@@ -42,7 +45,7 @@ _nodectl_limits()
 _nodectl_fields()
 {
 	_nodectl_limits
-	_nodectl_words --plan --net-mode --ip --ip6 --route --publish --hostname --nameserver --init
+	_nodectl_words --plan --net-mode --network --ip --ip6 --route --publish --hostname --nameserver --init
 	_nodectl_words --stop-signal --stop-timeout --restart --onboot --order --allow-unenforced
 }
 
@@ -116,7 +119,8 @@ _nodectl_options()
 	'image build')
 		_nodectl_words --suite --mirror --include --init --name
 		;;
-	ps | doctor | capacity | 'image list' | 'image ls' | 'plan list' | 'plan ls')
+	ps | doctor | capacity | 'image list' | 'image ls' | 'plan list' | 'plan ls' | \
+		'network list' | 'network ls')
 		_nodectl_words -H --no-header
 		;;
 	init)
@@ -142,7 +146,7 @@ _nodectl_options()
 
 _nodectl_columns()
 {
-	_nodectl_words ID NAME STATE ERROR PLAN OVERRIDES IMAGE DIGEST HOSTNAME IPV4 IPV6 ROUTES PUBLISH NETMODE
+	_nodectl_words ID NAME STATE ERROR PLAN OVERRIDES IMAGE DIGEST HOSTNAME IPV4 IPV6 ROUTES PUBLISH NETMODE NETWORK
 	_nodectl_words INTERFACE DROPPED CPUS WEIGHT GUARANTEES MEMORY SWAP TASKS DISK TRAFFIC UPTIME CPU MET
 	_nodectl_words QUOTA PID MONITOR IDS CGROUP RESTART
 	_nodectl_words ONBOOT PENDING VIEW UNENFORCED UUID CREATED STARTED
@@ -174,7 +178,7 @@ _nodectl_takes_value()
 		--disk | --inodes | --ip | --ip6 | --ip-add | --ip-del | --ip6-add | --ip6-del | --route | --route-add | \
 		--route-del | --publish | --publish-add | --publish-del | --hostname | --nameserver | \
 		--ssh-key | --stop-signal | --stop-timeout | --restart | --onboot | --order | \
-		--allow-unenforced | --storage | --run | --bridge | --uplink | --net-mode | --subnet | --subnet6 | --ids | \
+		--allow-unenforced | --storage | --run | --bridge | --uplink | --net-mode | --network | --subnet | --subnet6 | --ids | \
 		--ssh-port | --delay | -d | --count | --period | -p | --format | --output)
 		[ "$1 $2" != '-t exec' ]
 		;;
@@ -195,6 +199,9 @@ _nodectl_value()
 	case $option in
 	--image)
 		words=$(_nodectl_names image)
+		;;
+	--network)
+		words="none $(_nodectl_names network)"
 		;;
 	--plan)
 		words=$(_nodectl_names plan)
@@ -299,6 +306,9 @@ _nodectl_argument()
 		;;
 	'plan set' | 'plan show' | 'plan info')
 		[ "$2" = 0 ] && words=$(_nodectl_names plan)
+		;;
+	'network remove' | 'network rm')
+		words=$(_nodectl_names network)
 		;;
 	'plan remove' | 'plan rm')
 		words=$(_nodectl_names plan)
