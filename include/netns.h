@@ -60,6 +60,26 @@ bool publish_is_named(const struct publish *publish, const char *text);
 /* Do they have a port of the node in common? */
 bool publish_meets(const struct publish *a, const struct publish *b);
 
+/* Ports that are open, of whoever listens there. */
+struct port_range {
+	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP, or IPPROTO_ICMP for both families' */
+	uint16_t first, last;
+};
+
+#define PORT_RANGES_MAX 32
+#define PORTS_TEXT	(PORT_RANGES_MAX * 16)
+
+struct ports {
+	bool some; /* only these; else all, and count is 0 */
+	unsigned count;
+	struct port_range list[PORT_RANGES_MAX]; /* sorted, none meets another */
+};
+
+/* "all", "none", "tcp/22,80,8000-8010,udp/53,icmp", "udp": a port without a protocol is of the
+ * one before.  ERR_VALUE.  Printed it is as short as can be. */
+int ports_parse(const char *text, struct ports *ports, struct err *err);
+void ports_print(const struct ports *ports, char *text, size_t size);
+
 #define BRIDGE_FREE_MAX 64
 #define BRIDGE_WAYS_MAX 16
 
@@ -75,6 +95,9 @@ struct bridge {
 	unsigned mtu;	     /* 0: that of the default route's interface */
 	struct address ipv4; /* gateway with the subnet's prefix */
 	struct address ipv6; /* likewise, or nothing */
+
+	/* what VPSs reach of the node itself, beside ICMP: those that are named */
+	struct ports open;
 
 	/* traffic with these is counted apart; family 0 behind the last */
 	struct address free[BRIDGE_FREE_MAX];

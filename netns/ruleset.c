@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/netlink.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -69,10 +70,6 @@ static const char frame[] =
     "add rule inet $t output fib daddr type local jump forwards\n";
 
 /*
- * A VPS reaches of the node itself: its own forwards, answers, echo and
- * neighbour discovery.  Another VPS, of whichever node on this machine, it reaches
- * by a forward only, although the kernel would route what the bridge refuses to
- * switch.
  * Where br_netfilter shows us what the bridge switches: that is not through the node, and not
  * between VPSs, which the bridge keeps apart.  It routes what is to its own MAC address, and to
  * those of its ports, which a VPS might send to as well: 06:6e:64 begins those of links
@@ -83,6 +80,12 @@ static const char switched[] =
     "ether daddr & ff:ff:ff:00:00:00 != 06:6e:64:00:00:00 accept\n";
 
 /*
+ * A VPS reaches of the node itself, at whichever of its addresses: forwards, answers, echo,
+ * neighbour discovery, and what the operator opens.  Not through the node what is beside it
+ * only, like the description that clouds have of a machine at 169.254.169.254, or at the IPv6
+ * addresses that AWS and GCP give it.  Another VPS, of
+ * whichever node on this machine, it reaches by a forward or on a network of both only,
+ * although the kernel would route what the bridge refuses to switch.
  */
 static const char guard[] =
     "add rule inet $t input iifname != \"$b\" meta iifgroup != $o accept\n"
@@ -90,7 +93,8 @@ static const char guard[] =
     "add rule inet $t input icmp type echo-request accept\n"
     "add rule inet $t input icmpv6 type { echo-request, nd-neighbor-solicit, "
     "nd-neighbor-advert } accept\n"
-    "add rule inet $t input drop\n"
+    "add rule inet $t forward meta iifgroup $o ip daddr 169.254.0.0/16 drop\n"
+    "add rule inet $t forward meta iifgroup $o ip6 daddr { fd00:ec2::254, fd20:ce::254 } drop\n"
     "add rule inet $t forward meta iifgroup $o meta oifgroup and 0xffff0000 == $a "
     "ct status ! dnat goto between\n"
     "add rule inet $t forward meta iifgroup and 0xffff0000 == $a meta oifgroup $o "
@@ -444,6 +448,20 @@ static void uplink_print(FILE *out, const struct words *words, const struct brid
 	rules_print(out, uplink_leaving, &here);
 }
 
+static void open_print(FILE *out, const struct bridge *bridge, const char *table)
+{
+	for (unsigned i = 0; i < bridge->open.count; i++) {
+		const struct port_range *range = &bridge->open.list[i];
+
+		/* ICMP is open */
+		if (range->protocol != IPPROTO_ICMP)
+			fprintf(out, "add rule inet %s input %s dport %u-%u accept\n", table,
+				range->protocol == IPPROTO_UDP ? "udp" : "tcp", range->first,
+				range->last);
+	}
+	fprintf(out, "add rule inet %s input drop\n", table);
+}
+
 uint32_t bridge_group(const struct bridge *bridge)
 {
 	return NODE_GROUPS | (fingerprint(bridge->name) & 0xffff);
@@ -471,6 +489,7 @@ uint32_t ruleset_print(const struct bridge *bridge, char *text, size_t size)
 	if (bridge->ways[0].network.family)
 		rules_print(out, switched, &words);
 	rules_print(out, guard, &words);
+	open_print(out, bridge, table);
 	rules_print(out, between, &words);
 	if (bridge->uplink[0])
 		uplink_print(out, &words, bridge);

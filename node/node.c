@@ -139,6 +139,21 @@ static int free_parse(const char *text, void *value, size_t size, struct err *er
 	return 0;
 }
 
+/* What is opened is named, port by port. */
+static int open_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	struct ports ports;
+
+	(void)size;
+	if (ports_parse(text, &ports, err) < 0)
+		return -1;
+	if (!ports.some)
+		return fail_as(err, ERR_VALUE, "name the ports, like udp/53,tcp/53");
+	*(struct ports *)value = ports;
+	return 0;
+}
+
+static const struct kind kind_open = { open_parse, NULL };
 static const struct kind kind_free = { free_parse, NULL };
 static const struct kind kind_keep = { keep_parse, NULL };
 static const struct kind kind_bridge = { bridge_parse, NULL };
@@ -160,6 +175,7 @@ static const struct {
 	KEY("subnet6", kind_address, bridge.ipv6),
 	KEY("net-mode", kind_link_mode, mode),
 	KEY("free", kind_free, bridge.free),
+	KEY("host-open", kind_open, bridge.open),
 	KEY("ids", kind_ids, first_id),
 	KEY("ssh-port", kind_port, ssh_port),
 	KEY("nameserver", kind_servers, nameserver),

@@ -345,6 +345,20 @@ Test(ruleset, drops_what_is_not_named_on_the_way_into_the_node)
 	last_rule_is("add rule inet nodectl input ", "drop\n");
 }
 
+Test(ruleset, opens_of_the_node_what_is_named)
+{
+	struct bridge bridge = bridge_of("10.77.0.1/16", NULL);
+	char *rule;
+
+	cr_assert_eq(ports_parse("icmp,udp/53,tcp/8000-8010", &bridge.open, &err), 0);
+	ruleset_print(&bridge, text, sizeof(text));
+	cr_assert_not_null(
+	    strstr(text, "add rule inet nodectl input tcp dport 8000-8010 accept\n"));
+	rule = strstr(text, "add rule inet nodectl input udp dport 53-53 accept\n");
+	cr_assert_not_null(rule);
+	cr_expect_lt(rule, strstr(text, "add rule inet nodectl input drop\n"));
+}
+
 Test(ruleset, each_bridge_has_a_table_of_its_own)
 {
 	struct bridge bridge = bridge_of("10.77.0.1/16", NULL);
@@ -392,6 +406,9 @@ Test(ruleset, the_longest_names_fit)
 		.ipv6 = address_of("fdff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/128"),
 	};
 
+	bridge.open.count = PORT_RANGES_MAX;
+	for (unsigned i = 0; i < PORT_RANGES_MAX; i++)
+		bridge.open.list[i] = (struct port_range){ IPPROTO_TCP, 65534, 65535 };
 	ruleset_print(&bridge, text, sizeof(text));
 	cr_expect_lt(strlen(text), RULESET_MAX - 512);
 	cr_expect_eq(text[strlen(text) - 1], '\n');

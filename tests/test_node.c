@@ -211,6 +211,21 @@ Test(node, a_key_that_is_no_list_must_not_come_twice)
 	cr_assert_not_null(strstr(err.msg, "line 3: 'ids' is given twice"));
 }
 
+Test(node, what_is_open_of_the_node_is_named_port_by_port)
+{
+	struct node node;
+
+	parsed(&node, SUBNET "host-open = udp/53, tcp/53\n");
+	cr_expect(node.bridge.open.some);
+	cr_expect_eq(node.bridge.open.count, 2);
+	parsed(&node, SUBNET);
+	cr_expect_eq(node.bridge.open.count, 0);
+	parsed(&node, SUBNET "host-open = none\n");
+	cr_expect_eq(node.bridge.open.count, 0);
+	refused(SUBNET "host-open = all\n",
+		"line 2: host-open: name the ports, like udp/53,tcp/53");
+}
+
 Test(node, free_networks_are_a_list_on_one_line_or_more)
 {
 	own_node node;
