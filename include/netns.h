@@ -155,6 +155,9 @@ struct link {
 	unsigned packet_rate; /* packets a second, each way; 0: no limit */
 	bool smtp;	      /* mail may be sent: tcp/25 */
 	struct network network;
+	struct ports allow_in; /* what may be connected to from outside */
+	unsigned connections;  /* that it begins, and as many that come to each address; 0: as
+				  the  node has room for */
 };
 
 /* The @n-th of all its addresses, NULL behind the last; and one more, unless there are too
@@ -410,8 +413,41 @@ int nat_change(unsigned id, const struct bridge *bridge, const struct link *befo
 	       const struct link *after, struct err *err);
 
 /*
- * nat_remove() and link_remove() in one: both wait for the kernel, this way at
- * the same time.  Both are tried whatever happens.
+ * What a link with connections 0 is bound to: an eighth of the node's table, at most
+ * CONNECTIONS_MOST.
+ */
+#define CONNECTIONS_MOST 32768
+
+unsigned connections_usual(void);
+
+/*
+ * What may come in to VPS @id, and how many connections it may have, as elements of sets in the
+ * table of @bridge: the price of a packet does not depend on the number of VPSs.  Answers to
+ * what the VPS began, and connections that are there already, always pass.  A kernel that
+ * cannot count connections bounds none (net_facts()).  From @before to @after, either may be
+ * NULL, in one transaction; a missing table is ENOENT, as with nat_add().
+ */
+int wall_change(unsigned id, const struct bridge *bridge, const struct link *before,
+		const struct link *after, struct err *err);
+
+int wall_mend(unsigned id, const struct bridge *bridge, const struct link *link,
+	      struct err *err);
+
+/* Call @each for every id that has an element, once; and remove all that one has.  For repair.
+ */
+int wall_each(const struct bridge *bridge, int (*each)(unsigned id, void *arg, struct err *err),
+	      void *arg, struct err *err);
+
+/* Does @id have an element still?  For repair. */
+bool wall_is_left(unsigned id, const struct bridge *bridge);
+
+/* Remove forwards, wall and routes of what @link says, while the link stays. */
+int network_forget(unsigned id, const struct bridge *bridge, const struct link *link,
+		   struct err *err);
+
+/*
+ * nat_remove(), link_remove() and the end of its wall in one: all wait for the kernel, this way
+ * at the same time.  All are tried whatever happens.
  */
 int network_remove(unsigned id, const struct bridge *bridge, const struct link *link,
 		   struct err *err);

@@ -217,6 +217,19 @@ bool link_allowed(const struct link *link, unsigned n, struct address *prefix)
 	*prefix = link->routed[n - addresses];
 	return true;
 }
+
+bool link_repeats(const struct link *link, unsigned n, const struct address *prefix)
+{
+	struct address other;
+
+	for (unsigned i = 0; link_allowed(link, i, &other); i++) {
+		if (i != n && network_is_in(&other, prefix) &&
+		    (i < n || !network_is_in(prefix, &other)))
+			return true;
+	}
+	return false;
+}
+
 const char *link_mode_name(enum link_mode mode)
 {
 	switch (mode) {

@@ -44,6 +44,15 @@ static bool can_switch(void)
 	return nft_run(text, &ignored) == 0;
 }
 
+static bool can_count(void)
+{
+	char text[RULESET_BOUND_MAX];
+	struct err ignored;
+
+	ruleset_bound_print(&trial_bridge, text, sizeof(text));
+	return nft_run(text, &ignored) == 0;
+}
+
 static bool can_make_bridge(void)
 {
 	struct netlink_batch batch;
@@ -181,6 +190,8 @@ static const struct {
 	  "no port of this machine can be an uplink, for what comes by it could not be "
 	  "filtered "
 	  "(nf_tables_bridge)" },
+	{ "connection-count", can_count, true,
+	  "one VPS can fill the node's table of connections, which all share (nft_connlimit)" },
 	{ "guard", can_guard, true,
 	  "no VPS has a network, for what it sends could not be held to its own addresses "
 	  "(BPF, tcx or sch_ingress and cls_bpf)" },

@@ -17,6 +17,7 @@
 #include "nft_table.h"
 #include "own.h"
 #include "str.h"
+#include "wall.h"
 
 /*
  * Elements are changed by messages of our own and not by libnftables: that
@@ -321,6 +322,38 @@ int nat_remove(unsigned id, const struct bridge *bridge, const struct link *link
 	return nat_change(id, bridge, link, &no_link, err);
 }
 
+static int elements_remove(const struct nft_table *table, unsigned id, const struct link *link,
+			   struct err *err)
+{
+	own_entries entries = { 0 };
+	const struct nat_entries none = { 0 };
+	struct err second;
+
+	nat_entries_add(&entries, id, link);
+	entries_sort(&entries);
+	if (entries_change(table, &entries, &none, err) < 0) {
+		(void)wall_remove(table, id, link, &second);
+		return -1;
+	}
+	return wall_remove(table, id, link, err);
+}
+
+static bool has_elements(const struct link *link)
+{
+	return link->publish_count || link_address(link, 0);
+}
+
+int network_forget(unsigned id, const struct bridge *bridge, const struct link *link,
+		   struct err *err)
+{
+	own_table table = nft_table_none();
+
+	if (has_elements(link) && (nft_table_open(&table, bridge, err) < 0 ||
+				   elements_remove(&table, id, link, err) < 0))
+		return -1;
+	return link_routes_remove(bridge, link, err);
+}
+
 /*
  * Whoever closes a netfilter socket waits until the kernel has freed what was
  * removed, an RCU grace period later.  Removing a link takes longer than that,
@@ -329,18 +362,13 @@ int nat_remove(unsigned id, const struct bridge *bridge, const struct link *link
 int network_remove(unsigned id, const struct bridge *bridge, const struct link *link,
 		   struct err *err)
 {
-	own_entries entries = { 0 };
-	const struct nat_entries none = { 0 };
 	own_table table = nft_table_none();
 	struct err first;
 	int failed = 0;
 
-	nat_entries_add(&entries, id, link);
-	entries_sort(&entries);
-	if (entries.count) {
-		failed = nft_table_open(&table, bridge, &first);
-		failed = failed ? -1 : entries_change(&table, &entries, &none, &first);
-	}
+	if (has_elements(link) && (nft_table_open(&table, bridge, &first) < 0 ||
+				   elements_remove(&table, id, link, &first) < 0))
+		failed = -1;
 	if (link_routes_remove(bridge, link, err) < 0 || link_remove(id, err) < 0)
 		return -1;
 	if (failed)

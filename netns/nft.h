@@ -9,6 +9,7 @@ struct err;
 
 /* Enough for the longest names and addresses. */
 #define RULESET_MAX	  32768
+#define RULESET_BOUND_MAX 2048
 
 /*
  * The whole table of @bridge (bridge_table()) as text for nft: it may be loaded again and
@@ -17,6 +18,12 @@ struct err;
  * that is in the kernel, so is all the rest.
  */
 uint32_t ruleset_print(const struct bridge *bridge, char *text, size_t size);
+
+/*
+ * The part that bounds connections, which not every kernel can, in front of the rest: where it
+ * fails the rest is loaded all the same.
+ */
+void ruleset_bound_print(const struct bridge *bridge, char *text, size_t size);
 
 /*
  * The group of interfaces (ip-link(8)) by which rules know this node's: the upper half says

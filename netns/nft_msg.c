@@ -62,13 +62,30 @@ static void put_comment(struct nlmsghdr *nlh, const char *comment)
 	mnl_attr_put(nlh, NFTA_SET_ELEM_USERDATA, 2 + size, userdata);
 }
 
+/* "ct count over N" */
+static void put_connections(struct nlmsghdr *nlh, uint32_t connections)
+{
+	struct nlattr *expr = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_EXPR), *data;
+
+	mnl_attr_put_strz(nlh, NFTA_EXPR_NAME, "connlimit");
+	data = mnl_attr_nest_start(nlh, NFTA_EXPR_DATA);
+	mnl_attr_put_u32(nlh, NFTA_CONNLIMIT_COUNT, htonl(connections));
+	mnl_attr_put_u32(nlh, NFTA_CONNLIMIT_FLAGS, htonl(NFT_CONNLIMIT_F_INV));
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, expr);
+}
+
 static void put_element(struct nlmsghdr *nlh, const struct nft_element *e)
 {
 	struct nlattr *element = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
 
 	put_value(nlh, NFTA_SET_ELEM_KEY, e->key, e->key_size);
+	if (e->end_size)
+		put_value(nlh, NFTA_SET_ELEM_KEY_END, e->end, e->end_size);
 	if (e->data_size)
 		put_value(nlh, NFTA_SET_ELEM_DATA, e->data, e->data_size);
+	if (e->connections)
+		put_connections(nlh, e->connections);
 	if (*e->comment)
 		put_comment(nlh, e->comment);
 	mnl_attr_nest_end(nlh, element);
@@ -159,6 +176,24 @@ static void comment_read(const struct nlattr *attr, char *comment, size_t max)
 	comment[data[1] - 1] = 0;
 }
 
+static uint32_t connections_read(const struct nlattr *expr)
+{
+	const struct nlattr *attr, *inner;
+
+	mnl_attr_for_each_nested(attr, expr)
+	{
+		if (mnl_attr_get_type(attr) != NFTA_EXPR_DATA)
+			continue;
+		mnl_attr_for_each_nested(inner, attr)
+		{
+			if (mnl_attr_get_type(inner) == NFTA_CONNLIMIT_COUNT &&
+			    mnl_attr_get_payload_len(inner) == sizeof(uint32_t))
+				return ntohl(mnl_attr_get_u32(inner));
+		}
+	}
+	return 0;
+}
+
 static void element_read(const struct nlattr *nest, struct nft_element *e)
 {
 	const struct nlattr *attr;
@@ -168,8 +203,12 @@ static void element_read(const struct nlattr *nest, struct nft_element *e)
 	{
 		if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_KEY)
 			e->key_size = value_read(attr, e->key, sizeof(e->key));
+		else if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_KEY_END)
+			e->end_size = value_read(attr, e->end, sizeof(e->end));
 		else if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_DATA)
 			e->data_size = value_read(attr, e->data, sizeof(e->data));
+		else if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_EXPR)
+			e->connections = connections_read(attr);
 		else if (mnl_attr_get_type(attr) == NFTA_SET_ELEM_USERDATA)
 			comment_read(attr, e->comment, sizeof(e->comment));
 	}

@@ -12,11 +12,12 @@ struct nlmsghdr;
  * kernel applies all or none.  Questions go without these two.
  */
 
-/* One element: a key and, in a map, its data, both as nft lays them out. */
+/* One element: a key, or a range of them, and, in a map, its data, all as nft lays them out. */
 struct nft_element {
-	uint8_t key[32], data[32];
-	size_t key_size, data_size; /* 0: no data */
-	char comment[24];	    /* shown by `nft list` */
+	uint8_t key[32], end[32], data[32];
+	size_t key_size, end_size, data_size; /* 0: no range; no data */
+	char comment[24];		      /* shown by `nft list` */
+	uint32_t connections; /* it matches when there are more; 0: whenever it is found */
 };
 
 void nft_put_begin(struct nlmsghdr *nlh);

@@ -38,6 +38,16 @@ static const char frame[] =
     "add map inet $t udp4at { type ipv4_addr . inet_service : ipv4_addr . inet_service; }\n"
     "add map inet $t tcp6at { type ipv6_addr . inet_service : ipv6_addr . inet_service; }\n"
     "add map inet $t udp6at { type ipv6_addr . inet_service : ipv6_addr . inet_service; }\n"
+    "add set inet $t shut4 { type ipv4_addr . inet_proto; flags interval; }\n"
+    "add set inet $t shut6 { type ipv6_addr . inet_proto; flags interval; }\n"
+    "add set inet $t open4 { type ipv4_addr . inet_proto . inet_service; flags interval; }\n"
+    "add set inet $t open6 { type ipv6_addr . inet_proto . inet_service; flags interval; }\n"
+    "add set inet $t closed4 { type ipv4_addr; }\n"
+    "add set inet $t closed6 { type ipv6_addr; }\n"
+    "add set inet $t port4 { type ipv4_addr . inet_proto . inet_service; }\n"
+    "add set inet $t port6 { type ipv6_addr . inet_proto . inet_service; }\n"
+    "add set inet $t protocol4 { type ipv4_addr . inet_proto; }\n"
+    "add set inet $t protocol6 { type ipv6_addr . inet_proto; }\n"
     "add map inet $t network4 { type ipv4_addr : mark; }\n"
     "add map inet $t network6 { type ipv6_addr : mark; }\n"
     "add set inet $t member4 { type ipv4_addr . mark; }\n"
@@ -50,6 +60,8 @@ static const char frame[] =
     "add chain inet $t input { type filter hook input priority 0; }\n"
     "add chain inet $t forward { type filter hook forward priority 0; }\n"
     "add chain inet $t between\n"
+    "add chain inet $t shut\n"
+    "add chain inet $t arriving { type filter hook postrouting priority 0; }\n"
     "flush chain inet $t forwards\n"
     "flush chain inet $t prerouting\n"
     "flush chain inet $t output\n"
@@ -57,6 +69,8 @@ static const char frame[] =
     "flush chain inet $t input\n"
     "flush chain inet $t forward\n"
     "flush chain inet $t between\n"
+    "flush chain inet $t shut\n"
+    "flush chain inet $t arriving\n"
     "flush set inet $t loaded\n"
     "add rule inet $t forwards dnat ip to ip daddr . tcp dport map @tcp4at\n"
     "add rule inet $t forwards dnat ip to ip daddr . udp dport map @udp4at\n"
@@ -113,6 +127,56 @@ static const char between[] =
     "add rule inet $t between ip daddr . meta mark @member4 meta mark set 0 accept\n"
     "add rule inet $t between ip6 daddr . meta mark @member6 meta mark set 0 accept\n"
     "add rule inet $t between drop\n";
+
+/*
+ * What may come in to VPSs that are not open to all: looked at where forwarded packets and the
+ * node's own have their last address, whatever interface leads there.  ICMP has no ports: the
+ * two bytes in their place are its checksum, and it is named without them, or with all.  Errors
+ * that belong to a connection are "related".
+ */
+static const char wall[] =
+    "add rule inet $t shut icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept\n"
+    "add rule inet $t shut ip daddr . meta l4proto @protocol4 accept\n"
+    "add rule inet $t shut ip6 daddr . meta l4proto @protocol6 accept\n"
+    "add rule inet $t shut ip daddr . meta l4proto . th dport @port4 accept\n"
+    "add rule inet $t shut ip6 daddr . meta l4proto . th dport @port6 accept\n"
+    "add rule inet $t shut ip daddr . meta l4proto . th dport @open4 accept\n"
+    "add rule inet $t shut ip6 daddr . meta l4proto . th dport @open6 accept\n"
+    "add rule inet $t shut drop\n"
+    "add rule inet $t arriving ct state established,related accept\n"
+    "add rule inet $t arriving ip daddr @closed4 goto shut\n"
+    "add rule inet $t arriving ip6 daddr @closed6 goto shut\n"
+    "add rule inet $t arriving ip daddr . meta l4proto @shut4 goto shut\n"
+    "add rule inet $t arriving ip6 daddr . meta l4proto @shut6 goto shut\n";
+
+/*
+ * How many connections each VPS may have in the node's table of them, which all share: those
+ * that it begins by its MAC address, which is its own whatever addresses it has, and those that
+ * come to it by address.  What is dropped here was in no table yet.  Addresses are in hashes,
+ * and prefixes only in sets of ranges, all of which the kernel copies for a change of one.
+ *
+ * Each element has a count of its own; that of the set is for nft alone, which wants it.  It
+ * must never be used: Linux 6.18 forgets one user of connection tracking for each element that
+ * has its count from the set, and turns tracking off when it believes that there is none left.
+ */
+static const char bound[] =
+    "add table inet $t\n"
+    "add set inet $t conns { type ether_addr; ct count over 65536; }\n"
+    "add set inet $t conns4 { type ipv4_addr; ct count over 65536; }\n"
+    "add set inet $t conns6 { type ipv6_addr; ct count over 65536; }\n"
+    "add set inet $t nets4 { type ipv4_addr . inet_proto; flags interval; ct count over "
+    "65536; }\n"
+    "add set inet $t nets6 { type ipv6_addr . inet_proto; flags interval; ct count over "
+    "65536; }\n"
+    "add chain inet $t beginning { type filter hook prerouting priority -150; }\n"
+    "add chain inet $t received { type filter hook postrouting priority 0; }\n"
+    "flush chain inet $t beginning\n"
+    "flush chain inet $t received\n"
+    "add rule inet $t beginning ct state new ether saddr @conns drop\n"
+    "add rule inet $t received ct state new ip daddr @conns4 drop\n"
+    "add rule inet $t received ct state new ip6 daddr @conns6 drop\n"
+    "add rule inet $t received ct state new ip daddr . meta l4proto @nets4 drop\n"
+    "add rule inet $t received ct state new ip6 daddr . meta l4proto @nets6 drop\n";
 
 /*
  * To the world as the node.  And to a VPS of the same subnet through a forward,
@@ -467,6 +531,16 @@ uint32_t bridge_group(const struct bridge *bridge)
 	return NODE_GROUPS | (fingerprint(bridge->name) & 0xffff);
 }
 
+void ruleset_bound_print(const struct bridge *bridge, char *text, size_t size)
+{
+	own_file out = xfmemopen(text, size);
+	char table[BRIDGE_TABLE];
+	const struct words words = { .table = table, .bridge = bridge->name };
+
+	bridge_table(bridge, table);
+	rules_print(out, bound, &words);
+}
+
 uint32_t ruleset_print(const struct bridge *bridge, char *text, size_t size)
 {
 	own_file out = xfmemopen(text, size);
@@ -491,11 +565,12 @@ uint32_t ruleset_print(const struct bridge *bridge, char *text, size_t size)
 	rules_print(out, guard, &words);
 	open_print(out, bridge, table);
 	rules_print(out, between, &words);
+	rules_print(out, wall, &words);
 	if (bridge->uplink[0])
 		uplink_print(out, &words, bridge);
 	fflush(out);
 
-	loaded = fingerprint(text);
+	loaded = fingerprint(text) ^ fingerprint(bound);
 	fprintf(out, "add element inet %s loaded { 0x%08x }\n", table, loaded);
 	if (bridge->uplink[0])
 		fprintf(out, "add element bridge %s loaded { 0x%08x }\n", table, loaded);
@@ -563,7 +638,7 @@ static int table_remove(const struct bridge *bridge, bool of_bridge, struct err 
 /* A port that is the uplink no more leaves while what it brings is still looked at. */
 int ruleset_ensure(const struct bridge *bridge, struct err *err)
 {
-	char text[RULESET_MAX];
+	char text[RULESET_MAX], part[RULESET_BOUND_MAX];
 	struct err lacking;
 	uint32_t loaded = ruleset_print(bridge, text, sizeof(text));
 	int there = has_fingerprint(bridge, loaded, err);
@@ -572,6 +647,8 @@ int ruleset_ensure(const struct bridge *bridge, struct err *err)
 		return there < 0 ? -1 : 0;
 	if (uplink_leave(bridge, err) < 0)
 		return -1;
+	ruleset_bound_print(bridge, part, sizeof(part));
+	(void)nft_run(part, &lacking);
 	if (nft_run(text, err) < 0)
 		return -1;
 	/* a kernel without tables of this family has none to remove */

@@ -295,6 +295,18 @@ static int packets_parse(const char *text, void *value, size_t size, struct err 
 
 const struct kind kind_packets = { packets_parse, weight_print };
 
+static int connections_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	if (strcmp(text, "0") == 0) {
+		*(unsigned *)value = 0;
+		return 0;
+	}
+	return between(text, 16, 16777216, value, err);
+}
+
+const struct kind kind_connections = { connections_parse, weight_print };
+
 static int switch_parse(const char *text, void *value, size_t size, struct err *err)
 {
 	bool yes = strcmp(text, "yes") == 0;
@@ -454,6 +466,26 @@ static void publish_kind_print(const char *key, const void *value, size_t size, 
 }
 
 const struct kind kind_publish = { publish_kind_parse, publish_kind_print };
+
+static int ports_kind_parse(const char *text, void *value, size_t size, struct err *err)
+{
+	(void)size;
+	return ports_parse(text, value, err);
+}
+
+static void ports_kind_print(const char *key, const void *value, size_t size, FILE *out)
+{
+	const struct ports *ports = value;
+	char text[PORTS_TEXT];
+
+	(void)size;
+	if (!ports->some)
+		return;
+	ports_print(ports, text, sizeof(text));
+	text_print(key, text, out);
+}
+
+const struct kind kind_ports = { ports_kind_parse, ports_kind_print };
 
 static int ip_parse(const char *text, struct link *link, int family, struct err *err)
 {

@@ -29,6 +29,7 @@ extern const struct kind
 extern const struct kind kind_count;   /* unsigned, 0 = no limit */
 extern const struct kind kind_weight;  /* unsigned, 1..10000, 0 = not given, not printed then */
 extern const struct kind kind_packets; /* unsigned, 0 or 10..100000000, not printed when 0 */
+extern const struct kind kind_connections; /* unsigned, 0 or 16..16777216; likewise */
 extern const struct kind kind_switch;	   /* bool: "yes" or "no" */
 extern const struct kind kind_seconds;	   /* unsigned */
 extern const struct kind kind_time;	   /* int64_t, seconds since 1970 */
@@ -36,6 +37,7 @@ extern const struct kind kind_signal;	   /* char[]: "auto" or a signal */
 extern const struct kind kind_address;	   /* struct address */
 extern const struct kind kind_servers;	   /* struct address[] */
 extern const struct kind kind_publish;	   /* struct link */
+extern const struct kind kind_ports;	   /* struct ports, not printed when all */
 extern const struct kind kind_ip;	   /* struct link: its IPv4 addresses */
 extern const struct kind kind_ip6;	   /* struct link: its IPv6 addresses */
 extern const struct kind kind_route;	   /* struct link */

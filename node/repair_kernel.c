@@ -152,6 +152,21 @@ static int nat_one(const struct nat_entry *entry, void *arg, struct err *err)
 	return 0;
 }
 
+/* What may come in to a VPS that does not run. */
+static int wall_one(unsigned id, void *arg, struct err *err)
+{
+	struct repair *repair = arg;
+	own_fd lock = -1;
+
+	if (!id_is_ours(repair, id) || !id_is_dead(repair, id, &lock) ||
+	    !wall_is_left(id, &repair->node->bridge))
+		return 0;
+	repair_found(repair, "firewall of id %u: no VPS with it runs", id);
+	if (!repair->dry && wall_mend(id, &repair->node->bridge, NULL, err) < 0)
+		return repair_failed(repair, err);
+	return 0;
+}
+
 /* Who has what the route leads to, where it leads; empty when nobody.  -1 as id_owner(). */
 static int route_owner(const struct repair *repair, const struct link_route *route, char *name,
 		       size_t size)
@@ -289,6 +304,8 @@ void repair_kernel(struct repair *repair)
 	if (meter_ids(meter_one, repair, &err) < 0)
 		(void)repair_failed(repair, &err);
 	if (nat_each(&repair->node->bridge, nat_one, repair, &err) < 0)
+		(void)repair_failed(repair, &err);
+	if (wall_each(&repair->node->bridge, wall_one, repair, &err) < 0)
 		(void)repair_failed(repair, &err);
 	if (link_routes_each(&repair->node->bridge, route_one, repair, &err) < 0)
 		(void)repair_failed(repair, &err);

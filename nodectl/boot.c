@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -18,7 +20,25 @@
 
 #define ASK_S 5u
 
-static bool port_answers(const struct address *address)
+/* In the network of guest init: what may come in from here need not be what it listens to. */
+static int socket_inside(pid_t init, int family)
+{
+	own_fd home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	char path[48];
+	int fd;
+
+	str_format(path, sizeof(path), "/proc/%d/ns/net", init);
+	own_fd netns = open(path, O_RDONLY | O_CLOEXEC);
+	if (home < 0 || netns < 0 || setns(netns, CLONE_NEWNET) < 0)
+		return -1;
+	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (setns(home, CLONE_NEWNET) < 0)
+		abort();
+	return fd;
+}
+
+/* @init: ask from inside of it; 0: from the node. */
+static bool port_answers(const struct address *address, pid_t init)
 {
 	union {
 		struct sockaddr any;
@@ -36,7 +56,9 @@ static bool port_answers(const struct address *address)
 		memcpy(&to.in6.sin6_addr, address->bytes, 16);
 		to.in6.sin6_port = htons(22);
 	}
-	own_fd fd = socket(address->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	own_fd fd =
+	    init ? socket_inside(init, address->family)
+		 : socket(address->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
 	(void)connect(fd, &to.any, sizeof(to));
@@ -86,10 +108,11 @@ static bool is_up(const struct vps *vps, pid_t init)
 		return systemd_is_up_soon(vps, init);
 	if (!link_is_wanted(&vps->link))
 		return true;
+	pid_t from = vps->link.allow_in.some ? init : 0;
 	if (vps->link.ipv4.family)
-		return port_answers(&vps->link.ipv4);
+		return port_answers(&vps->link.ipv4, from);
 	if (vps->link.ipv6.family)
-		return port_answers(&vps->link.ipv6);
+		return port_answers(&vps->link.ipv6, from);
 	return true;
 }
 

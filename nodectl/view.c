@@ -612,6 +612,22 @@ static json_t *publish_json(const struct view *v)
 	return list;
 }
 
+static void allow_text(const struct view *v, char *text, size_t size)
+{
+	char list[PORTS_TEXT];
+
+	ports_print(&v->vps->link.allow_in, list, sizeof(list));
+	snprintf(text, size, "%s", list);
+}
+
+static json_t *allow_json(const struct view *v)
+{
+	char list[PORTS_TEXT];
+
+	ports_print(&v->vps->link.allow_in, list, sizeof(list));
+	return json_string(list);
+}
+
 static void cpu_text(const struct view *v, char *text, size_t size)
 {
 	if (v->status.init && v->usage.cpu_usec != FIGURE_UNKNOWN)
@@ -668,15 +684,15 @@ json_t *vps_limits_json(const struct vps *vps)
 	const struct limits *l = &vps->limits;
 
 	return json_pack(
-	    "{s:f,s:i,s:I,s:I,s:i,s:I,s:i,s:o,s:o,s:i,s:I,s:I,s:i,s:b,s:I}", "cpus",
+	    "{s:f,s:i,s:I,s:I,s:i,s:I,s:i,s:o,s:o,s:i,s:I,s:I,s:i,s:b,s:i,s:I}", "cpus",
 	    l->cpus / 100.0, "weight", (int)cgroup_weight(l), "memory", (json_int_t)l->memory,
 	    "swap", (json_int_t)l->swap, "tasks", (int)l->tasks, "disk",
 	    (json_int_t)vps->volume.size, "inodes", (int)vps->volume.inodes, "io_read",
 	    io_json(&l->io_read), "io_write", io_json(&l->io_write), "io_weight",
 	    (int)(l->io_weight ? l->io_weight : 100), "rate_in", (json_int_t)vps->link.rate_in,
 	    "rate_out", (json_int_t)vps->link.rate_out, "packet_rate",
-	    (int)vps->link.packet_rate, "smtp", vps->link.smtp, "traffic",
-	    (json_int_t)vps->traffic);
+	    (int)vps->link.packet_rate, "smtp", vps->link.smtp, "connections",
+	    (int)vps->link.connections, "traffic", (json_int_t)vps->traffic);
 }
 
 /* What is done for its used-up quota, beside what it is defined to have. */
@@ -961,6 +977,7 @@ const struct column columns[] = {
 	{ "IPV6", "ipv6", "IPv6", IN_SHOW, ipv6_text, ipv6_json },
 	{ "ROUTES", "routes", "routed to it", IN_SHOW, routes_text, routes_json },
 	{ "PUBLISH", "publish", "publish", IN_SHOW, publish_text, publish_json },
+	{ "ALLOW", "allow_in", "may come in", IN_SHOW, allow_text, allow_json },
 	{ "NETMODE", "net_mode", "network mode", IN_SHOW, mode_text, mode_json },
 	{ "NETWORK", "network", "private network", IN_SHOW, network_text, network_json },
 	{ "INTERFACE", "interface", "interface", IN_SHOW, interface_text, interface_json },

@@ -346,15 +346,18 @@ static bool has_same_addresses(const struct link *a, const struct link *b)
 	}
 }
 
+/* What may come in is closed before a forward is opened. */
 static int forwards_apply(unsigned id, const struct link *before, const struct link *after,
 			  const struct place *place, struct err *err)
 {
-	if (before && nat_change(id, place->bridge, before, after, err) == 0)
+	if (before && wall_change(id, place->bridge, before, after, err) == 0 &&
+	    nat_change(id, place->bridge, before, after, err) == 0)
 		return 0;
 	/* the table may be gone */
 	if (before && err->code != ENOENT)
 		return -1;
-	if (bridge_ensure(place->bridge, false, err) < 0)
+	if (bridge_ensure(place->bridge, false, err) < 0 ||
+	    wall_mend(id, place->bridge, after, err) < 0)
 		return -1;
 	return nat_mend(id, place->bridge, after, err);
 }
@@ -393,7 +396,13 @@ static int network_apply(struct start *start, struct err *err)
 
 static int network_undo(struct start *start, struct err *err)
 {
-	return network_remove(start->vps->id, start->place->bridge, &start->vps->link, err);
+	const struct link *was = start->place->was;
+	unsigned id = start->vps->id;
+	struct err ignored;
+
+	if (was && memcmp(was, &start->vps->link, sizeof(*was)) != 0)
+		(void)network_forget(id, start->place->bridge, was, &ignored);
+	return network_remove(id, start->place->bridge, &start->vps->link, err);
 }
 
 /* The record is written before any code of the tenant's runs: a crash from here on
@@ -424,7 +433,8 @@ static int publish_apply(struct start *start, struct err *err)
 		return 0;
 	if (inquiry_end(&start->inquiry, err) < 0)
 		return -1;
-	if (nat_add(start->vps->id, start->place->bridge, &link, err) < 0)
+	if (wall_change(start->vps->id, start->place->bridge, NULL, &link, err) < 0 ||
+	    nat_add(start->vps->id, start->place->bridge, &link, err) < 0)
 		return -1;
 	if (link_up(start->vps->id, start->place->bridge, &link, err) < 0)
 		return -1;

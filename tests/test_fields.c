@@ -39,6 +39,8 @@ static const char full[] = "name = web1\n"
 			   "rate-out = 1500k\n"
 			   "packet-rate = 20000\n"
 			   "smtp = yes\n"
+			   "allow-in = icmp,tcp/22,80,8000-8010,udp/53\n"
+			   "connections = 20000\n"
 			   "traffic = 3T\n"
 			   "traffic-period = day:15\n"
 			   "traffic-count = max\n"
@@ -231,6 +233,11 @@ static char *random_value(const char *key, uint64_t *seed)
 		return xstrdup(link_mode_name(draw % 3));
 	if (strcmp(key, "smtp") == 0)
 		return xasprintf("%s", draw & 1 ? "yes" : "no");
+	if (strcmp(key, "allow-in") == 0)
+		return xasprintf("tcp/%llu-%llu,udp", 1 + draw % 30000,
+				 30000 + draw / 30000 % 30000);
+	if (strcmp(key, "connections") == 0)
+		return xasprintf("%llu", 16 + draw % 100000);
 	if (strcmp(key, "packet-rate") == 0)
 		return xasprintf("%llu", 10 + draw % 100000);
 	if (strcmp(key, "restart") == 0)

@@ -34,17 +34,17 @@ static struct vps routed(void)
 	struct vps vps = { .name = "web1", .link.mode = LINK_ROUTED };
 
 	cr_assert_eq(address_parse("10.77.0.9/16", &vps.link.ipv4, &err), 0);
-	vps.link.packet_rate = 900;
+	vps.link.connections = 900;
 	return vps;
 }
 
 Test(store, until_the_next_start_only_the_mode_stays)
 {
-	const struct link was = { .mode = LINK_BRIDGE, .packet_rate = 100 };
+	const struct link was = { .mode = LINK_BRIDGE, .connections = 100 };
 	struct vps vps = routed(), running = vps_as_running(&vps, &was);
 
 	cr_expect_eq(running.link.mode, LINK_BRIDGE);
-	cr_expect_eq(running.link.packet_rate, 900);
+	cr_expect_eq(running.link.connections, 900);
 	cr_expect(address_is_equal(&running.link.ipv4, &vps.link.ipv4));
 	cr_expect_eq(vps.link.mode, LINK_ROUTED);
 }

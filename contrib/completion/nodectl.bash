@@ -38,7 +38,7 @@ _nodectl_limits()
 	_nodectl_words --cpus --cpu-guaranteed --weight --memory --memory-guaranteed --swap --tasks
 	_nodectl_words --disk --inodes
 	_nodectl_words --io-read --io-write --io-weight --rate-in --rate-out --packet-rate --smtp
-	_nodectl_words --traffic --traffic-period --traffic-count --traffic-action
+	_nodectl_words --allow-in --connections --traffic --traffic-period --traffic-count --traffic-action
 }
 
 # What 'create' and 'set' share: the keys of vps.conf(5) that are options.
@@ -147,7 +147,7 @@ _nodectl_options()
 _nodectl_columns()
 {
 	_nodectl_words ID NAME STATE ERROR PLAN OVERRIDES IMAGE DIGEST HOSTNAME IPV4 IPV6 ROUTES PUBLISH NETMODE NETWORK
-	_nodectl_words INTERFACE DROPPED CPUS WEIGHT GUARANTEES MEMORY SWAP TASKS DISK TRAFFIC UPTIME CPU MET
+	_nodectl_words ALLOW INTERFACE DROPPED CPUS WEIGHT GUARANTEES MEMORY SWAP TASKS DISK TRAFFIC UPTIME CPU MET
 	_nodectl_words QUOTA PID MONITOR IDS CGROUP RESTART
 	_nodectl_words ONBOOT PENDING VIEW UNENFORCED UUID CREATED STARTED
 }
@@ -173,7 +173,7 @@ _nodectl_takes_value()
 		--lines | --user | -u | --suite | --mirror | --include | --init | --name | \
 		--config | --image | --plan | --cpus | --cpu-guaranteed | --weight | --memory | \
 		--memory-guaranteed | --swap | --tasks | --io-read | --io-write | --io-weight | \
-		--rate-in | --rate-out | --packet-rate | --smtp | --traffic | --traffic-period | \
+		--rate-in | --rate-out | --packet-rate | --smtp | --allow-in | --connections | --traffic | --traffic-period | \
 		--traffic-count | --traffic-action | \
 		--disk | --inodes | --ip | --ip6 | --ip-add | --ip-del | --ip6-add | --ip6-del | --route | --route-add | \
 		--route-del | --publish | --publish-add | --publish-del | --hostname | --nameserver | \
@@ -219,6 +219,9 @@ _nodectl_value()
 		;;
 	--publish)
 		words=none
+		;;
+	--allow-in)
+		words='all none'
 		;;
 	--restart)
 		words='on-crash no'

@@ -86,7 +86,7 @@ check "many ports at once" nodectl set other --publish-add 30000-30999:1000
 is "are all in the table" "$(nft list map inet nodectl tcp4 | grep -o "nodectl $(field other .id)\"" | wc -l)" 1000
 exits 0 "the kernel is as defined" nodectl diff other
 check "and go at once" nodectl set other --publish none
-is "out of the table" "$(nft list table inet nodectl | grep -c "nodectl $(field other .id)\"")" 0
+is "out of the maps" "$(nft list maps | grep -c "nodectl $(field other .id)\"")" 0
 is "and free" "$(ls "$STORAGE/addresses" | grep -c -- -30)" 0
 
 # ---- from VPS to VPS

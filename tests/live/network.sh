@@ -98,7 +98,7 @@ like "the forwards are in the table" "$(nft list map inet nodectl tcp4)" "28901 
 # ---- none, fixed, taken
 check "--publish none" nodectl create net3 --publish none --start
 is "publishes nothing" "$(field net3 '.publish | length')" 0
-unlike "and nothing is in the table" "$(nft list table inet nodectl)" "nodectl $(field net3 .id)\""
+unlike "and nothing is in the maps" "$(nft list maps)" "nodectl $(field net3 .id)\""
 check "it has its address all the same" inside net3 ping -c 1 -W 2 "$g4"
 exits 78 "a host port that somebody has" nodectl create bad --publish 28901:80
 like "names who" "$OUT" net2
