@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 struct err;
+struct network_seen;
 struct node;
 
 /*
@@ -33,9 +34,9 @@ struct difference {
 /*
  * Call @each for what is otherwise with VPS @name; nothing when all is equal.  No lock is
  * taken, but a difference is looked at again when a command that was at work on the VPS is
- * done.
+ * done.  @seen: what was read for all, which a difference is no longer believed by; or NULL.
  */
-int diff_vps(const struct node *node, const char *name,
+int diff_vps(const struct node *node, const char *name, const struct network_seen *seen,
 	     void (*each)(const struct difference *difference, void *arg), void *arg,
 	     struct err *err);
 

@@ -265,8 +265,9 @@ int link_change(unsigned id, const struct bridge *bridge, const struct link *bef
  * fine, and those to its own interface go with that. */
 int link_routes_remove(const struct bridge *bridge, const struct link *link, struct err *err);
 
-/* Compare them: link_diff().  link_routes_mend() mends. */
-int link_routes_diff(unsigned id, const struct bridge *bridge, const struct link *link,
+/* Compare them with what was seen: link_diff().  link_routes_mend() mends. */
+struct network_seen;
+int link_routes_diff(unsigned id, const struct network_seen *seen, const struct link *link,
 		     int (*each)(const struct link_knob *knob, void *arg, struct err *err),
 		     void *arg, struct err *err);
 int link_routes_mend(unsigned id, const struct bridge *bridge, const struct link *link,
@@ -430,6 +431,20 @@ unsigned connections_usual(void);
 int wall_change(unsigned id, const struct bridge *bridge, const struct link *before,
 		const struct link *after, struct err *err);
 
+/*
+ * The walls, forwards and routes that the kernel has of all VPSs, read once for many that are
+ * compared with it.  @bridge stays the caller's.
+ */
+int network_see(const struct bridge *bridge, struct network_seen **seen, struct err *err);
+void network_seen_free(struct network_seen **seen);
+
+#define own_seen __attribute__((cleanup(network_seen_free))) struct network_seen *
+
+/* Compare what was seen with @link, like link_diff(); wall_mend() mends, and looks at the
+ * elements of all VPSs. */
+int wall_diff(unsigned id, const struct network_seen *seen, const struct link *link,
+	      int (*each)(const struct link_knob *knob, void *arg, struct err *err), void *arg,
+	      struct err *err);
 int wall_mend(unsigned id, const struct bridge *bridge, const struct link *link,
 	      struct err *err);
 
@@ -464,11 +479,11 @@ int nat_each(const struct bridge *bridge,
 	     struct err *err);
 
 /*
- * Compare the kernel with what @link says VPS @id has: call @each for every port that is not
- * forwarded (@missing) or should not be.  nat_mend() mends.  Both look at the forwards of all
+ * Compare what was seen with what @link says VPS @id has: call @each for every port that is not
+ * forwarded (@missing) or should not be.  nat_mend() mends, and looks at the forwards of all
  * VPSs.
  */
-int nat_diff(unsigned id, const struct bridge *bridge, const struct link *link,
+int nat_diff(unsigned id, const struct network_seen *seen, const struct link *link,
 	     int (*each)(const struct nat_entry *entry, bool missing, void *arg,
 			 struct err *err),
 	     void *arg, struct err *err);

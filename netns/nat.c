@@ -16,6 +16,7 @@
 #include "nft_msg.h"
 #include "nft_table.h"
 #include "own.h"
+#include "seen.h"
 #include "str.h"
 #include "wall.h"
 
@@ -443,19 +444,14 @@ static void compare(const struct nft_entries *all, unsigned id, const struct lin
 	nat_entries_only(&ours, &wanted, spare);
 }
 
-int nat_diff(unsigned id, const struct bridge *bridge, const struct link *link,
+int nat_diff(unsigned id, const struct network_seen *seen, const struct link *link,
 	     int (*each)(const struct nat_entry *entry, bool missing, void *arg,
 			 struct err *err),
 	     void *arg, struct err *err)
 {
 	own_entries lacks = { 0 }, spare = { 0 };
 
-	own_nft_entries all = { 0 };
-	own_table table = nft_table_none();
-
-	if (nft_table_open(&table, bridge, err) < 0 || nat_see(&table, &all, err) < 0)
-		return -1;
-	compare(&all, id, link, &lacks, &spare);
+	compare(&seen->forwards, id, link, &lacks, &spare);
 	for (size_t i = 0; i < lacks.count; i++) {
 		if (each(&lacks.list[i], true, arg, err) < 0)
 			return -1;

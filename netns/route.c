@@ -17,6 +17,7 @@
 #include "netlink.h"
 #include "own.h"
 #include "routed.h"
+#include "seen.h"
 #include "str.h"
 
 static const struct address *gateway_of(const struct bridge *bridge, int family)
@@ -270,28 +271,26 @@ static bool is_seen(const struct routes *routes, const struct route *wanted)
 	return false;
 }
 
-int link_routes_diff(unsigned id, const struct bridge *bridge, const struct link *link,
+int link_routes_diff(unsigned id, const struct network_seen *seen, const struct link *link,
 		     int (*each)(const struct link_knob *knob, void *arg, struct err *err),
 		     void *arg, struct err *err)
 {
-	__attribute__((cleanup(routes_free))) struct routes routes = { 0 };
 	struct rtnl_link way = { 0 };
 	struct route route;
 
-	if (!link_is_wanted(link) || !link_route(bridge, link, 0, &route))
+	if (!link_is_wanted(link) || !link_route(seen->bridge, link, 0, &route))
 		return 0;
 	own_fd fd = netlink_open(NETLINK_ROUTE, err);
-	if (fd < 0 || way_find(fd, id, bridge, link, &way, err) < 0 ||
-	    routes_see(&routes, err) < 0)
+	if (fd < 0 || way_find(fd, id, seen->bridge, link, &way, err) < 0)
 		return -1;
 	struct link_comparison comparison = { each, arg, way.name };
-	for (unsigned n = 0; link_route(bridge, link, n, &route); n++) {
+	for (unsigned n = 0; link_route(seen->bridge, link, n, &route); n++) {
 		char prefix[ADDRESS_TEXT], name[ADDRESS_TEXT + 8] = "route ";
 
 		address_print(&route.to, true, prefix, sizeof(prefix));
 		strcat(name, prefix);
 		route.index = way.index;
-		if (link_compare(&comparison, name, is_seen(&routes, &route), "there",
+		if (link_compare(&comparison, name, is_seen(&seen->routes, &route), "there",
 				 "none", err) < 0)
 			return -1;
 	}

@@ -13,10 +13,12 @@
 #include "bridge.h"
 #include "err.h"
 #include "io.h"
+#include "link.h"
 #include "netlink.h"
 #include "nft.h"
 #include "nft_table.h"
 #include "own.h"
+#include "seen.h"
 #include "str.h"
 
 /* However small the node's table is. */
@@ -406,6 +408,25 @@ void wall_print(const struct nft_entry *element, char *text, size_t size)
 	}
 }
 
+/* What the kernel does with it. */
+static void value_print(const struct nft_entry *element, char *text, size_t size)
+{
+	switch (sets[element->set].kind) {
+	case KIND_SHUT:
+	case KIND_HERE:
+		snprintf(text, size, "closed");
+		return;
+	case KIND_OPEN:
+		snprintf(text, size, "open");
+		return;
+	case KIND_BOUND:
+		snprintf(text, size, "%u", element->e.connections);
+		return;
+	case KIND_MEMBER:
+		snprintf(text, size, "%s", sets[element->set].name);
+	}
+}
+
 /* For the same key, whatever it says of it? */
 static bool is_same_key(const struct nft_entry *a, const struct nft_entry *b)
 {
@@ -572,6 +593,33 @@ static void compare(const struct nft_entries *all, unsigned id, const struct lin
 		wall_fill(&wanted, id, link, connections_usual(), uplink);
 	wall_only(&wanted, &ours, lacks);
 	wall_only(&ours, &wanted, spare);
+}
+
+int wall_diff(unsigned id, const struct network_seen *seen, const struct link *link,
+	      int (*each)(const struct link_knob *knob, void *arg, struct err *err), void *arg,
+	      struct err *err)
+{
+	own_nft_entries lacks = { 0 }, spare = { 0 };
+	char table[BRIDGE_TABLE], where[8 + BRIDGE_TABLE], text[PORTS_TEXT + ADDRESS_TEXT + 16],
+	    value[16];
+	const struct link_comparison comparison = { each, arg, where };
+
+	bridge_table(seen->bridge, table);
+	compare(&seen->walls, id, link, seen->bridge->uplink[0], &lacks, &spare);
+	for (size_t i = 0; i < lacks.count + spare.count; i++) {
+		bool missing = i < lacks.count;
+		const struct nft_entry *element =
+		    missing ? &lacks.list[i] : &spare.list[i - lacks.count];
+
+		str_format(where, sizeof(where), "%s %s",
+			   wall_set_is_of_bridge(element->set) ? "bridge" : "inet", table);
+		wall_print(element, text, sizeof(text));
+		value_print(element, value, sizeof(value));
+		if (link_compare(&comparison, text, false, missing ? value : "none",
+				 missing ? "none" : value, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int wall_mend(unsigned id, const struct bridge *bridge, const struct link *link,

@@ -28,6 +28,7 @@ struct look {
 	const struct vps *vps;	   /* its definition */
 	const struct vps *started; /* the one that it runs with, or NULL when it does not run */
 	struct place place;	   /* what looking needs of it */
+	const struct network_seen *seen; /* NULL: what the kernel has is read anew */
 	void (*each)(const struct difference *difference, void *arg);
 	void *arg;
 	unsigned count;
@@ -132,8 +133,6 @@ static int network_look(struct look *look, struct err *err)
 	    runtime_guard_diff(&running, bridge, link_look, look, err) < 0 ||
 	    runtime_shape_diff(&running, link_look, look, err) < 0)
 		return missing(look, "interface", err);
-	if (link_routes_diff(running.id, bridge, &running.link, link_look, look, err) < 0)
-		return -1;
 	return 0;
 }
 
@@ -168,18 +167,19 @@ static int forward_tell(const struct nat_entry *entry, bool missing, void *arg, 
 
 static int forwards_look(struct look *look, struct err *err)
 {
-	return nat_diff(look->vps->id, &look->node->bridge, &look->vps->link, forward_tell,
-			look, err);
-}
+	struct vps running = vps_as_running(look->vps, &look->started->link);
+	const struct network_seen *seen = look->seen;
+	own_seen now = NULL;
 
-/* The definition that a running VPS was started with; none that can be read is no failure. */
-static int started_load(const struct node *node, const char *name, struct vps *vps)
-{
-	struct err ignored;
-	own_fd run = dir_open(node->runs, name, &ignored);
-	own_str text = run < 0 ? NULL : file_slurp(run, "vps.conf", 65536, &ignored);
-
-	return text ? vps_parse(vps, text, &ignored) : -1;
+	if (!seen && network_see(&look->node->bridge, &now, err) < 0)
+		return -1;
+	seen = seen ? seen : now;
+	/* those of an interface that is gone are gone with it */
+	if ((link_exists(running.id) &&
+	     link_routes_diff(running.id, seen, &running.link, link_look, look, err) < 0) ||
+	    wall_diff(running.id, seen, &running.link, link_look, look, err) < 0)
+		return -1;
+	return nat_diff(running.id, seen, &running.link, forward_tell, look, err);
 }
 
 /* Addresses from what it was started with, so that others go; then whatever is missing. */
@@ -331,6 +331,7 @@ static int look_once(struct look *look, const char *name, struct err *err)
 {
 	own_vps vps = { 0 }, started = { 0 };
 	struct status status;
+	struct err ignored;
 
 	if (vps_load(look->node, name, &vps, err) < 0)
 		return -1;
@@ -343,8 +344,9 @@ static int look_once(struct look *look, const char *name, struct err *err)
 	look->count = 0;
 	look->place = (struct place){ .dir = dir, .run = -1, .image = -1, .lock = -1 };
 	if (status.init)
-		look->started =
-		    started_load(look->node, vps.name, &started) == 0 ? &started : &vps;
+		look->started = vps_started_load(look->node, vps.name, &started, &ignored) == 0
+				    ? &started
+				    : &vps;
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		if (parts[i].running && !look->started)
 			continue;
@@ -375,12 +377,13 @@ static bool was_busy(const struct node *node, const char *name)
 	return busy;
 }
 
-int diff_vps(const struct node *node, const char *name,
+int diff_vps(const struct node *node, const char *name, const struct network_seen *seen,
 	     void (*each)(const struct difference *difference, void *arg), void *arg,
 	     struct err *err)
 {
-	struct look look = { .node = node, .each = not_told };
+	struct look look = { .node = node, .each = not_told, .seen = seen };
 	own_vps vps = { 0 };
+	bool old;
 	int result;
 
 	/* first without a word: an id may have been given, and a lock is by name */
@@ -388,7 +391,10 @@ int diff_vps(const struct node *node, const char *name,
 		return -1;
 	do {
 		result = look_once(&look, vps.name, err);
-	} while ((result < 0 || look.count) && was_busy(node, vps.name));
+		/* it may have been changed since that was seen */
+		old = look.seen != NULL;
+		look.seen = NULL;
+	} while ((result < 0 || look.count) && (old || was_busy(node, vps.name)));
 	if (result < 0 || !look.count)
 		return result;
 	look.each = each;

@@ -39,6 +39,18 @@ static int guard_look(const struct link_knob *knob, void *arg, struct err *err)
 	return knob_look(&same, arg, err);
 }
 
+static int forward_look(const struct nat_entry *entry, bool missing, void *arg, struct err *err)
+{
+	char what[8 + PUBLISH_TEXT] = "forward ", address[ADDRESS_TEXT];
+	const struct cgroup_knob knob = { .name = what,
+					  .want = missing ? address : "none",
+					  .got = missing ? "none" : address };
+
+	publish_print(&entry->publish, what + strlen(what), PUBLISH_TEXT);
+	address_print(&entry->to, false, address, sizeof(address));
+	return knob_look(&knob, arg, err);
+}
+
 static void tell(const struct repair *repair, const char *who, const struct drift *drift)
 {
 	char more[32] = "";
@@ -66,19 +78,63 @@ static int mend(const struct repair *repair, const char *name, struct err *err)
 	runtime_status(held.vps.id, held.place.run, &status);
 	if (!status.init)
 		return 0;
-	if (runtime_limit(&held.vps, &held.place, err) < 0 ||
-	    bridge_ensure(held.place.bridge, err) < 0)
+	struct vps running = vps_as_running(&held.vps, held.place.was);
+	if (runtime_limit(&running, &held.place, err) < 0 ||
+	    bridge_ensure(held.place.bridge, false, err) < 0 ||
+	    runtime_guard(&running, &held.place, err) < 0)
 		return -1;
-	return runtime_guard(&held.vps, &held.place, err);
+	if (wall_mend(running.id, held.place.bridge, &running.link, err) < 0 ||
+	    nat_mend(running.id, held.place.bridge, &running.link, err) < 0)
+		return -1;
+	return link_routes_mend(running.id, held.place.bridge, &running.link, err);
+}
+
+struct limits_repair {
+	struct repair *repair;
+	struct network_seen *seen;
+};
+
+/* What differs of one that runs.  @seen: NULL, what the kernel has is read anew. */
+static int compare(const struct repair *repair, const struct vps *vps, int dir,
+		   const struct network_seen *seen, struct drift *drift, struct err *err)
+{
+	const struct bridge *bridge = &repair->node->bridge;
+	const struct place place = { .dir = dir, .run = -1, .image = -1 };
+	own_vps started = { 0 };
+	own_seen now = NULL;
+	struct limits limits;
+	struct err ignored;
+	bool known = vps_started_load(repair->node, vps->name, &started, &ignored) == 0;
+	struct vps running = vps_as_running(vps, known ? &started.link : NULL);
+
+	if (!seen && network_see(bridge, &now, err) < 0)
+		return -1;
+	seen = seen ? seen : now;
+	if (runtime_limits(vps, &place, &limits, err) < 0 ||
+	    cgroup_diff(vps->id, &limits, knob_look, drift, err) < 0 ||
+	    runtime_guard_diff(&running, bridge, guard_look, drift, err) < 0 ||
+	    link_routes_diff(vps->id, seen, &running.link, guard_look, drift, err) < 0 ||
+	    wall_diff(vps->id, seen, &running.link, guard_look, drift, err) < 0)
+		return -1;
+	return nat_diff(vps->id, seen, &running.link, forward_look, drift, err);
+}
+
+/* The same as it is now, if there is anything: what was seen is older than others' changes. */
+static int compare_again(const struct repair *repair, const struct vps *vps, int dir,
+			 struct drift *drift, struct err *err)
+{
+	if (!drift->count)
+		return 0;
+	*drift = (struct drift){ 0 };
+	return compare(repair, vps, dir, NULL, drift, err);
 }
 
 /* A change that was cut off, or somebody's own hand: the definition counts. */
 static int vps_one(const struct vps *vps, const struct err *broken, void *arg, struct err *err)
 {
-	struct repair *repair = arg;
-	struct place place = { .run = -1, .image = -1 };
+	const struct limits_repair *all = arg;
+	struct repair *repair = all->repair;
 	struct drift drift = { 0 };
-	struct limits limits;
 	struct status status;
 
 	if (broken)
@@ -89,11 +145,8 @@ static int vps_one(const struct vps *vps, const struct err *broken, void *arg, s
 	vps_status(repair->node, vps, &status);
 	if (!status.init)
 		return 0;
-
-	place.dir = dir;
-	if (runtime_limits(vps, &place, &limits, err) < 0 ||
-	    cgroup_diff(vps->id, &limits, knob_look, &drift, err) < 0 ||
-	    runtime_guard_diff(vps, &repair->node->bridge, guard_look, &drift, err) < 0)
+	if (compare(repair, vps, dir, all->seen, &drift, err) < 0 ||
+	    compare_again(repair, vps, dir, &drift, err) < 0)
 		/* it has been stopped, or is being started anew */
 		return err->code == ENOENT || err->code == ENODEV
 			   ? 0
@@ -110,9 +163,12 @@ static int vps_one(const struct vps *vps, const struct err *broken, void *arg, s
 void repair_limits(struct repair *repair)
 {
 	struct drift drift = { 0 };
+	own_seen seen = NULL;
 	struct err err;
 
-	if (vps_each(repair->node, vps_one, repair, &err) < 0)
+	/* where nothing can be seen, those that run tell why */
+	(void)network_see(&repair->node->bridge, &seen, &err);
+	if (vps_each(repair->node, vps_one, &(struct limits_repair){ repair, seen }, &err) < 0)
 		(void)repair_failed(repair, &err);
 	if (cgroup_diff_node(knob_look, &drift, &err) < 0) {
 		(void)repair_failed(repair, &err);

@@ -80,42 +80,45 @@ static bool can_mend(const struct rows *rows, size_t from)
 }
 
 /* @name is NULL for what belongs to the node itself. */
-static int look(const struct node *node, const char *name, struct rows *rows, struct err *err)
+static int look(const struct node *node, const char *name, const struct network_seen *seen,
+		struct rows *rows, struct err *err)
 {
-	return name ? diff_vps(node, name, row_keep, rows, err)
+	return name ? diff_vps(node, name, seen, row_keep, rows, err)
 		    : diff_node(node, row_keep, rows, err);
-}
-
-static int one(const struct node *node, const char *name, bool fix, struct rows *rows,
-	       struct err *err)
-{
-	own_rows after = { 0 };
-	size_t from = rows->count;
-
-	if (look(node, name, rows, err) < 0)
-		return -1;
-	if (!fix || !can_mend(rows, from))
-		return 0;
-	if ((name ? diff_mend(node, name, err) : diff_mend_node(node, err)) < 0 ||
-	    look(node, name, &after, err) < 0)
-		return -1;
-	rows_compare(rows, &after, from);
-	return 0;
 }
 
 struct round {
 	const struct node *node;
 	bool fix;
 	struct rows *rows;
-	unsigned failed; /* could not be looked at, or mended */
+	unsigned failed;	   /* could not be looked at, or mended */
+	struct network_seen *seen; /* for all VPSs; or NULL */
 };
+
+static int one(const struct round *round, const char *name, struct err *err)
+{
+	const struct node *node = round->node;
+	struct rows *rows = round->rows;
+	own_rows after = { 0 };
+	size_t from = rows->count;
+
+	if (look(node, name, round->seen, rows, err) < 0)
+		return -1;
+	if (!round->fix || !can_mend(rows, from))
+		return 0;
+	if ((name ? diff_mend(node, name, err) : diff_mend_node(node, err)) < 0 ||
+	    look(node, name, NULL, &after, err) < 0)
+		return -1;
+	rows_compare(rows, &after, from);
+	return 0;
+}
 
 /* One that cannot be read does not keep the others from being looked at. */
 static int each_one(const struct vps *vps, const struct err *broken, void *arg, struct err *err)
 {
 	struct round *round = arg;
 
-	if (!broken && one(round->node, vps->name, round->fix, round->rows, err) == 0)
+	if (!broken && one(round, vps->name, err) == 0)
 		return 0;
 	/* destroyed while we looked */
 	if (!broken && err->kind == ERR_NO_VPS)
@@ -127,8 +130,16 @@ static int each_one(const struct vps *vps, const struct err *broken, void *arg, 
 
 static int all(struct round *round, struct err *err)
 {
-	if (one(round->node, NULL, round->fix, round->rows, err) < 0 ||
-	    vps_each(round->node, each_one, round, err) < 0)
+	own_seen seen = NULL;
+	struct err ignored;
+
+	if (one(round, NULL, err) < 0)
+		return -1;
+	/* after the node's own was mended; where nothing can be seen, those that run tell why
+	 */
+	(void)network_see(&round->node->bridge, &seen, &ignored);
+	round->seen = seen;
+	if (vps_each(round->node, each_one, round, err) < 0)
 		return -1;
 	if (round->failed)
 		return fail_as(err, ERR_SYSTEM, "%u VPSs could not be compared", round->failed);
@@ -175,7 +186,7 @@ int cmd_diff(struct cli *cli, struct err *err)
 {
 	own_node node = node_none();
 	own_rows rows = { 0 };
-	struct round round = { &node, cli_option(cli, "fix") != NULL, &rows, 0 };
+	struct round round = { &node, cli_option(cli, "fix") != NULL, &rows, 0, NULL };
 	struct err again;
 	int result = 0;
 
@@ -186,7 +197,7 @@ int cmd_diff(struct cli *cli, struct err *err)
 	if (!cli->args_count)
 		result = all(&round, err);
 	for (int i = 0; i < cli->args_count && result == 0; i++)
-		result = one(&node, cli->args[i], round.fix, &rows, err);
+		result = one(&round, cli->args[i], err);
 	/* what was seen, and what was mended, is said also when there is more to say */
 	if (result < 0) {
 		if (!cli->json)

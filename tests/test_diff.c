@@ -73,7 +73,7 @@ static void note(const struct difference *difference, void *arg)
 static const char *differences(void)
 {
 	told[0] = 0;
-	cr_assert_eq(diff_vps(&node, "web1", note, NULL, &err), 0, "%s", err.msg);
+	cr_assert_eq(diff_vps(&node, "web1", NULL, note, NULL, &err), 0, "%s", err.msg);
 	return told;
 }
 
@@ -131,7 +131,7 @@ Test(diff, of_a_stopped_vps_has_nothing_to_do_with_how_it_ran)
 
 Test(diff, of_no_vps_is_an_error)
 {
-	cr_assert_eq(diff_vps(&node, "web2", note, NULL, &err), -1);
+	cr_assert_eq(diff_vps(&node, "web2", NULL, note, NULL, &err), -1);
 	cr_assert_eq(err.kind, ERR_NO_VPS);
 }
 
