@@ -86,6 +86,17 @@ static uint32_t default_mtu(int fd)
 	return link.mtu;
 }
 
+bool bridge_has_its_mac(const struct bridge *bridge)
+{
+	struct mac mac = link_mac(0, false);
+	struct rtnl_link found = { 0 };
+	struct err absent;
+	own_fd fd = netlink_open(NETLINK_ROUTE, &absent);
+
+	return fd >= 0 && link_find(fd, bridge->name, &found, &absent) == 0 &&
+	       memcmp(&found.mac, &mac, sizeof(mac)) == 0;
+}
+
 /*
  * The MTU is set afterwards, for only then does the kernel take it as wanted
  * and not follow that of the ports.

@@ -9,6 +9,10 @@
  */
 int link_find(int fd, const char *name, struct rtnl_link *found, struct err *err);
 
+/* Has the bridge the MAC address that nodectl gives its own?  That of an operator's may be any,
+ * and change. */
+bool bridge_has_its_mac(const struct bridge *bridge);
+
 /* Let the node's end of what tenants are on listen to none of them. */
 int interface_harden(const char *name, struct err *err);
 bool interface_is_hard(const char *name);

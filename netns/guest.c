@@ -26,6 +26,25 @@ static struct address seen(const struct link *link, const struct address *addres
 
 static const int families[] = { AF_INET, AF_INET6 };
 
+/*
+ * The VPS need not ask for the node either, see neighbours_put() of the node: its own
+ * neighbours are in the same table.  Where it is routed that is the near end.
+ */
+static void put_node(struct netlink_batch *batch, unsigned id, uint32_t index,
+		     const struct bridge *bridge, const struct link *link, int family)
+{
+	bool routed = link->mode == LINK_ROUTED;
+	const struct address *own = family == AF_INET6 ? &link->ipv6 : &link->ipv4;
+	const struct address *node = family == AF_INET6 ? &bridge->ipv6 : &bridge->ipv4;
+	struct mac mac = link_mac(routed ? id : 0, routed);
+
+	if (routed)
+		node = link_gateway(bridge, link, family);
+	if (own->family && node && node->family && (routed || bridge_has_its_mac(bridge)))
+		rtnl_put_neighbour(netlink_next(batch, "tell it where the node is", 0), index,
+				   node, &mac);
+}
+
 /* By a gateway that the VPS reaches directly even where its prefix (a lone public address,
  * say) does not contain it. */
 static void put_default_route(struct netlink_batch *batch, uint32_t index,
@@ -117,6 +136,7 @@ static int routes_put(int fd, unsigned id, uint32_t index, const struct bridge *
 
 	netlink_start(&batch);
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		put_node(&batch, id, index, bridge, link, families[i]);
 		put_default_route(&batch, index, bridge, link, families[i]);
 		put_ways(&batch, index, bridge, link, families[i]);
 	}

@@ -281,7 +281,7 @@ void rtnl_put_neighbour(struct nlmsghdr *nlh, uint32_t index, const struct addre
 			const struct mac *mac)
 {
 	put_neighbour(nlh, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, index, address)
-	    ->ndm_state = NUD_STALE;
+	    ->ndm_state = NUD_PERMANENT;
 	put_mac(nlh, NDA_LLADDR, mac);
 }
 

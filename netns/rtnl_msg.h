@@ -81,13 +81,14 @@ void rtnl_put_rule_delete(struct nlmsghdr *nlh, const struct address *source, ui
 void rtnl_put_route_dump(struct nlmsghdr *nlh, int family, uint32_t index, uint8_t protocol);
 void rtnl_route_parse(const struct nlmsghdr *nlh, struct route *route);
 
-/* @address is at @mac, until the kernel learns otherwise. */
 /*
  * The node answers to @address wherever it is asked for it, without having it: no interface
  * has it, and so it is never where something comes from.  With the interface @index it goes.
  */
 void rtnl_put_anywhere(struct nlmsghdr *nlh, uint32_t index, const struct address *address);
 
+/* @address is at @mac for ever: nobody is asked, and it has no part in how many neighbours the
+ * kernel remembers. */
 void rtnl_put_neighbour(struct nlmsghdr *nlh, uint32_t index, const struct address *address,
 			const struct mac *mac);
 void rtnl_put_neighbour_delete(struct nlmsghdr *nlh, uint32_t index,

@@ -340,6 +340,22 @@ Test(rtnl, route_is_read_as_it_was_put)
 	cr_expect_eq(read.protocol, RTNL_NODECTL);
 }
 
+Test(rtnl, neighbour_is_never_asked_for)
+{
+	struct address address = address_of("10.77.0.7/16");
+	struct mac mac = link_mac(7, false);
+	struct nlmsghdr *nlh = fresh();
+
+	rtnl_put_neighbour(nlh, 5, &address, &mac);
+	cr_expect_eq(nlh->nlmsg_type, RTM_NEWNEIGH);
+	PAYLOAD_IS(nlh, AF_INET, 0, 0, 0, WORD(5), NUD_PERMANENT, 0, 0, 0, 8, 0, NDA_DST, 0, 10,
+		   77, 0, 7, 10, 0, NDA_LLADDR, 0, 0x02, 'n', 'd', 0, 0, 7, 0, 0);
+	nlh = fresh();
+	rtnl_put_neighbour_delete(nlh, 5, &address);
+	cr_expect_eq(nlh->nlmsg_type, RTM_DELNEIGH);
+	PAYLOAD_IS(nlh, AF_INET, 0, 0, 0, WORD(5), 0, 0, 0, 0, 8, 0, NDA_DST, 0, 10, 77, 0, 7);
+}
+
 Test(rtnl, link_dump_is_filtered_by_the_kernel)
 {
 	struct nlmsghdr *nlh = fresh();
