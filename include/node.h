@@ -417,6 +417,16 @@ struct stopping {
 int node_stop(const struct node *node, struct held *held, const struct stopping *how,
 	      bool *forced, struct err *err);
 
+/* What of the node's settings keeps VPSs from each other, in words for people; `doctor` tells.
+ */
+struct node_fact {
+	const char *name;
+	bool present;
+	const char *consequence;
+};
+
+unsigned node_facts(struct node_fact *facts, unsigned max);
+
 /* Fails on a storage or run directory that takes no writes: what is stopped does not start
  * again. */
 int node_can_write(const struct held *held, struct err *err);

@@ -17,6 +17,7 @@
 #include "node.h"
 #include "own.h"
 #include "plan.h"
+#include "pool.h"
 #include "store.h"
 #include "str.h"
 #include "view.h"
@@ -309,6 +310,8 @@ int node_start(const struct node *node, struct held *held, enum admission admiss
 	if (lease_gateways_check(node, held->vps.name, err) < 0)
 		return fail_in(err, "start");
 	view_begin(node, &view);
+	own_fd sysctls = open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	pools_raise(sysctls);
 	if (bridge_ensure(&node->bridge, link_has_uplink(&node->bridge, &held->vps.link), err) <
 	    0)
 		return -1;

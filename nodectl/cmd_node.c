@@ -135,6 +135,7 @@ int cmd_doctor(struct cli *cli, struct err *err)
 	struct cgroup_fact groups[32];
 	struct net_fact nets[32];
 	struct image_fact images[32];
+	struct node_fact settings[24];
 	unsigned count;
 	int result = 0;
 
@@ -158,6 +159,9 @@ int cmd_doctor(struct cli *cli, struct err *err)
 	count = image_facts(images, ARRAY_SIZE(images));
 	for (unsigned i = 0; i < count; i++)
 		row(&d, images[i].name, images[i].present, "", images[i].consequence);
+	count = node_facts(settings, ARRAY_SIZE(settings));
+	for (unsigned i = 0; i < count; i++)
+		row(&d, settings[i].name, settings[i].present, "", settings[i].consequence);
 	host_rows(&d);
 
 	if (cli->json) {

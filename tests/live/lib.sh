@@ -330,12 +330,19 @@ leaks() {
 # ---- the node of the tests
 
 machine_note() {
+	local pool
 	[ -e "$BEFORE" ] && return
 	{
 		[ -e /sys/class/net/nodectl0 ] && echo bridge
 		nft list table inet nodectl >/dev/null 2>&1 && echo table
 		echo "net.ipv4.ip_forward=$(cat /proc/sys/net/ipv4/ip_forward)"
 		echo "net.ipv6.conf.all.forwarding=$(cat /proc/sys/net/ipv6/conf/all/forwarding)"
+		echo "kernel.pty.max=$(cat /proc/sys/kernel/pty/max)"
+		echo "fs.aio-max-nr=$(cat /proc/sys/fs/aio-max-nr)"
+		echo "kernel.pid_max=$(cat /proc/sys/kernel/pid_max)"
+		for pool in ipv{4,6}/neigh/default/gc_thresh{2,3}; do
+			echo "net/$pool=$(cat /proc/sys/net/$pool)"
+		done
 	} >"$BEFORE"
 }
 
