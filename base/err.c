@@ -90,3 +90,14 @@ int fail_in(struct err *err, const char *fmt, ...)
 	snprintf(err->msg + used, sizeof(err->msg) - used, ": %s", cause);
 	return -1;
 }
+
+bool is_passing(int code)
+{
+	static const int passing[] = { ENOMEM, EMFILE, ENFILE, EAGAIN, EINTR, ENOSPC, EIO };
+
+	for (unsigned i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+		if (passing[i] == code)
+			return true;
+	}
+	return false;
+}

@@ -14,6 +14,7 @@
 #include "io.h"
 #include "knob.h"
 #include "own.h"
+#include "sockets.h"
 #include "str.h"
 
 static const struct {
@@ -155,6 +156,12 @@ static bool has_devices(const struct host *host)
 	       bpf_prog_query(host->top, BPF_CGROUP_DEVICE, 0, &flags, NULL, &count) == 0;
 }
 
+static bool has_sockets(const struct host *host)
+{
+	(void)host;
+	return sockets_try();
+}
+
 static bool has_pressure(const struct host *host)
 {
 	return host->top >= 0 && access("/proc/pressure/memory", R_OK) == 0;
@@ -226,6 +233,10 @@ static const struct row {
 	{ "kill and freeze", CONTROLLER_COUNT, 0, has_kill,
 	  "a VPS can be neither stopped by force nor frozen", NULL },
 	{ "device policy", CONTROLLER_COUNT, 0, has_devices, "no VPS can be started", NULL },
+	{ "socket policy", CONTROLLER_COUNT, 0, has_sockets,
+	  "a hostile root takes gibibytes of the node's memory by rings of packet sockets, "
+	  "which no group is charged for",
+	  NULL },
 	{ "memory limit", CONTROLLER_MEMORY, LIMIT_MEMORY, has_memory,
 	  "one VPS can use up the memory of all", NULL },
 	{ "memory guarantee", CONTROLLER_MEMORY, LIMIT_MEMORY_GUARANTEE, has_guarantee,

@@ -10,6 +10,7 @@
 #include "group.h"
 #include "io.h"
 #include "own.h"
+#include "sockets.h"
 
 /* The tenant's own groups: how many, and how deep (group_remove() can go deeper). */
 static const struct {
@@ -25,23 +26,15 @@ int policy_apply(int outer, struct err *err)
 		if (file_write(outer, rows[i].name, rows[i].value, err) < 0)
 			return -1;
 	}
-	return devices_attach(outer, err);
+	return devices_attach(outer, err) < 0 ? -1 : sockets_attach(outer, err);
 }
 
-static int devices_compare(int outer, struct cgroup_knob *knob,
-			   int (*each)(const struct cgroup_knob *knob, void *arg,
-				       struct err *err),
-			   void *arg, struct err *err)
+static void program_compare(struct cgroup_knob *knob, const char *name, bool attached)
 {
-	bool attached;
-
-	if (devices_attached(outer, &attached, err) < 0)
-		return -1;
-	knob->name = "device policy";
+	knob->name = name;
 	knob->want = "attached";
 	knob->got = attached ? "attached" : "none";
 	knob->equal = attached;
-	return each(knob, arg, err);
 }
 
 int cgroup_diff_policy(unsigned id,
@@ -51,6 +44,7 @@ int cgroup_diff_policy(unsigned id,
 	struct hierarchies hierarchies;
 	char path[GROUP_PATH], got[64];
 	struct cgroup_knob knob = { .path = path };
+	bool attached;
 
 	if (hierarchies_find(&hierarchies, err) < 0)
 		return -1;
@@ -69,7 +63,13 @@ int cgroup_diff_policy(unsigned id,
 		if (each(&knob, arg, err) < 0)
 			return -1;
 	}
-	return devices_compare(outer, &knob, each, arg, err);
+	if (devices_attached(outer, &attached, err) < 0)
+		return -1;
+	program_compare(&knob, "device policy", attached);
+	if (each(&knob, arg, err) < 0)
+		return -1;
+	program_compare(&knob, "socket policy", sockets_attached(outer));
+	return each(&knob, arg, err);
 }
 
 int cgroup_mend_policy(unsigned id, struct err *err)

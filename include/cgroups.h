@@ -100,7 +100,7 @@ enum usage_part {
 
 /*
  * The groups of VPS @id: "nodectl-vps.service/<id>" (the outer one, root's: limits and
- * device policy) and below it "guest" (the tenant's own, delegated: the
+ * policies of devices and sockets) and below it "guest" (the tenant's own, delegated: the
  * directory and the files of /sys/kernel/cgroup/delegate belong to @owner), and "commands"
  * (root's, for what comes in from outside).
  * On a hybrid host each limit is written where its controller is bound, and
@@ -108,7 +108,7 @@ enum usage_part {
  */
 
 /*
- * Make the groups with all limits and the device policy, before any process is
+ * Make the groups with all limits and policies, before any process is
  * inside.  Groups that are there already are brought to @limits.  Every knob
  * is read back.  A limit that this host cannot enforce is ERR_KERNEL naming
  * it, unless it is in limits->accepted.
@@ -208,6 +208,20 @@ int cgroup_diff_node(int (*each)(const struct cgroup_knob *knob, void *arg, stru
 
 /* Mend what cgroup_diff_node() tells. */
 int cgroup_mend_node(struct err *err);
+
+/*
+ * What those in a VPS may have the kernel keep by socket options, which it charges no group
+ * for: bytes of the rings of packet sockets (packet(7)), as many as they have asked for since
+ * the last closed one was noticed.  One too many is ENOMEM to who asks.  Memberships in
+ * multicast groups: 16384 at once and 16 a second, then ENOBUFS.
+ */
+struct cgroup_sockets {
+	uint64_t asked, bound; /* bytes */
+	uint64_t refused;      /* how often, since its groups were made */
+};
+
+/* -1 where nothing bounds them, and when it does not run. */
+int cgroup_sockets(unsigned id, struct cgroup_sockets *sockets);
 
 /* Read the figures of @parts (enum usage_part); no lock.  A VPS without groups is ENOENT in
  * err->code. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <stdbool.h>
+
 /*
  * What kind of failure, as the exit status that nodectl(8) documents.  The
  * numbers are vzctl's where the meaning is equal, so that existing hosting
@@ -53,6 +55,10 @@ __attribute__((format(printf, 3, 4))) int fail_as(struct err *err, enum err_kind
 
 /* Put "<text>: " before the failure already in @err and return -1; its kind stays. */
 __attribute__((format(printf, 2, 3))) int fail_in(struct err *err, const char *fmt, ...);
+
+/* May what failed with this errno value work another time?  All else is what the kernel is, and
+ * what was asked of it. */
+bool is_passing(int code);
 
 /* The stable name of a kind for scripts, "no-vps" for ERR_NO_VPS; "error" for an unknown one.
  */

@@ -152,3 +152,13 @@ Test(err, every_name_belongs_to_a_kind_that_can_be_an_exit_status)
 	}
 	cr_expect_eq(named, ARRAY_SIZE(kinds));
 }
+
+Test(err, what_passes_is_want_of_something_and_not_what_the_kernel_is)
+{
+	cr_expect(is_passing(ENOMEM));
+	cr_expect(is_passing(EMFILE));
+	cr_expect(!is_passing(EPERM));
+	cr_expect(!is_passing(EINVAL));
+	cr_expect(!is_passing(EOPNOTSUPP));
+	cr_expect(!is_passing(0));
+}

@@ -89,8 +89,11 @@ exits 0 "then all is equal" nodectl diff one
 # ---- devices
 if command -v bpftool >/dev/null; then
 	path=$(dirname "$(knob_path cgroup.max.depth)")
-	bpftool cgroup detach "$path" cgroup_device id "$(bpftool cgroup list "$path" -j | jq '.[0].id')" multi
+	detach() { bpftool cgroup detach "$path" "$1" id "$(bpftool cgroup list "$path" -j | jq --arg type "$1" '.[] | select(.attach_type == $type).id')" multi; }
+	detach cgroup_device
 	drifts "the device policy" "device policy" "attached, has none"
+	detach cgroup_setsockopt
+	drifts "the socket policy" "socket policy" "attached, has none"
 fi
 
 # ---- network
