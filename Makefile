@@ -41,7 +41,7 @@ import    = $(call objects,images/import)
 floor     = $(call objects,bench/floor)
 timer     = $(call objects,bench/timer)
 sources   = $(filter-out build/%,$(sort $(wildcard include/*.h */*.[ch] */*/*.[ch])))
-generated = $O/gen/guard.object.h $O/gen/sockets.object.h $O/gen/devices.code.h $O/gen/filter.h $O/gen/probe.code.h
+generated = $O/gen/guard.object.h $O/gen/neighbours.object.h $O/gen/sockets.object.h $O/gen/devices.code.h $O/gen/filter.h $O/gen/probe.code.h
 
 # Static where a library is small and only a start-up cost otherwise; what is shared by
 # the whole system stays shared.  libnftables is opened when first used (netns/nft.c).
@@ -106,9 +106,10 @@ $O/gen/%.code.h: $O/gen/%.bpf.o
 # What has maps, which libbpf makes or finds: the whole object is embedded.  It is loaded once a
 # boot, and known by the sum of what it is, wherever that was built.
 $O/gen/guard.bpf.o: netns/guard_map.h include/guard.h include/netns.h
+$O/gen/neighbours.bpf.o: netns/neighbours_map.h include/bucket.h
 $O/gen/sockets.bpf.o: cgroups/sockets_map.h include/bucket.h
 # atomic operations that return what was there
-$O/gen/sockets.bpf.o: BPF_CPU = -mcpu=v3
+$O/gen/neighbours.bpf.o $O/gen/sockets.bpf.o: BPF_CPU = -mcpu=v3
 
 define BPF
 	@mkdir -p $(@D)

@@ -497,6 +497,30 @@ bool nat_entry_exists(const struct bridge *bridge, const struct nat_entry *entry
 int nat_entry_remove(const struct bridge *bridge, const struct nat_entry *entry,
 		     struct err *err);
 
+/*
+ * Neighbour entries (ARP, ND) that a VPS may have the kernel keep, in all its network
+ * namespaces: half a KiB each, of the node's memory, for the kernel charges nobody.  Forwarding
+ * entries, interfaces and the like: as many at once, and 16 a second; queues of interfaces:
+ * 512.  One too many is ENOBUFS to who asks for it, or ends him on a kernel without BPF LSM
+ * (net_facts()).
+ */
+#define LINK_NEIGHBOURS 16384u
+
+struct link_neighbours {
+	uint64_t held, bound;
+	uint64_t refused; /* how often, since it was started */
+};
+
+/* Bound those of VPS @id, whose user namespace is that of @init; a kernel that cannot bounds
+ * none.  bridge_ensure() comes before. */
+int link_neighbours_bound(unsigned id, int init, struct err *err);
+
+/* It is stopped; absent is fine. */
+void link_neighbours_forget(unsigned id);
+
+/* What it has; false where nothing counts them, and when it does not run. */
+bool link_neighbours(unsigned id, struct link_neighbours *neighbours);
+
 /* One row for doctor.  What can be tried is, in a network namespace made for it. */
 struct net_fact {
 	const char *name;

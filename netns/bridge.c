@@ -11,6 +11,7 @@
 #include "err.h"
 #include "guard_load.h"
 #include "link.h"
+#include "neighbours.h"
 #include "netlink.h"
 #include "nft.h"
 #include "own.h"
@@ -258,7 +259,7 @@ int bridge_ensure(const struct bridge *bridge, bool uplinked, struct err *err)
 	struct err absent;
 
 	if (ruleset_ensure(bridge, err) < 0 || guard_ensure(err) < 0 ||
-	    guard_free_ensure(bridge, err) < 0)
+	    neighbours_ensure(err) < 0 || guard_free_ensure(bridge, err) < 0)
 		return -1;
 	if (bridge_make(bridge, err) < 0)
 		return fail_in(err, "bridge '%s'", bridge->name);

@@ -14,6 +14,7 @@
 #include "err.h"
 #include "guard_attach.h"
 #include "io.h"
+#include "neighbours.h"
 #include "netlink.h"
 #include "nft.h"
 #include "own.h"
@@ -147,6 +148,16 @@ static bool can_guard(void)
 	return can;
 }
 
+static bool can_refuse_neighbours(void)
+{
+	return neighbours_try() == NEIGHBOURS_REFUSE;
+}
+
+static bool can_bound_neighbours(void)
+{
+	return neighbours_try() != NEIGHBOURS_NONE;
+}
+
 static bool can_forward_ipv4(void)
 {
 	return access("/proc/sys/net/ipv4/ip_forward", W_OK) == 0;
@@ -195,6 +206,15 @@ static const struct {
 	{ "guard", can_guard, true,
 	  "no VPS has a network, for what it sends could not be held to its own addresses "
 	  "(BPF, tcx or sch_ingress and cls_bpf)" },
+	{ "neighbours-bounded", can_bound_neighbours, false,
+	  "a hostile root takes some 200 MB a second of the node's memory by neighbour "
+	  "entries, "
+	  "for which nobody is charged; 'nodectl kill' gives it back (BPF, BTF)" },
+	{ "neighbours-refused", can_refuse_neighbours, false,
+	  "a VPS that makes too many neighbour entries has the process killed that does, and "
+	  "each "
+	  "of its tasks may make 4 MiB of them before (BPF LSM: 'bpf' in the kernel's "
+	  "'lsm=')" },
 	{ "rate-in", can_hold_in, true, "what a VPS receives cannot be slowed down (sch_htb)" },
 	{ "rate-out", can_hold_out, true,
 	  "what a VPS sends cannot be slowed down (sch_htb, sch_ingress, cls_u32, act_mirred, "

@@ -14,6 +14,7 @@
 #include "link.h"
 #include "meter.h"
 #include "meter_map.h"
+#include "neighbours.h"
 #include "own.h"
 #include "str.h"
 
@@ -180,6 +181,9 @@ int link_guard_diff(unsigned id, const struct bridge *bridge, const struct link 
 	}
 	guard_port_fill(&port, id, bridge, link);
 	if (settings_compare(&comparison, index, &port, err) < 0)
+		return -1;
+	if (link_compare(&comparison, "neighbours", !neighbours_lack(id), "bounded",
+			 "as many as it likes", err) < 0)
 		return -1;
 	return link_compare(&comparison, "meter", meter_has(id), "there", "none", err);
 }

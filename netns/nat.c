@@ -363,6 +363,7 @@ int network_forget(unsigned id, const struct bridge *bridge, const struct link *
 int network_remove(unsigned id, const struct bridge *bridge, const struct link *link,
 		   struct err *err)
 {
+	link_neighbours_forget(id);
 	own_table table = nft_table_none();
 	struct err first;
 	int failed = 0;

@@ -121,6 +121,10 @@ static void host_rows(struct diagnosis *d)
 	row(d, "view of a VPS in /proc",
 	    lxcfs_is_installed() && access("/dev/fuse", R_OK | W_OK) == 0, "lxcfs",
 	    "free, top and uptime in a VPS tell of the node: install lxcfs");
+	/* neighbour entries are bounded (net_facts()) */
+	row(d, "all kernel memory charged", false, "",
+	    "no Linux does: what a VPS's own bridges learn, file locks and network namespaces "
+	    "are memory of the node's; 'nodectl kill' gives it back");
 	row(d, "nodectl-monitor",
 	    libexec_path("nodectl-monitor", path, sizeof(path), &ignored) == 0, path,
 	    "no VPS can start: reinstall nodectl");

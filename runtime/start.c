@@ -273,10 +273,15 @@ int runtime_shape(const struct vps *vps, struct err *err)
 
 int runtime_guard(const struct vps *vps, const struct place *place, struct err *err)
 {
+	struct status status;
 	struct link link;
 
 	if (!has_link(vps, &link))
 		return 0;
+	/* one that an older nodectl started has no bound */
+	runtime_status(vps->id, place->run, &status);
+	if (status.init && link_neighbours_bound(vps->id, status.init, err) < 0)
+		return -1;
 	return link_guard(vps->id, place->bridge, &link, err);
 }
 
@@ -390,6 +395,8 @@ static int network_apply(struct start *start, struct err *err)
 	own_fd netns = open(path, O_RDONLY | O_CLOEXEC);
 	if (netns < 0)
 		return fail(err, errno, "cannot open the guest's network namespace");
+	if (link_neighbours_bound(start->vps->id, start->pid, err) < 0)
+		return -1;
 	struct link link = link_of(start->vps);
 	return link_create(start->vps->id, start->place->bridge, &link, netns, err);
 }
