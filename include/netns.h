@@ -373,6 +373,39 @@ int link_port_diff(unsigned id, const struct bridge *bridge, const struct link *
 int link_port_mend(unsigned id, const struct bridge *bridge, const struct link *link,
 		   struct err *err);
 
+/* What waits at one of the two rates, and was dropped because too much did; since the link is
+ * there. */
+struct link_queue {
+	uint64_t rate; /* bits a second; 0: no such queue */
+	unsigned packets, bytes, dropped;
+};
+
+int link_queues(unsigned id, struct link_queue *in, struct link_queue *out, struct err *err);
+
+/* The node's table of connections at one moment, by either side: whatever the number of VPSs
+ * that are looked for in it, it is read once. */
+struct connection {
+	struct address own, other;
+};
+
+struct connections {
+	struct connection *begun, *come; /* the same, sorted by who began it and whom to */
+	size_t count, room;
+};
+
+int connections_read(struct connections *all, struct err *err);
+void connections_free(struct connections *all);
+
+#define own_connections __attribute__((cleanup(connections_free))) struct connections
+
+/* Those that @link began, and that came to it. */
+struct link_connections {
+	unsigned begun, come;
+};
+
+void link_connections(const struct connections *all, const struct link *link,
+		      struct link_connections *found);
+
 /* Remove the near end, with it the pair, and "ni<id>"; absent ones are fine.  Waits some 20 ms
  * for the kernel. */
 int link_remove(unsigned id, struct err *err);

@@ -350,3 +350,23 @@ int link_diff(unsigned id, const struct link *link,
 		return -1;
 	return knob_tell(&out, link->rate_out, led ? shape.out.bytes : 0, each, arg, err);
 }
+
+static struct link_queue queue_of(const struct tc_class *class)
+{
+	return (struct link_queue){ .rate = tc_bits(class->bytes),
+				    .packets = class->waiting,
+				    .bytes = class->backlog,
+				    .dropped = class->dropped };
+}
+
+int link_queues(unsigned id, struct link_queue *in, struct link_queue *out, struct err *err)
+{
+	own_fd fd = netlink_open(NETLINK_ROUTE, err);
+	struct shape shape;
+
+	if (fd < 0 || shape_read(fd, id, &shape, err) < 0)
+		return -1;
+	*in = queue_of(&shape.in);
+	*out = queue_of(&shape.out);
+	return 0;
+}

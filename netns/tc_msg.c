@@ -270,7 +270,9 @@ bool tc_class_read(const struct nlmsghdr *nlh, struct tc_class *class)
 		memcpy(&stats, mnl_attr_get_payload(queue), sizeof(stats));
 	*class = (struct tc_class){ .index = (uint32_t)tc->tcm_ifindex,
 				    .bytes = large ? mnl_attr_get_u64(large) : opt.rate.rate,
-				    .waiting = stats.qlen };
+				    .waiting = stats.qlen,
+				    .backlog = stats.backlog,
+				    .dropped = stats.drops };
 	return true;
 }
 

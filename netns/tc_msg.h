@@ -46,6 +46,8 @@ struct tc_class {
 	uint32_t index;	  /* of the interface */
 	uint64_t bytes;	  /* a second */
 	uint32_t waiting; /* packets */
+	uint32_t backlog; /* the same in bytes */
+	uint32_t dropped; /* packets for which there was no room */
 };
 
 /* false for any other message. */

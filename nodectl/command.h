@@ -210,6 +210,7 @@ int cmd_status(struct cli *cli, struct err *err);
 int cmd_stop(struct cli *cli, struct err *err);
 int cmd_traffic_add(struct cli *cli, struct err *err);
 int cmd_thaw(struct cli *cli, struct err *err);
+int cmd_net_show(struct cli *cli, struct err *err);
 int cmd_traffic(struct cli *cli, struct err *err);
 int cmd_usage(struct cli *cli, struct err *err);
 int cmd_top(struct cli *cli, struct err *err);

@@ -224,6 +224,8 @@ const struct command commands[] = {
 
 	{ "list", "ls", "look", "[NAME...]", "all VPSs in a table", list_options, 0, cmd_list },
 	{ "show", "info", "look", "NAME", "everything about one VPS", NULL, 0, cmd_show },
+	{ "net show", NULL, "look", "[NAME...]",
+	  "the network of a VPS: what it has, what passes, what waits", NULL, 0, cmd_net_show },
 	{ "status", NULL, "look", "NAME...", "one line for scripts", all_options, 0,
 	  cmd_status },
 	{ "usage", NULL, "look", "[NAME...]", "what VPSs use of what they may", usage_options,

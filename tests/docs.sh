@@ -51,7 +51,7 @@ done
 # ---- the program's own words: commands, aliases, options -------------------------------
 
 # "image build" is followed by two blanks or, for a long name, by its arguments.
-sed -n 's/^  \(image\|plan\|traffic\) \([a-z][a-z]*\) .*/\1 \2/p; s/^  \([a-z]*\)  .*/\1/p' "$work/help" |
+sed -n 's/^  \(image\|net\|plan\|network\|traffic\) \([a-z][a-z]*\) .*/\1 \2/p; s/^  \([a-z]*\)  .*/\1/p' "$work/help" |
 	grep -v '^nodectl' >"$work/commands"
 [ "$(wc -l <"$work/commands")" -gt 20 ] || check 'help' 'it names hardly any command'
 
@@ -225,7 +225,7 @@ ask()
 }
 
 check "$completion" "$(bash -n "$completion" 2>&1)"
-for noun in '' image plan traffic; do
+for noun in '' image net plan network traffic; do
 	ask _nodectl_verbs "$noun" >"$work/has"
 	while read -r command; do
 		{ echo "$command"; aliases_of "$command"; } | while read -r one; do
@@ -237,7 +237,7 @@ for noun in '' image plan traffic; do
 		done
 	done <"$work/commands" | sort -u >"$work/wanted"
 	# the nouns, help, and the name that most others have for destroy
-	[ -n "$noun" ] || printf '%s\n' image plan traffic help delete >>"$work/wanted"
+	[ -n "$noun" ] || printf '%s\n' image net plan network traffic help delete >>"$work/wanted"
 	check "$completion, commands '$noun'" "$(
 		lacking 'it' "$work/has" <"$work/wanted"
 		lacking "'nodectl help'" "$work/wanted" <"$work/has"

@@ -17,6 +17,9 @@ _nodectl_verbs()
 	plan)
 		_nodectl_words create set list ls show info remove rm
 		;;
+	net)
+		_nodectl_words show
+		;;
 	network)
 		_nodectl_words create list ls remove rm
 		;;
@@ -26,7 +29,7 @@ _nodectl_verbs()
 	'')
 		_nodectl_words create start stop restart reboot kill freeze pause thaw resume
 		_nodectl_words destroy rm delete list ls show info status usage top ps pid log exec enter console
-		_nodectl_words ssh passwd push pull set diff image plan network capacity init boot shutdown
+		_nodectl_words ssh passwd push pull set diff image net plan network capacity init boot shutdown
 		_nodectl_words doctor selftest report traffic metrics sample repair help
 		;;
 	esac
