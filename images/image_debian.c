@@ -8,6 +8,7 @@
 #include "err.h"
 #include "images.h"
 #include "io.h"
+#include "motd.h"
 #include "own.h"
 #include "program.h"
 #include "sources.h"
@@ -26,6 +27,8 @@ static const char *const common_hooks[] = {
 	"printf '127.0.0.1\\tlocalhost\\n::1\\t\\tlocalhost ip6-localhost ip6-loopback\\n' "
 	"> \"$1/etc/hosts\"",
 	"passwd --root \"$1\" --lock root",
+	"mkdir -p \"$1/etc/update-motd.d\" && cat > \"$1/etc/update-motd.d/50-vps\" "
+	"<<'END'\n" MOTD_SCRIPT "END\nchmod 755 \"$1/etc/update-motd.d/50-vps\"",
 	"rm -rf \"$1\"/var/log/apt/* \"$1/var/log/dpkg.log\" \"$1/var/log/bootstrap.log\" "
 	"\"$1/var/log/alternatives.log\" \"$1/var/cache/ldconfig/aux-cache\"",
 };

@@ -11,6 +11,7 @@
 #include "err.h"
 #include "images.h"
 #include "io.h"
+#include "motd.h"
 #include "output.h"
 #include "own.h"
 #include "str.h"
@@ -124,7 +125,9 @@ static const struct {
 	{ "etc/profile", 0644,
 	  "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
 	  "PS1='\\u@\\h:\\w\\$ '\n"
-	  "umask 022\n" },
+	  "umask 022\n"
+	  "case $- in *i*) vps-status ;; esac\n" },
+	{ "usr/local/bin/vps-status", 0755, MOTD_SCRIPT },
 	{ "etc/nsswitch.conf", 0644,
 	  "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n" },
 	{ "etc/hosts", 0644,

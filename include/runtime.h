@@ -31,7 +31,9 @@ struct place {
 	const struct link *was; /* the network that it was started with, or changed to since;
 				 * NULL: not known */
 	const struct address
-	    *nameservers;	 /* for a VPS that names none; VPS_NAMESERVERS of them */
+	    *nameservers; /* for a VPS that names none; VPS_NAMESERVERS of them */
+	const char
+	    *notice; /* its /run/vps/status.json at first, or NULL: it gets no /run/vps */
 	struct view_offer *view; /* files of lxcfs for its /proc, or NULL */
 	bool claim;		 /* its addresses are taken without asking who else has them */
 };
@@ -96,6 +98,12 @@ int runtime_clean_soon(const struct vps *vps, const struct place *place, struct 
 
 /* Write the run record anew for a VPS that runs without one: status.lost. */
 int runtime_find(const struct vps *vps, const struct place *place, struct err *err);
+
+/*
+ * Tell the tenant of VPS @id, whose run directory is @run: @text becomes /run/vps/status.json,
+ * whole, where the tenant has left that place as it was.
+ */
+int runtime_notice(unsigned id, int run, const char *text, struct err *err);
 
 /* Bring the network of a running VPS, but its rates, from what @before says (NULL: from
  * whatever it is) to what @after does. */

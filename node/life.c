@@ -15,6 +15,7 @@
 #include "ledger.h"
 #include "meter.h"
 #include "node.h"
+#include "notice.h"
 #include "own.h"
 #include "plan.h"
 #include "pool.h"
@@ -281,6 +282,32 @@ static int started_mark(void *arg, struct err *err)
 	return running_mark(arg, true, err);
 }
 
+static int start(struct held *held, struct err *err)
+{
+	return runtime_start(&held->vps, &held->place, started_mark, held, err);
+}
+
+static int restart(struct held *held, struct err *err)
+{
+	return runtime_restart(&held->vps, &held->place, err);
+}
+
+/* Start it by @how, with a first notice and the view that was asked for. */
+static int start_by(struct held *held, struct view_offer *view,
+		    int (*how)(struct held *held, struct err *err), struct err *err)
+{
+	char notice[NOTICE_TEXT];
+	int result;
+
+	notice_begin(&held->vps, held->place.dir, notice, sizeof(notice));
+	held->place.notice = notice;
+	held->place.view = view;
+	result = vps_started(held, err) < 0 ? -1 : how(held, err);
+	held->place.notice = NULL;
+	held->place.view = NULL;
+	return result;
+}
+
 int node_start(const struct node *node, struct held *held, enum admission admission,
 	       struct err *err)
 {
@@ -317,16 +344,12 @@ int node_start(const struct node *node, struct held *held, enum admission admiss
 		return -1;
 	(void)unlinkat(held->place.run, "error", 0);
 	(void)unlinkat(held->place.run, "stopped", 0);
-	held->place.view = &view;
-	if (vps_started(held, err) < 0 ||
-	    runtime_start(&held->vps, &held->place, started_mark, held, err) < 0) {
+	if (start_by(held, &view, start, err) < 0) {
 		/* one that a boot was to start is tried again by the next */
 		if (!marked)
 			(void)running_mark(held, false, &again);
-		held->place.view = NULL;
 		return fail_in(err, "start");
 	}
-	held->place.view = NULL;
 	view_log(node, held);
 	vps_log(node, held->vps.name, "started");
 	return 0;
@@ -496,9 +519,8 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 	view_begin(&node, &view);
 	view_accept(&view, again.place.run);
 	view_log(&node, &again);
-	again.place.view = &view;
-	if (bridge_ensure(&node.bridge, false, err) < 0 || vps_started(&again, err) < 0 ||
-	    runtime_restart(&again.vps, &again.place, err) < 0) {
+	if (bridge_ensure(&node.bridge, false, err) < 0 ||
+	    start_by(&again, &view, restart, err) < 0) {
 		vps_log(&node, name, "cannot start: %s", err->msg);
 		error_write(again.place.run, err->msg);
 		return -1;

@@ -30,6 +30,15 @@ const char *quota_level_name(enum quota_level level)
 	return levels[level];
 }
 
+const char *quota_state_name(const struct quota_record *record, uint64_t limit)
+{
+	if (!limit)
+		return "none";
+	if (record->suspended)
+		return "suspended";
+	return record->throttle ? "throttled" : quota_level_name(record->traffic);
+}
+
 void quota_print(const struct quota_record *record, char *text, size_t size)
 {
 	str_format(text, size,

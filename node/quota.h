@@ -47,6 +47,10 @@ uint64_t quota_count(const struct quota *rule, const struct measures *used);
 enum quota_level quota_level(uint64_t used, uint64_t limit, unsigned warn);
 const char *quota_level_name(enum quota_level level);
 
+/* What is done about traffic of which @limit (0: any) is allowed: "none", "ok", "warned",
+ * "over", "throttled", "suspended". */
+const char *quota_state_name(const struct quota_record *record, uint64_t limit);
+
 /* What is allowed: the definition's, and what was added in this period. */
 uint64_t quota_limit(const struct vps *vps, const struct quota_record *record, int64_t now);
 

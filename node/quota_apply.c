@@ -10,6 +10,7 @@
 #include "cgroups.h"
 #include "err.h"
 #include "io.h"
+#include "notice.h"
 #include "own.h"
 #include "program.h"
 #include "quota.h"
@@ -20,6 +21,11 @@
 /* How long init may take when it is suspended, and a hook. */
 #define STOP_SECONDS 10
 #define HOOK_SECONDS "10"
+
+/* Where there are more VPSs than that, each tenant is told of one sample in five: it costs a
+ * fifth of all that a sample does. */
+#define NOTICES_MANY   20
+#define NOTICE_MINUTES 5
 
 static bool is_equal(const struct quota_record *a, const struct quota_record *b)
 {
@@ -280,40 +286,54 @@ int node_traffic_add(const struct node *node, const char *name, uint64_t bytes, 
 }
 
 /* Would anything of its record change? */
-static bool is_due(const struct node *node, const struct sampled *one, uint64_t traffic,
-		   int64_t now)
+static bool is_due(const struct node *node, const struct sampled *one,
+		   const struct quota_record *before, uint64_t traffic, int64_t now)
 {
-	struct quota_record before, record;
-	struct err ignored;
-	own_fd dir = vps_dir(node, one->vps->name, &ignored);
+	struct quota_record record = *before;
 
-	if (dir < 0)
-		return false;
-	quota_read(dir, &before);
-	record = before;
 	quota_decide(one->vps, traffic, &one->total, node->warn, now, &record);
-	return !is_equal(&record, &before) || record.traffic != record.traffic_told ||
+	return !is_equal(&record, before) || record.traffic != record.traffic_told ||
 	       record.disk != record.disk_told || record.inodes != record.inodes_told;
+}
+
+/* With @tell the tenant is told also when nothing is done about its quota. */
+static int one_run(const struct node *node, struct history *history, const struct sampled *one,
+		   int64_t now, bool tell, struct err *err)
+{
+	struct quota_record record;
+	uint64_t used = 0;
+	own_fd dir = vps_dir(node, one->vps->name, err);
+
+	/* destroyed meanwhile */
+	if (dir < 0)
+		return 0;
+	if (one->vps->quota.period == QUOTA_MONTH)
+		used = quota_count(&one->vps->quota, &one->month);
+	else if (quota_used(history, one->vps, one->key, now, &used, err) < 0)
+		return -1;
+	quota_read(dir, &record);
+	if (is_due(node, one, &record, used, now)) {
+		if (quota_apply(node, one->vps->name, used, &one->total, err) < 0)
+			return -1;
+		quota_read(dir, &record);
+		tell = true;
+	}
+	if (tell)
+		notice_tell(node, one, &record, used, now);
+	return 0;
 }
 
 void quota_run(const struct node *node, struct history *history, const struct sample *sample,
 	       void (*warn)(const char *what, void *arg), void *arg)
 {
+	unsigned steps = sample->count > NOTICES_MANY ? NOTICE_MINUTES : 1;
 	int64_t now = sample->now.time;
+	struct err err;
 
 	for (size_t i = 0; i < sample->count; i++) {
-		const struct sampled *one = &sample->vps[i];
-		uint64_t used = 0;
-		struct err err;
-		int result = 0;
+		bool tell = (now / 60 + (int64_t)i) % steps == 0;
 
-		if (one->vps->traffic && one->vps->quota.period == QUOTA_MONTH)
-			used = quota_count(&one->vps->quota, &one->month);
-		else if (one->vps->traffic)
-			result = quota_used(history, one->vps, one->key, now, &used, &err);
-		if (result == 0 && is_due(node, one, used, now))
-			result = quota_apply(node, one->vps->name, used, &one->total, &err);
-		if (result < 0 && warn)
+		if (one_run(node, history, &sample->vps[i], now, tell, &err) < 0 && warn)
 			warn(err.msg, arg);
 	}
 }

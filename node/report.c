@@ -200,17 +200,6 @@ static int recent_row(int64_t key, int64_t time, const struct measures *measures
 	return 0;
 }
 
-static const char *quota_word(const struct report_vps *one, unsigned warn)
-{
-	if (!one->quota_limit)
-		return "none";
-	if (one->suspended)
-		return "suspended";
-	if (one->throttle)
-		return "throttled";
-	return quota_level_name(quota_level(one->quota_used, one->quota_limit, warn));
-}
-
 static void quota_conclude(const struct node *node, struct report_vps *one, int64_t now)
 {
 	int64_t first = day_begin(now) - (RECENT_DAYS - 1) * SPAN_DAY;
@@ -233,7 +222,12 @@ static void quota_conclude(const struct node *node, struct report_vps *one, int6
 		used = one->this_month;
 	one->quota_used = quota_count(&rule, &used);
 	one->quota_reset = quota_next(&rule, now);
-	one->quota_state = quota_word(one, node->warn);
+	const struct quota_record record = {
+		.traffic = quota_level(one->quota_used, one->quota_limit, node->warn),
+		.throttle = one->throttle,
+		.suspended = one->suspended,
+	};
+	one->quota_state = quota_state_name(&record, one->quota_limit);
 	one->traffic_full =
 	    forecast_quota(&counted, one->quota_used, one->quota_limit, one->quota_reset, now);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "err.h"
+#include "notice.h"
 #include "own.h"
 #include "runtime.h"
 #include "start.h"
@@ -131,6 +132,8 @@ int mounts_apply(struct start *start, struct err *err)
 		    console_make(start, root, tree, err) < 0)
 			return -1;
 	}
+	if (start->notice >= 0 && notice_place(root, start->notice, err) < 0)
+		return -1;
 	/* taken from lxcfs on the host side, long before we met a path of the tenant's */
 	if (start->place->view)
 		view_place(root, &start->place->view->files);

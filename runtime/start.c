@@ -25,6 +25,7 @@
 #include "io.h"
 #include "lxcfs.h"
 #include "netns.h"
+#include "notice.h"
 #include "own.h"
 #include "record.h"
 #include "runtime.h"
@@ -150,6 +151,14 @@ static int volume_undo(struct start *start, struct err *err)
 	return volume_wait(start->place->dir, VOLUME_MS, err);
 }
 
+static int notice_apply(struct start *start, struct err *err)
+{
+	if (!start->place->notice)
+		return 0;
+	start->notice = notice_make(start->vps->id, start->place->notice, err);
+	return start->notice < 0 ? -1 : 0;
+}
+
 /* From here the guest, whose copy of our memory it will be, has the files. */
 static int view_apply(struct start *start, struct err *err)
 {
@@ -207,6 +216,8 @@ static int spawn_apply(struct start *start, struct err *err)
 		guest_main(start);
 	}
 	cgroup_door_close(&start->door);
+	own_close(&start->notice);
+	start->notice = -1;
 	return 0;
 }
 
@@ -467,6 +478,7 @@ static const struct step host_steps[] = {
 	{ "cgroup", cgroup_apply, cgroup_undo, FAST },	   /* limits before the first process */
 	{ "volume", volume_apply, volume_undo, FAST },	   /* one mount at a time, ever */
 	{ "scratch", rootfs_prepare, rootfs_leave, FAST }, /* only we and the guest see it */
+	{ "notice", notice_apply, NULL, FAST },		   /* what its tenant is told */
 	{ "view", view_apply, NULL, FAST },		   /* lxcfs has had its time */
 	{ "spawn", spawn_apply, spawn_undo, FAST },	   /* clone3 into that cgroup */
 	{ "idmap", idmap_apply, NULL, FAST },		   /* only its parent may map it */
@@ -506,6 +518,7 @@ static struct start start_of(const struct vps *vps, const struct place *place)
 		.image = -1,
 		.volume = -1,
 		.disk = -1,
+		.notice = -1,
 		.cgroup = -1,
 		.channel = -1,
 		.pidfd = -1,

@@ -28,6 +28,7 @@ struct start {
 	int image;		 /* detached mount of the image's root */
 	int volume;		 /* detached mount of the volume ... */
 	int disk;		 /* ... which another process sends over this, or -1 */
+	int notice;		 /* detached mount of its /run/vps, or -1 */
 	int cgroup;		 /* the guest's cgroup2 directory */
 	struct cgroup_door door; /* its groups on v1 */
 	int channel;		 /* host end, or in the guest its end */

@@ -21,6 +21,8 @@ like "machine-id is its own" "$(inside deb cat /etc/machine-id)" '^[0-9a-f]{32}$
 is "ssh" "$(timeout 20 ssh -F none -i "$WORK/key" -o BatchMode=yes -o StrictHostKeyChecking=no \
 	-o UserKnownHostsFile="$WORK/known" -o LogLevel=ERROR "root@$address" 'hostname; echo $USER' </dev/null | tr '\n' ' ')" \
 	"deb.example.org root "
+like "and who logs in is told the plan" "$(timeout 20 ssh -tt -F none -i "$WORK/key" -o BatchMode=yes -o StrictHostKeyChecking=no \
+	-o UserKnownHostsFile="$WORK/known" -o LogLevel=ERROR "root@$address" </dev/null | tr -d '\r')" '^  memory   [0-9.]+[KMG] of 1\.0G|^  disk     - of 4\.0G'
 like "a session by ssh is logind's" "$(timeout 20 ssh -F none -i "$WORK/key" -o BatchMode=yes -o StrictHostKeyChecking=no \
 	-o UserKnownHostsFile="$WORK/known" -o LogLevel=ERROR "root@$address" 'cat /proc/self/cgroup' </dev/null)" 'session-|user@0|ssh.service'
 like "the journal has the boot" "$(inside deb journalctl -b --no-pager)" 'systemd\[1\]: .*Startup finished|Reached target'

@@ -118,6 +118,32 @@ else
 	skip "promtool finds no fault" "'promtool' is not installed"
 fi
 
+# ---- what the tenant is told
+notice() {
+	inside hist cat /run/vps/status.json | jq -r "$1"
+}
+is "its plan, as show has it" "$(notice '[.name, .plan, .memory.limit, .traffic.limit] | @csv')" \
+	"$(nodectl show hist -j | jq -r '[.name, .plan, .limits.memory, .limits.traffic] | @csv')"
+nodectl sample
+is "its traffic, as the report has it" "$(notice '"\(.traffic.used) \(.traffic.left) \(.traffic.state)"')" \
+	"$(nodectl report hist --period month -j | jq -r '.vps[0] | "\(.quota_used) \(.quota_limit - .quota_used) \(.quota_state)"')"
+is "and when that begins anew" "$(notice .traffic.reset)" "$(date -u -d "$(date -u +%Y-%m-01) 1 month" +%Y-%m-01T00:00:00Z)"
+[ "$(notice .disk.used)" -gt 20000000 ] && [ "$(notice .memory.used)" -gt 0 ] && ok "its disk and memory" ||
+	not_ok "its disk and memory" "$(notice .)"
+like "who logs in sees it" "$(inside hist sh -lic true 2>&1)" '^  traffic  [0-9.]+[BKMG] of 100\.0G until '
+for change in 'echo x >/run/vps/new' 'echo x >/run/vps/status.json' 'rm /run/vps/status.json' \
+	'mv /run/vps/status.json /run/vps/other' 'chmod 666 /run/vps/status.json' 'chmod 777 /run/vps' \
+	'mount -o remount,size=1g /run/vps'; do
+	refuse "not even its root may: $change" inside hist sh -c "$change"
+done
+shell hist 'exec 9</run/vps/status.json; sleep 60 & umount /run/vps; rmdir /run/vps; mkdir /root/trap; ln -s /root/trap /run/vps'
+is "a sample goes on without it" "$(nodectl sample 2>&1)" ""
+is "and follows no link of the tenant's" "$(inside hist ls /root/trap)" ""
+shell hist 'rm /run/vps; mkdir /run/vps; mount -t tmpfs none /run/vps'
+is "nor writes into a place that is not its own" "$(nodectl sample 2>&1; inside hist ls /run/vps)" ""
+nodectl restart hist --force --quiet
+is "after a restart it is there again" "$(notice .traffic.limit)" 107374182400
+
 # ---- who is gone is not forgotten
 check "destroy" nodectl destroy hist --force --yes --quiet
 check "sample" sampled

@@ -403,11 +403,18 @@ have_image() {
 	nodectl image show "$1" >/dev/null 2>&1
 }
 
-# need_image NAME ARGUMENT...: built once, kept in the storage
+# need_image NAME ARGUMENT...: built once for these sources, kept in the storage
 need_image() {
-	local name=$1
+	local name=$1 stamp=$LIVE/image-$1 sources
 	shift
-	have_image "$name" && return
+	sources=$(cat "$TOP"/images/image_*.c "$TOP"/images/motd.h 2>/dev/null | cksum)
+	if have_image "$name"; then
+		# the box has no sources, and its images are as new as its disk
+		[ -e "$TOP/images/motd.h" ] || return 0
+		[ "$(cat "$stamp" 2>/dev/null)" != "$sources" ] || return 0
+		"$NODECTL" image remove "$name" --quiet
+	fi
+	echo "$sources" >"$stamp"
 	echo "# building image '$name'"
 	PATIENCE=600 nodectl image build "$@" --name "$name" >"$WORK/build" 2>&1 </dev/null && return
 	sed 's/^/# /' "$WORK/build"

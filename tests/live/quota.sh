@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Quotas that act: one that is used up throttles for real or suspends, is told once, and lifted.
 . "$(dirname "$0")/lib.sh"
-begin python3 nsenter
+begin python3 nsenter faketime
 
 flow=$TESTS/flow.py
 rm -rf "$STORAGE"/usage.*
@@ -79,6 +79,19 @@ tc qdisc del dev "nv$id" root 2>/dev/null
 check "the next sample" nodectl sample
 between "does what was decided" 2.6 4.8 in
 is "and tells it" "$(times 'which is all')" 2
+
+# ---- the next period, which comes for one sample only: the clock is set back after it
+in=$(told traffic_in)
+FAKETIME_DONT_FAKE_MONOTONIC=1 NO_FAKE_STAT=1 faketime -f +40d "$NODECTL" sample >"$WORK/out" 2>&1
+is "a sample of the next month" "$? $(cat "$WORK/out")" "0 "
+is "lifts it" "$(field quo .quota.throttle)" 0
+like "and says so" "$(nodectl log quo)" "traffic: .* of 40.*M used, well again"
+is "its tenant reads the same" "$(inside quo cat /run/vps/status.json | jq -r '"\(.traffic.state) \(.traffic.throttle)"')" "ok null"
+check "the clock is set back" nodectl sample
+is "and it is throttled again" "$(field quo .quota.throttle)" 4000000
+is "its tenant reads that" "$(inside quo cat /run/vps/status.json | jq -r '"\(.traffic.state) \(.traffic.throttle)"')" "throttled 4000000"
+[ "$(($(told traffic_in) - in))" -lt 100000 ] && ok "no byte was counted twice" ||
+	not_ok "no byte was counted twice" "$in $(told traffic_in)"
 
 # ---- lifted
 check "more traffic" nodectl traffic add quo 10G
