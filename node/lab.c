@@ -147,15 +147,22 @@ int lab_discard(const struct node *node, const char *name, struct err *err)
 	return node_destroy(node, &held, err);
 }
 
+/* Rates are measured over a network, and forged frames go into one. */
+static bool wants_network(const struct lab *lab, const struct subject *subject)
+{
+	const struct link *link = &subject->vps.link;
+
+	return subject == &lab->subjects[ROLE_MAIN] || link->rate_in || link->rate_out;
+}
+
 /* It is made in a node that is this one but for its templates: those of our sizes are of no use
  * to others. */
 static int subject_create(struct lab *lab, struct subject *subject, struct err *err)
 {
-	const struct link *link = &subject->vps.link;
 	const struct wanted wanted = {
 		.publish = true,
 		.selftest = true,
-		.auto4 = (link->rate_in || link->rate_out) && !lab->net_lacks[0],
+		.auto4 = wants_network(lab, subject) && !lab->net_lacks[0],
 	};
 	struct node home = *lab->node;
 	own_fd templates = dir_make(lab->node->templates, LAB_TEMPLATES, 0700, err);
@@ -182,9 +189,7 @@ static bool io_give_up(struct lab *lab, struct subject *subject, const struct er
 /* Nor does a node without an address left. */
 static bool net_give_up(struct lab *lab, const struct subject *subject, const struct err *err)
 {
-	const struct link *link = &subject->vps.link;
-
-	if (err->kind != ERR_ADDRESS || lab->net_lacks[0] || !(link->rate_in || link->rate_out))
+	if (err->kind != ERR_ADDRESS || lab->net_lacks[0] || !wants_network(lab, subject))
 		return false;
 	str_format(lab->net_lacks, sizeof(lab->net_lacks), "%.190s", err->msg);
 	return true;

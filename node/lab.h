@@ -115,7 +115,7 @@ void prove_disk(struct lab *lab);
 void prove_io(struct lab *lab);
 void prove_net(struct lab *lab);
 void prove_reach(struct lab *lab);
-void prove_guard(struct lab *lab);
+void prove_spoof(struct lab *lab);
 void prove_cpu_cap(struct lab *lab);
 void prove_cpu_shares(struct lab *lab);
 

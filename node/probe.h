@@ -28,9 +28,20 @@
  *	reach		   "reached WHAT" for each limit that could be changed, "refused"
  *	receive PORT MS	   stays ready for one TCP connection, reads: "bytes", "usec"
  *	send PORT MS	   the same, writing
+ *	forge MARK OWN GATEWAY	sends each of PROBE_FRAMES to everybody, as who has the IPv4
+ *			   address OWN: "sent" how many; each ends with MARK, 8 bytes of the
+ *			   node's order, and the number of its kind
  */
 #define PROBE_PATH "/sbin/init"
 #define PROBE_STEP (64u << 10)
 
 /* Of a connection, the first moment says how much has piled up and not how fast it is. */
 #define PROBE_PILED_MS 300u
+
+/* The first is its own; another must not leave the VPS. */
+#define PROBE_FRAMES                                                                           \
+	"its own", "another MAC address", "another IPv4 address", "the gateway's address",     \
+	    "ARP for another", "ARP for the gateway", "another IPv6 address",                  \
+	    "a router's advertisement", "another neighbour's advertisement",                   \
+	    "a DHCP server's reply", "a VLAN's tag", "an unknown protocol"
+#define PROBE_MARK 8u

@@ -134,11 +134,3 @@ void prove_reach(struct lab *lab)
 	if (lab_has(lab, ROLE_MAIN, "reach"))
 		verb_prove(lab, "reach", "reach", "reached");
 }
-
-/* Issue 5 makes the guard; until then nothing is promised about addresses. */
-void prove_guard(struct lab *lab)
-{
-	struct proof proof = proof_of("spoof", NAN, NAN, "");
-
-	lab_prove(lab, &proof, VERDICT_UNSUPPORTED, "no guard yet");
-}

@@ -42,7 +42,7 @@ static const struct test {
 	{ prove_tasks, { "tasks" }, false },
 	{ prove_reach, { "devices", "mknod", "reach" }, false },
 	{ prove_disk, { "disk", "inodes" }, false },
-	{ prove_guard, { "spoof" }, false },
+	{ prove_spoof, { "spoof" }, false },
 	{ prove_cpu_cap, { "cpu-cap" }, false },
 	{ prove_cpu_shares, { "cpu-weight", "cpu-guarantee" }, false },
 	{ prove_io, { NULL }, false },

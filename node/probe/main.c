@@ -27,6 +27,7 @@ static const struct {
 	{ "read", 2, probe_read },	 { "open", 1, probe_open },
 	{ "mknod", 0, probe_mknod },	 { "reach", 0, probe_reach },
 	{ "receive", 2, probe_receive }, { "send", 2, probe_send },
+	{ "forge", 3, probe_forge },
 };
 
 void say_text(const char *key, const char *text)

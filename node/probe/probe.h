@@ -18,6 +18,7 @@ int probe_mknod(char *argv[]);
 int probe_reach(char *argv[]);
 int probe_receive(char *argv[]);
 int probe_send(char *argv[]);
+int probe_forge(char *argv[]);
 
 /* Print one line, at once. */
 void say(const char *key, uint64_t value);

@@ -63,7 +63,6 @@ for test in $(jq -r '.tests[] | select(.result == "UNSUPPORTED").name' "$WORK/js
 		[ -n "$hybrid" ] && like "$test cannot be had on cgroup v1" "$(reason "$WORK/json" $test)" 'cgroup v1' ||
 			not_ok "$test is supported here" "$(reason "$WORK/json" $test)"
 		;;
-	spoof) like "$test has no guard yet" "$(reason "$WORK/json" $test)" 'no guard yet' ;;
 	*) too_busy "$WORK/json" "$test" && ok "$test: too busy" || not_ok "$test is supported" "$(reason "$WORK/json" "$test")" ;;
 	esac
 done
@@ -155,6 +154,7 @@ check "weaker: the cap" either main cpu.max "100000 100000" cpu.cfs_quota_us 100
 check "weaker: a weight" either three cpu.weight 100 cpu.shares 1024
 either one cpu.weight 100 cpu.shares 1024
 check "weaker: a guarantee" either guaranteed cpu.weight 1 cpu.shares 2
+check "weaker: the guard" unguard "$id"
 check "weaker: a rate to it" tc qdisc del dev "nv$id" root
 check "weaker: a rate from it" tc qdisc del dev "ni$id" root
 for path in $(groups); do
@@ -172,7 +172,7 @@ done
 go
 is "it ends with status 1" "$?" 1
 for test in cpu-cap cpu-weight cpu-guarantee memory memory-high memory-guarantee tasks io-read io-write \
-	io-read-ops io-write-ops rate-in rate-out devices; do
+	io-read-ops io-write-ops rate-in rate-out devices spoof; do
 	case $test in
 	memory-*) [ -z "$hybrid" ] || continue ;;
 	devices) command -v bpftool >/dev/null || continue ;;
