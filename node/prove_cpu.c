@@ -24,7 +24,7 @@
 struct moment {
 	uint64_t ns;
 	struct cgroup_usage usage[ROLE_COUNT];
-	double busy; /* seconds that all processors of the node worked, or were kept from it */
+	double idle; /* seconds that all processors of the node had nothing to do */
 };
 
 static uint64_t now(void)
@@ -35,18 +35,20 @@ static uint64_t now(void)
 	return (uint64_t)at.tv_sec * 1000000000u + (uint64_t)at.tv_nsec;
 }
 
-/* "cpu  user nice system idle iowait irq softirq steal ...", in ticks (proc(5)). */
-static double node_busy(void)
+/*
+ * "cpu  user nice system idle iowait ...", in ticks (proc(5)).  Idle time is exact; of the rest
+ * what a hypervisor took, or interrupts, may be in no other column.
+ */
+static double node_idle(void)
 {
-	unsigned long long t[8] = { 0 };
+	unsigned long long idle = 0, waiting = 0;
 	char text[256];
 	own_fd fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
 	ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
 	text[len > 0 ? len : 0] = 0;
-	(void)sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1], &t[2],
-		     &t[3], &t[4], &t[5], &t[6], &t[7]);
-	return (double)(t[0] + t[1] + t[2] + t[5] + t[6] + t[7]) / (double)sysconf(_SC_CLK_TCK);
+	(void)sscanf(text, "cpu %*u %*u %*u %llu %llu", &idle, &waiting);
+	return (double)(idle + waiting) / (double)sysconf(_SC_CLK_TCK);
 }
 
 static int moment_take(const struct lab *lab, struct moment *moment, struct err *err)
@@ -59,7 +61,7 @@ static int moment_take(const struct lab *lab, struct moment *moment, struct err 
 				 err) < 0)
 			return -1;
 	}
-	moment->busy = node_busy();
+	moment->idle = node_idle();
 	return 0;
 }
 
@@ -91,23 +93,30 @@ static double cores_of(const struct moment *from, const struct moment *to, enum 
 	return (double)usec * USEC_PER_NS / (double)(to->ns - from->ns);
 }
 
-static struct cpu_seen seen_of(const struct moment *from, const struct moment *to,
-			       enum role one, enum role other)
+/* What was there, was not idle, and no VPS of ours had, others took. */
+static double rest_of(const struct lab *lab, const struct moment *from, const struct moment *to)
+{
+	double rest =
+	    lab->cpus / 100.0 - (to->idle - from->idle) * 1e9 / (double)(to->ns - from->ns);
+
+	for (enum role role = 0; role < ROLE_COUNT; role++)
+		rest -= cores_of(from, to, role);
+	return rest > 0 ? rest : 0;
+}
+
+static struct cpu_seen seen_of(const struct lab *lab, const struct moment *from,
+			       const struct moment *to, enum role one, enum role other)
 {
 	const struct cgroup_usage *then = &from->usage[one], *after = &to->usage[one];
 	uint64_t periods = after->periods - then->periods;
 	struct cpu_seen seen = {
 		.one = cores_of(from, to, one),
 		.other = one == other ? 0 : cores_of(from, to, other),
-		.rest = (to->busy - from->busy) * 1e9 / (double)(to->ns - from->ns),
+		.rest = rest_of(lab, from, to),
 		.held = periods ? (double)(after->throttled - then->throttled) / (double)periods
 				: 0,
 	};
 
-	for (enum role role = 0; role < ROLE_COUNT; role++)
-		seen.rest -= cores_of(from, to, role);
-	if (seen.rest < 0)
-		seen.rest = 0;
 	return seen;
 }
 
@@ -141,7 +150,7 @@ static int window_measure(const struct lab *lab, enum role one, enum role other,
 	(void)setpriority(PRIO_PROCESS, 0, 0);
 	if (result < 0)
 		return -1;
-	*seen = seen_of(&from, &to, one, other);
+	*seen = seen_of(lab, &from, &to, one, other);
 	if (probe_finish(&first, err) < 0)
 		return -1;
 	return other == one ? 0 : probe_finish(&second, err);

@@ -39,7 +39,7 @@ static bool has_knob(const struct subject *subject, const char *name)
 
 /* What one look at a VPS tells of its memory. */
 struct look {
-	uint64_t used, peak, kills;
+	uint64_t used, peak, kills, highs;
 };
 
 static uint64_t figure(uint64_t value)
@@ -54,7 +54,7 @@ static int look(const struct subject *subject, struct look *look, struct err *er
 	if (cgroup_usage(subject->vps.id, USAGE_MEMORY | USAGE_EVENTS, &usage, err) < 0)
 		return -1;
 	*look = (struct look){ figure(usage.memory), figure(usage.memory_peak),
-			       figure(usage.oom_kills) };
+			       figure(usage.oom_kills), figure(usage.highs) };
 	return 0;
 }
 
@@ -150,6 +150,8 @@ void prove_memory(struct lab *lab)
 		high.promised = high.measured = NAN;
 		lab_prove(lab, &high, VERDICT_UNSUPPORTED,
 			  "memory is on cgroup v1, which has no memory.high");
+	} else if (met.after.highs == met.before.highs) {
+		lab_prove(lab, &high, VERDICT_FAIL, "the kernel held nothing back above it");
 	} else if (met.slower < SLOWER) {
 		lab_prove(lab, &high, VERDICT_FAIL, "near its limit it is not slowed down");
 	} else {
