@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * at [-e ERRNO] [-k one|tree] [-t SECONDS] [-o FILE] N COMMAND...: run COMMAND and let nothing
- * but its N-th system call go wrong.
+ * at [-e ERRNO] [-k one|tree] [-t SECONDS] [-o FILE] [-l LIST] N COMMAND...: run COMMAND and
+ * let nothing but its N-th system call go wrong.
  *
  * Calls are counted over the command and all that it starts, in the order in which they come.
  * At the N-th, before it is made, the whole tree is killed with SIGKILL, or only who makes it
@@ -13,7 +13,8 @@
  *
  * FILE gets one line: RESULT COUNT CALL COMM STATUS.  RESULT is "end" (the N-th call never
  * came), "hit" or "hang"; CALL is the number of the call, COMM who made it, STATUS the
- * command's exit status or minus the signal that ended it.
+ * command's exit status or minus the signal that ended it.  LIST gets the number of each call
+ * that was counted, a line each.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,6 +46,7 @@ static struct {
 	bool one;
 	double seconds;
 	const char *out;
+	FILE *list;
 } ask = { .seconds = 20 };
 
 static struct {
@@ -174,6 +176,8 @@ static void at_call(pid_t pid, const struct __ptrace_syscall_info *info)
 	}
 	if (ask.error && cannot_fail((long)info->entry.nr))
 		return;
+	if (ask.list)
+		fprintf(ask.list, "%ld\n", (long)info->entry.nr);
 	if (++tree.count != ask.n)
 		return;
 	tree.call = (long)info->entry.nr;
@@ -323,7 +327,7 @@ int main(int argc, char *argv[])
 	sigset_t child;
 	int option;
 
-	while ((option = getopt(argc, argv, "+e:k:t:o:")) > 0) {
+	while ((option = getopt(argc, argv, "+e:k:t:o:l:")) > 0) {
 		switch (option) {
 		case 'e':
 			ask.error = atoi(optarg);
@@ -337,14 +341,19 @@ int main(int argc, char *argv[])
 		case 'o':
 			ask.out = optarg;
 			break;
+		case 'l':
+			ask.list = fopen(optarg, "we");
+			if (!ask.list)
+				die(optarg);
+			break;
 		default:
 			return 125;
 		}
 	}
 	if (argc - optind < 2) {
-		fputs(
-		    "usage: at [-e ERRNO] [-k one|tree] [-t SECONDS] [-o FILE] N COMMAND...\n",
-		    stderr);
+		fputs("usage: at [-e ERRNO] [-k one|tree] [-t SECONDS] [-o FILE] [-l LIST] N "
+		      "COMMAND...\n",
+		      stderr);
 		return 125;
 	}
 	ask.n = atol(argv[optind]);
@@ -374,5 +383,5 @@ int main(int argc, char *argv[])
 		: ask.n && tree.count >= ask.n ? "hit"
 					       : "end",
 		tree.count, tree.call, tree.comm[0] ? tree.comm : "-", tree.status);
-	return fclose(out) ? 125 : 0;
+	return fclose(out) || (ask.list && fclose(ask.list)) ? 125 : 0;
 }

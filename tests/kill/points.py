@@ -3,7 +3,7 @@
 """points.py [OPTION...] OPERATION...: let one system call of an operation go wrong, each in turn.
 
 For N = 1, 2… the operation is run by `at` (at.c), which kills at the N-th call, or lets that call
-fail.  Then `nodectl repair` is run, and asked of the node:
+fail; or with alloc.c, by which the N-th allocation gets no memory.  Then `nodectl repair` is run, and asked of the node:
 
   - the VPS is as before the operation or as after it, and nothing else;
   - `repair --dry-run` has nothing to say;
@@ -19,13 +19,18 @@ import json
 import os
 import random
 import re
+import struct
 import subprocess
 import sys
 import time
 
 NODECTL, STORAGE, RUN, BIN, WORK, AT = (os.environ[name] for name in
                                         ("NODECTL", "STORAGE", "RUN", "BIN", "WORK", "AT"))
-ERRORS = "ENOSPC EIO ENOMEM EMFILE EINTR EBUSY EPERM EAGAIN EROFS EDQUOT ENFILE ENOENT EACCES ETIMEDOUT".split()
+SLOW = int(os.environ.get("SLOW", "1"))  # an emulated machine takes so many times as long
+# x86-64, as at.c: these are asked for by name, and the rest is there where headers are.
+CALLS = {21: "access", 44: "sendto", 7: "poll", 46: "sendmsg", 157: "prctl", 262: "newfstatat"}
+# No ENOENT: that something is not there would be no failure but a lie.
+ERRORS = "ENOSPC EIO ENOMEM EMFILE EINTR EBUSY EPERM EAGAIN EROFS EDQUOT ENFILE EACCES ETIMEDOUT".split()
 PASSING = re.compile(r"\.ledger|^run/.*/\.[a-z]+\.\d+$|^images/names/points$|/(stopped|error|crashes|running|console\.ring|events(\.1)?|view|started)$")
 SHOWN = 6  # failures of an operation that are told of at length
 
@@ -70,6 +75,10 @@ def read(path):
         return ""
 
 
+CALLS.update((int(number), name) for name, number in re.findall(
+    r"__NR_(\w+) (\d+)", read("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")))
+
+
 def names(path):
     try:
         return os.listdir(path)
@@ -111,15 +120,15 @@ def ours():
     return found
 
 
-def pins(top="/sys/fs/bpf"):
-    return [os.path.relpath(os.path.join(folder, name), top)
-            for folder, _, files in os.walk(top) for name in files if "nodectl" in folder]
+def pins():
+    """Of the guards of this network namespace."""
+    return names("/sys/fs/bpf/nodectl/%d" % os.stat("/proc/self/ns/net").st_ino)
 
 
 def things(number):
     """Everything that a VPS with this id has, without what differs between two in the same state."""
     all_of = set()
-    for link in names("/sys/class/net"):
+    for link in re.findall(r"^ *(\S+):", read("/proc/net/dev"), re.M):
         if number and link.endswith(str(number)):
             all_of.add("link " + link)
     for top in groups():
@@ -330,16 +339,39 @@ def operations():
 
 def at(operation, point, error, whom):
     """(result, count, call, comm, status, stderr) of the operation with its N-th call gone wrong."""
-    words = [AT, "-t", "30", "-o", WORK + "/at.out", "-k", whom]
+    words = [AT, "-t", str(30 * SLOW), "-o", WORK + "/at.out", "-k", whom]
+    if not point:
+        words += ["-l", WORK + "/at.list"]
     if error:
         words += ["-e", str(getattr(errno, error))]
     try:
         done = subprocess.run([*words, str(point), NODECTL, *operation.words], input=operation.text, text=True,
-                              errors="replace", capture_output=True, timeout=60)
+                              errors="replace", capture_output=True, timeout=60 * SLOW)
     except subprocess.TimeoutExpired as late:
         raise Trouble("it does not end") from late
     result, count, call, comm, status = read(WORK + "/at.out").split()
     return result, int(count), int(call), comm, int(status), done.stderr
+
+
+def without_memory(operation, point):
+    """As at(), and what goes wrong is that the N-th allocation gets nothing."""
+    with open(WORK + "/alloc", "wb") as file:
+        file.write(struct.pack("qq", 0, point))
+    words = [AT, "-t", str(30 * SLOW), "-o", WORK + "/at.out", "0", "env", "LD_PRELOAD=" + BIN + "/alloc.so",
+             "ALLOC=" + WORK + "/alloc", NODECTL, *operation.words]
+    try:
+        done = subprocess.run(words, input=operation.text, text=True, errors="replace", capture_output=True,
+                              timeout=60 * SLOW)
+    except subprocess.TimeoutExpired as late:
+        raise Trouble("it does not end") from late
+    result, _, _, comm, status = read(WORK + "/at.out").split()
+    with open(WORK + "/alloc", "rb") as file:
+        count = struct.unpack("qq", file.read())[0]
+    return ("hit" if result == "end" and count >= point > 0 else result), count, -1, comm, int(status), done.stderr
+
+
+def go(operation, point, way, whom):
+    return without_memory(operation, point) if way == "memory" else at(operation, point, way, whom)
 
 
 def settle(node):
@@ -360,33 +392,41 @@ def settle(node):
 
 def judge(node, operation):
     settle(node)
-    state = node.state()
-    if state not in [operation.before, *operation.after]:
-        raise Trouble("it is: " + state)
-    wrong = []
+    state, wrong = "", []
 
     def clean():
-        nonlocal wrong
+        """An init that was asked to end may still be at it when we come to look."""
+        nonlocal state, wrong
+        state = node.state()
+        if "will be started again" in state:
+            return False
+        if state not in [operation.before, *operation.after]:
+            raise Trouble("it is: " + state)
         wrong = node.wrong(state)
         return not wrong
-    if not eventually(5, clean):
-        raise Trouble("%s: %s" % (state, "; ".join(wrong[:8])))
+    # an init that crashed four times in a minute is started again after eight seconds
+    if not eventually(20, clean):
+        raise Trouble("%s: %s" % (state, "; ".join(wrong[:8]) or "too long"))
     if not node.undisturbed():
         raise Trouble("the neighbour was disturbed")
     operation.check(node, state)
 
 
-def one(node, operation, point, error, whom):
-    """Try a point; its description if the call came, else None."""
+def one(node, operation, point, way, whom):
+    """Try a point; was it met?"""
     operation.prepare(node)
-    result, _, call, comm, status, err = at(operation, point, error, whom)
-    where = "call %d (%s of %s)" % (point, call, comm) + (" returns " + error if error else " kills " + whom)
+    result, _, call, comm, status, err = go(operation, point, way, whom)
+    if way == "memory":
+        where = "allocation %d gets nothing" % point
+    else:
+        where = "call %d (%s of %s)" % (point, CALLS.get(call, call), comm) + \
+            (" returns " + way if way else " kills " + whom)
     try:
         if result == "hang":
             raise Trouble("it hangs")
-        if error and status < 0:
+        if way and status < 0:
             raise Trouble("signal %d ended it: %s" % (-status, err.strip()))
-        if error and status and not err.strip():
+        if way and status and not err.strip():
             raise Trouble("it exits %d and says nothing" % status)
         operation.failed = status > 0
         judge(node, operation)
@@ -397,29 +437,39 @@ def one(node, operation, point, error, whom):
 
 def try_all(node, name, operation, arguments):
     operation.prepare(node)
-    count = at(operation, 0, "EIO" if arguments.error else None, "tree")[1]
-    if arguments.every:
+    count = go(operation, 0, "memory" if arguments.memory else "EIO" if arguments.error else None, "tree")[1]
+    if arguments.calls:
+        wanted = arguments.calls.split(",")
+        points = [n + 1 for n, call in enumerate(read(WORK + "/at.list").split()) if CALLS.get(int(call)) in wanted]
+    elif arguments.every:
         points = range(1 + random.randrange(arguments.every), count + 1, arguments.every)
     else:
-        points = sorted(random.sample(range(1, count + 1), min(arguments.points, count)))
+        # some are not met, for no two runs are alike
+        points = random.sample(range(1, count + 1), min(arguments.points + 5, count))
+    if arguments.most and len(points) > arguments.most:
+        points = sorted(random.sample(points, arguments.most))
     began, tried, failed = time.time(), 0, 0
     for point in points:
+        if not arguments.calls and not arguments.every and tried == arguments.points:
+            break
         error = ERRORS[(point + arguments.seed) % len(ERRORS)] if arguments.error else None
+        way = "memory" if arguments.memory else error
         whom = arguments.whom if arguments.whom != "both" else random.choice(("one", "tree"))
         try:
-            tried += bool(one(node, operation, point, error, whom))
+            tried += bool(one(node, operation, point, way, whom))
         except Trouble as trouble:
             tried += 1
             failed += 1
             if failed <= SHOWN:
-                print("# %s: %s" % (name, trouble))
+                print("# %s: %s" % (name, trouble), flush=True)
             run("destroy", "victim", "--force", "--yes", "--quiet")
             run("repair")
             if not node.undisturbed():
                 raise Trouble("the neighbour is gone: nothing more can be tried") from trouble
-    print("%s - %s: %d of %d calls %s, %d failed (%d s)" %
-          ("not ok" if failed or not tried else "ok", name, tried, count,
-           "returned an error" if arguments.error else "killed", failed, time.time() - began), flush=True)
+    what = "allocations got nothing" if arguments.memory else \
+        "calls returned an error" if arguments.error else "calls killed"
+    print("%s - %s: %d of %d %s, %d failed (%d s)" %
+          ("not ok" if failed or not tried else "ok", name, tried, count, what, failed, time.time() - began), flush=True)
     return tried, failed
 
 
@@ -427,7 +477,10 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--every", type=int, default=0, help="each so many-th call (1: all)")
     parser.add_argument("--points", type=int, default=20, help="else so many calls of each operation")
+    parser.add_argument("--calls", default="", help="of each operation all calls of these names, comma-separated")
+    parser.add_argument("--most", type=int, default=0, help="no more than so many of these, by chance")
     parser.add_argument("--error", action="store_true", help="calls return errors")
+    parser.add_argument("--memory", action="store_true", help="allocations get nothing")
     parser.add_argument("--whom", choices=("one", "tree", "both"), default="both", help="who is killed")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     parser.add_argument("operation", nargs="*")
@@ -446,7 +499,8 @@ def main():
             more, bad = 0, 1
         tried, failed = tried + more, failed + bad
     print("# %d points, %d failed" % (tried, failed))
-    must("destroy", "victim", "bystander", "--force", "--yes", "--quiet", "--idempotent")
+    run("destroy", "victim", "--force", "--yes", "--quiet")
+    must("destroy", "bystander", "--force", "--yes", "--quiet")
     must("plan", "remove", "points", "--quiet")
     return failed != 0
 
