@@ -21,6 +21,15 @@ refuse "nor one of another VPS" shell iso "kill -0 $(field other .pid)"
 shell other 'sleep 8888 & echo $! >/tmp/pid' >/dev/null
 unlike "another VPS's processes are not seen" "$(inside iso ps)" 8888
 
+# ---- namespaces: a command from outside is where the VPS is, in each of them
+elsewhere=
+for space in cgroup ipc mnt net pid user uts; do
+	of=$(inside iso readlink "/proc/self/ns/$space")
+	[ -n "$of" ] && [ "$of" = "$(inside iso readlink "/proc/1/ns/$space")" ] &&
+		[ "$of" != "$(readlink "/proc/self/ns/$space")" ] || elsewhere+=" $space"
+done
+is "a command is in all namespaces of the VPS, and in none of the node's" "$elsewhere" ""
+
 # ---- mounts, paths
 mounts=$(inside iso cat /proc/self/mountinfo)
 unlike "no path of the node among the mounts" "$mounts" "$LIVE|/work/| /home|/var/lib/nodectl|/tmp|sha256|vps/"
@@ -28,6 +37,8 @@ unlike "no device of the node among them" "$mounts" '/dev/vd|/dev/sd|/dev/nvme|l
 unlike "no other file systems than a VPS's" \
 	"$(sed 's/.* - //' <<<"$mounts" | awk '{ print $1 }' | sort -u | tr '\n' ' ')" \
 	'(^| )(ext4|xfs|btrfs|devtmpfs|debugfs|tracefs|securityfs|bpf|cgroup|pstore|configfs) '
+# /dev, the console and what is covered are the node's own
+is "devices work nowhere but in /dev" "$(awk '$5 !~ "^/dev(/console)?$" && $4 != "/null" && $6 !~ /(^|,)nodev(,|$)/ { print $5, $6 }' <<<"$mounts" | grep -v '^/dev/pts ')" ""
 unlike "init's descriptors lead nowhere else" "$(inside iso ls -l /proc/1/fd)" "$LIVE|/work|/run/nodectl|/var/lib"
 is "its root and directory are the VPS's" "$(inside iso readlink /proc/1/root) $(inside iso readlink /proc/1/cwd)" "/ /"
 unlike "its environment is made from scratch" "$(shell iso 'tr "\0" "\n" </proc/1/environ')" 'SSH|HOME=/root/|PWD|NODECTL'
@@ -46,12 +57,13 @@ is "the devices of the table open" "$OUT" ""
 dev=/proc/$init/root/dev
 mknod "$dev/kmsg" c 1 11 && mknod "$dev/mem" c 1 1 && mknod "$dev/fuse" c 10 229 &&
 	mknod "$dev/tun" c 10 200 && mknod "$dev/loopc" c 10 237 && mknod "$dev/null2" c 1 3 &&
+	mknod "$dev/nothing" c 1 10 &&
 	mknod "$dev/disk" b "$(stat -c '%Hd' /)" "$(stat -c '%Ld' /)" && mknod "$dev/loop0" b 7 0 &&
-	chmod 666 "$dev"/{kmsg,mem,fuse,tun,loopc,null2,disk,loop0}
-OUT=$(inside iso /bin/probe open /dev/kmsg /dev/mem /dev/fuse /dev/tun /dev/loopc /dev/disk /dev/loop0)
+	chmod 666 "$dev"/{kmsg,mem,fuse,tun,loopc,null2,disk,loop0,nothing}
+OUT=$(inside iso /bin/probe open /dev/kmsg /dev/mem /dev/fuse /dev/tun /dev/loopc /dev/disk /dev/loop0 /dev/nothing)
 is "a device outside of the table does not open" "$(awk '{ print $2 }' <<<"$OUT" | sort -u)" EPERM
 is "one of the table does, whatever its name" "$(inside iso /bin/probe open /dev/null2)" "/dev/null2 0"
-rm -f "$dev"/{kmsg,mem,fuse,tun,loopc,null2,disk,loop0}
+rm -f "$dev"/{kmsg,mem,fuse,tun,loopc,null2,disk,loop0,nothing}
 is "its /dev cannot be filled with files" "$(shell iso 'dd if=/dev/zero of=/dev/big bs=1M count=5' >/dev/null 2>&1; echo $?)" 1
 inside iso rm -f /dev/big
 

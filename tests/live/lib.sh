@@ -23,6 +23,7 @@ RUN=/run/nodectl-live
 BIN=$LIVE/bin
 NODECTL=$BIN/nodectl
 PROBE=$BIN/probe
+TENANT=$BIN/tenant
 BEFORE=$RUN.before
 LOCK=$RUN.lock
 FIRST_ID=28001
@@ -385,6 +386,11 @@ node_conf() {
 	printf 'ratio-%s = 100\n' cpus memory disk tasks
 }
 
+# program_build PROGRAM SOURCE: in the box it is there already
+program_build() {
+	[ "$1" -nt "$2" ] || ${CC:-gcc} -std=gnu17 -D_GNU_SOURCE -O1 -Wall -static -pthread -o "$1" "$2"
+}
+
 # A copy of the programs: a build under way is not in the tests' way.
 programs() {
 	local program
@@ -396,7 +402,7 @@ programs() {
 		fi
 		cmp -s "$BUILD/$program" "$BIN/$program" || install "$BUILD/$program" "$BIN/$program" || return 1
 	done
-	[ "$PROBE" -nt "$TESTS/probe.c" ] || ${CC:-gcc} -std=gnu17 -D_GNU_SOURCE -O1 -Wall -static -o "$PROBE" "$TESTS/probe.c"
+	program_build "$PROBE" "$TESTS/probe.c" && program_build "$TENANT" "$TESTS/../hostile/tenant.c"
 }
 
 have_image() {

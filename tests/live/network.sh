@@ -41,6 +41,11 @@ refuse "no ping from VPS to VPS" inside net1 ping -c 1 -W 1 "$b"
 refuse "no connection from VPS to VPS" inside net1 nc -w 1 "$b" 22 -e true
 [ -z "$a6" ] || refuse "nor by IPv6" inside net1 ping6 -c 1 -W 1 "$b6"
 refuse "nor on the same link by a route of its own" shell net1 "ip route add $b/32 dev eth0; ping -c 1 -W 1 $b"
+check "the other gets one back" inside net2 ip route add "$a/32" dev eth0
+refuse "nor when both want it" inside net1 ping -c 1 -W 1 "$b"
+# where br_netfilter stops what is switched, it is ARP that would pass
+unlike "nor does one find the other" "$(inside net1 ip neigh)" "^${b//./\\.} .*lladdr"
+inside net2 ip route del "$a/32"
 inside net1 ip route del "$b/32" 2>/dev/null
 check "the other still answers the node" banner "$b" 22
 if command -v python3 >/dev/null; then
