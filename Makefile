@@ -156,6 +156,7 @@ check: deps
 check-tree:
 	sh tests/layers.sh
 	O=$O sh tests/docs.sh
+	bash tests/canaries.sh
 	@clang-format --dry-run -Werror $(sources) && echo "layout: 1 passed, 0 failed"
 
 unit: $O/unit-tests all
@@ -175,6 +176,11 @@ live: all
 # OPERATIONS="set start" takes only those, EVERY=20 each so many-th.
 killpoints: all
 	env -u LIVE O=$O EVERY=$(or $(EVERY),1) OPERATIONS="$(OPERATIONS)" bash tests/run-live.sh -v points
+
+# Each hostile test against a build that lacks what it is for: it must fail.  Ten minutes;
+# CANARIES="devices spoof" takes only those (tests/hostile/weak).
+canaries: all
+	env -u CANARIES O=$O bash tests/run-canaries.sh $(CANARIES)
 
 # The same tests and more on a real node: systemd, cgroup v2 alone, Debian's kernel, in QEMU.
 check-node:
@@ -252,6 +258,6 @@ uninstall:
 clean:
 	rm -rf $O
 
-.PHONY: all deps demo check check-tree unit guard-oracle live killpoints check-node node-shell powercut flushes bench asan analyze format install uninstall clean
+.PHONY: all deps demo check check-tree unit guard-oracle live killpoints canaries check-node node-shell powercut flushes bench asan analyze format install uninstall clean
 .SECONDARY:
 -include $(shell find $O/obj -name '*.d' 2>/dev/null)

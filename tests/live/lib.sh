@@ -37,6 +37,10 @@ passed=0 failed=0 skipped=0 finished=
 background=()
 WORK=
 
+# What a weakened build is to fail (run-canaries.sh), a pattern a line: when all of it has failed,
+# the rest of the script has nothing more to tell.
+UNTIL=${UNTIL-}
+
 # ---- saying what happened
 
 ok() {
@@ -48,6 +52,19 @@ not_ok() {
 	failed=$((failed + 1))
 	echo "not ok - $1"
 	[ -z "${2-}" ] || printf '%s\n' "$2" | head -n 20 | sed 's/^/# /'
+	until_all "$1"
+}
+
+# until_all NAME: which has failed
+until_all() {
+	local pattern left=
+	[ -n "$UNTIL" ] || return 0
+	while IFS= read -r pattern; do
+		# shellcheck disable=SC2053
+		[[ $1 == $pattern ]] || left+=${left:+$'\n'}$pattern
+	done <<<"$UNTIL"
+	UNTIL=$left
+	[ -n "$left" ] || exit 1
 }
 
 skip() {
