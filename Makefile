@@ -217,6 +217,20 @@ asan: $O/nodectl-import
 	cp $O/nodectl-import $O/asan/
 	ASAN_OPTIONS=detect_leaks=0 $O/asan/unit-tests -j2
 
+# Hostile words for each parser, found by coverage: T seconds a target.  FUZZ="value archive" takes
+# only those.
+FUZZERS = definition value state archive guard
+fuzz:
+	@sh contrib/deps.sh @fuzz
+	@$(MAKE) --no-print-directory -s O=$O/fuzz CC=$(CLANG) HARDEN= CFLAGS="-O1 -g -fno-omit-frame-pointer \
+		-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined" \
+		$(addprefix $O/fuzz/,$(FUZZERS))
+	O=$O bash tests/fuzz/run.sh $(or $(T),60) $(FUZZ)
+
+$(addprefix $O/,$(FUZZERS)): $O/%: $O/obj/tests/fuzz/%.o $O/obj/tests/guard/oracle.o $O/obj/tests/guard/model.o \
+		$(filter-out $O/obj/nodectl/main.o,$(cli)) $(lib) $(filter-out %/main.o,$(import))
+	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS_CLI) $(LIBS_IMPORT)
+
 # gcc's static analyzer over everything.
 analyze:
 	@$(MAKE) --no-print-directory O=$O/analyze CFLAGS="-O1 -g -fanalyzer" all
@@ -258,6 +272,6 @@ uninstall:
 clean:
 	rm -rf $O
 
-.PHONY: all deps demo check check-tree unit guard-oracle live killpoints canaries check-node node-shell powercut flushes bench asan analyze format install uninstall clean
+.PHONY: all deps demo check check-tree unit guard-oracle live killpoints canaries check-node node-shell powercut flushes bench asan fuzz analyze format install uninstall clean
 .SECONDARY:
 -include $(shell find $O/obj -name '*.d' 2>/dev/null)

@@ -151,7 +151,7 @@ EOF
 check 'every folder with sources has a rule' "$(
 	find . -path ./build -prune -o -path ./.git -prune -o -name '*.c' -print |
 		sed 's|^\./||; s|/[^/]*$||' | sort -u | while read -r folder; do
-		is_one_of "$folder" "$seen tests tests/guard tests/live tests/kill tests/hostile" || echo "$folder has none"
+		is_one_of "$folder" "$seen tests tests/guard tests/fuzz tests/live tests/kill tests/hostile" || echo "$folder has none"
 	done
 )"
 check 'every public header has a rule' "$(

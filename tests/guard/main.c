@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
-#include "../../netns/guard_port.h"
-#include "guard.object.h"
-#include "model.h"
+#include "oracle.h"
 
 /*
- * The guard as the kernel runs it (BPF_PROG_TEST_RUN) against the model, on frames that are
- * nearly right.  usage: guard-oracle [FRAMES [SEED]]; as root.  Nothing is attached or pinned.
+ * The guard against the model, on frames that are nearly right.
+ * usage: guard-oracle [FRAMES [SEED]]; as root.
  */
 
-#define ID	 7
-#define LOOPBACK 1 /* the interface of a test run */
-#define FRAME	 768
+#define FRAME 768
 
 static unsigned long long state;
 
@@ -256,140 +248,32 @@ static void frame_make(struct frame *frame, const struct owner *owner)
 	}
 }
 
-static void own_set(struct owner *owner, struct link *link, const char *text)
-{
-	struct address address;
-	struct err *ignored = malloc(4096);
-	unsigned n = owner->count++;
-
-	if (!ignored || address_parse(text, &address, ignored) < 0)
-		abort();
-	free(ignored);
-	owner->own[n].v6 = address.family == AF_INET6;
-	owner->own[n].prefix = address.prefix;
-	memcpy(owner->own[n].bytes, address.bytes, 16);
-	link->routed[link->routed_count++] = address;
-}
-
-struct guard {
-	struct bpf_object *object;
-	int program, ports, meter;
-	struct guard_port port;
-};
-
-static int silent(enum libbpf_print_level level, const char *format, va_list args)
-{
-	(void)level;
-	(void)format;
-	(void)args;
-	return 0;
-}
-
-static int guard_open(struct guard *guard)
-{
-	struct bpf_map *map;
-	int cpus = libbpf_num_possible_cpus();
-	struct guard_cell *cells = calloc((size_t)cpus, sizeof(*cells));
-	uint32_t id = ID;
-
-	libbpf_set_print(silent);
-	guard->object = bpf_object__open_mem(guard_object, sizeof(guard_object), NULL);
-	if (!guard->object || !cells)
-		return -1;
-	bpf_object__for_each_map(map, guard->object) bpf_map__set_pin_path(map, NULL);
-	if (bpf_object__load(guard->object) < 0)
-		return -1;
-	guard->program =
-	    bpf_program__fd(bpf_object__find_program_by_name(guard->object, "guard_from"));
-	guard->ports = bpf_object__find_map_fd_by_name(guard->object, "ports");
-	guard->meter = bpf_object__find_map_fd_by_name(guard->object, "meter");
-	return bpf_map_update_elem(guard->meter, &id, cells, BPF_ANY);
-}
-
-/* The reason by its counter, NULL when it passed, "?" when the kernel gave no answer. */
-static const char *guard_verdict(struct guard *guard, const struct frame *frame,
-				 uint64_t dropped[GUARD_REASONS])
-{
-	static struct guard_cell cells[1024];
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame->bytes,
-		    .data_size_in = (uint32_t)frame->size);
-	uint32_t id = ID, index = LOOPBACK;
-	const char *reason = "?";
-	int cpus = libbpf_num_possible_cpus();
-
-	/* the buckets begin anew: rates are not what is compared */
-	if (bpf_map_update_elem(guard->ports, &index, &guard->port, BPF_ANY) < 0 ||
-	    bpf_prog_test_run_opts(guard->program, &run) < 0)
-		return reason;
-	if (run.retval == (uint32_t)-1)
-		return NULL;
-	if (bpf_map_lookup_elem(guard->meter, &id, cells) < 0)
-		return reason;
-	for (unsigned i = 0; i < GUARD_REASONS; i++) {
-		uint64_t sum = 0;
-
-		for (int cpu = 0; cpu < cpus; cpu++)
-			sum += cells[cpu].dropped[i];
-		if (sum != dropped[i])
-			reason = guard_reason_name(i);
-		dropped[i] = sum;
-	}
-	return reason;
-}
-
-/* A test run takes no packet without a whole header; the kernel's way does, in live tests. */
-static bool is_refused(const struct frame *frame)
-{
-	unsigned kind = frame->bytes[12] * 256u + frame->bytes[13];
-
-	return (kind == 0x800 && frame->size < 14 + 20) ||
-	       (kind == 0x86dd && frame->size < 14 + 40);
-}
-
-static void tell(const struct frame *frame, const char *is, const char *should)
-{
-	printf("guard says %s, model says %s:", is ? is : "pass", should ? should : "pass");
-	for (size_t i = 0; i < frame->size; i++)
-		printf("%s%02x", i % 2 ? "" : " ", frame->bytes[i]);
-	printf("\n");
-}
-
 int main(int argc, char *argv[])
 {
 	unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 10) : 100000, wrong = 0,
 		      passed = 0;
-	const struct bridge bridge = { .name = "oracle" };
-	struct owner owner = { .mac = { 0x02, 0x6e, 0x64, 0, 0, ID } };
-	uint64_t dropped[GUARD_REASONS] = { 0 };
-	struct link link = { 0 };
-	struct guard guard = { 0 };
+	struct oracle oracle;
 	struct frame frame;
 
 	state = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-	own_set(&owner, &link, "10.77.0.9");
-	own_set(&owner, &link, "198.51.100.16/28");
-	own_set(&owner, &link, "fd00::9");
-	own_set(&owner, &link, "2001:db8:7::/49");
-	if (guard_open(&guard) < 0) {
+	if (oracle_open(&oracle) < 0) {
 		fprintf(stderr, "guard-oracle: cannot load the guard: %s\n", strerror(errno));
 		return 1;
 	}
 	for (unsigned long i = 0; i < count; i++) {
-		const char *is, *should;
+		const char *said[2];
 
-		owner.smtp = link.smtp = draw(8) == 0;
-		guard_port_fill(&guard.port, ID, &bridge, &link);
+		oracle_smtp(&oracle, draw(8) == 0);
 		do {
-			frame_make(&frame, &owner);
-		} while (is_refused(&frame));
-		is = guard_verdict(&guard, &frame, dropped);
-		should = model_verdict(&owner, frame.bytes, frame.size);
-		passed += !should;
-		if ((!is != !should || (is && strcmp(is, should) != 0)) && wrong++ < 10)
-			tell(&frame, is, should);
+			frame_make(&frame, &oracle.owner);
+		} while (!oracle_takes(frame.bytes, frame.size));
+		if (!oracle_ask(&oracle, frame.bytes, frame.size, said) && wrong++ < 10)
+			oracle_tell(frame.bytes, frame.size, said);
+		passed += !said[1];
 	}
 	for (unsigned i = 0; i < GUARD_REASONS; i++)
-		printf("%s %llu\n", guard_reason_name(i), (unsigned long long)dropped[i]);
+		printf("%s %llu\n", guard_reason_name(i),
+		       (unsigned long long)oracle.dropped[i]);
 	printf("%lu frames, %lu passed, %lu mismatches\n", count, passed, wrong);
 	return wrong != 0;
 }
