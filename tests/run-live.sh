@@ -15,7 +15,7 @@ verbose=
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/live/lib.sh"
 
-all="life exec network guard wall two-nodes forward address uplink modes rate disk limits plans capacity usage history quota top view isolation hostile escape breach floods pressure wire access reboot boot crash cutoff upgrade exhausted points parallel image diff selftest cycle debian"
+all="life exec network guard wall two-nodes forward address uplink modes rate disk limits plans capacity usage history quota top view isolation hostile escape breach floods pressure wire access reboot boot crash cutoff storm upgrade exhausted points parallel image diff selftest cycle debian"
 [ -z "${LIVE_FULL-}" ] || all="$all debian-others"
 
 mkdir -p "$LIVE" || exit 1

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -255,6 +256,63 @@ static int cmd_killat(char *argv[])
 	return 0;
 }
 
+/* Ends one process of those whose program begins with @prefix: a command if there is one, every
+ * other time; else whichever.  A number that is another's by now is not met: it is looked at
+ * again when it is held. */
+static const char *kill_one(const char *prefix)
+{
+	static char name[256];
+	pid_t all[2048], commands[2048], pid;
+	size_t count = 0, busy = 0;
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	char path[64], exe[4096];
+	ssize_t len;
+	int held;
+
+	while (proc && (entry = readdir(proc)) && count < 2048) {
+		snprintf(path, sizeof(path), "/proc/%d/exe", atoi(entry->d_name));
+		len = readlink(path, exe, sizeof(exe) - 1);
+		exe[len > 0 ? len : 0] = 0;
+		if (len <= 0 || strncmp(exe, prefix, strlen(prefix)) != 0)
+			continue;
+		all[count++] = atoi(entry->d_name);
+		if (!strstr(exe, "nodectl-"))
+			commands[busy++] = atoi(entry->d_name);
+	}
+	closedir(proc);
+	if (!count)
+		return NULL;
+	pid =
+	    busy && rand() % 4 ? commands[(size_t)rand() % busy] : all[(size_t)rand() % count];
+	held = pidfd_open(pid, 0);
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	len = readlink(path, exe, sizeof(exe) - 1);
+	exe[len > 0 ? len : 0] = 0;
+	if (held < 0 || len <= 0 || strncmp(exe, prefix, strlen(prefix)) != 0 ||
+	    pidfd_send_signal(held, SIGKILL, NULL, 0) < 0)
+		exe[0] = 0;
+	close(held);
+	snprintf(name, sizeof(name), "%s", basename(exe));
+	return exe[0] ? name : NULL;
+}
+
+/* killer PREFIX EACH-MS SECONDS SEED: names what it has killed, one a line */
+static int cmd_killer(char *argv[])
+{
+	time_t end = time(NULL) + atol(argv[2]);
+	const char *killed;
+
+	srand((unsigned)atol(argv[3]));
+	while (time(NULL) < end) {
+		killed = kill_one(argv[0]);
+		if (killed)
+			puts(killed);
+		usleep((useconds_t)atol(argv[1]) * 1000);
+	}
+	return 0;
+}
+
 int main(int argc, char *argv[])
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -269,11 +327,13 @@ int main(int argc, char *argv[])
 		return cmd_i386();
 	if (strcmp(what, "killat") == 0 && argc > 4)
 		return cmd_killat(argv + 2);
+	if (strcmp(what, "killer") == 0 && argc > 5)
+		return cmd_killer(argv + 2);
 	/* whatever comes after us is stopped */
 	while (strcmp(what, "stop-all") == 0) {
 		for (pid_t pid = getpid() + 1; pid < getpid() + 400; pid++)
 			(void)kill(pid, SIGSTOP);
 	}
-	fputs("usage: probe call|open|euid|i386|killat|stop-all ...\n", stderr);
+	fputs("usage: probe call|open|euid|i386|killat|killer|stop-all ...\n", stderr);
 	return 2;
 }
