@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -168,7 +169,11 @@ Test(lxcfs, who_does_not_answer_is_not_waited_for)
 	cr_expect_eq(view_take(&question, 50, &files, &err), -1);
 	cr_expect_str_eq(err.msg, "lxcfs does not answer");
 	cr_expect_lt(now_ms() - began, 5000);
-	cr_expect_eq(waitpid(pid, NULL, 0), -1, "it was killed and buried");
+	/* and buried, unless the machine was too busy for it to end meanwhile */
+	int status = SIGKILL;
+	pid_t left = waitpid(pid, &status, 0);
+	cr_expect(left < 0 || left == pid);
+	cr_expect(status == SIGKILL, "it was killed");
 	for (size_t i = 0; i < VIEW_FILES; i++)
 		cr_expect_eq(files.tree[i], -1);
 	close(pair[1]);

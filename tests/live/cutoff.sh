@@ -62,7 +62,7 @@ for ((i = 1; i <= N; i++)); do
 	words=$(change)
 	was=$(md5sum "$STORAGE"/vps/*/vps.conf)
 	# what a change takes is 3 to 60 ms: most of the moments are at its beginning
-	usec=$((RANDOM % (RANDOM % 4 ? 12000 : 60000)))
+	usec=$((RANDOM % (RANDOM % 4 ? 12000 : 60000) * SLOW))
 	whom=one
 	[ $((RANDOM % 2)) -eq 0 ] || whom=tree
 	# shellcheck disable=SC2086

@@ -19,13 +19,13 @@ for fd in $(seq 0 40); do
 	nodectl push evil /etc/hostname "/mnt/${canary#/tmp/}.pushed" --quiet 2>/dev/null
 	[ -e "$canary.pushed" ] && reached+=" push:$fd" && rm -f "$canary.pushed"
 done
+rm -f "$canary"
 is "no descriptor of ours is a way to the node" "$reached" ""
 shell evil 'rm -rf /root /mnt; mkdir /root /mnt'
 nodectl push evil "$PROBE" /bin/probe --quiet
 is "nor is one of ours open inside" "$(inside evil ls /proc/self/fd | tr '\n' ' ')" "0 1 2 3 "
 (exec <&- >&- 2>&-; exec "$NODECTL" push evil /etc/hostname /root/closed)
 is "without standard input and output nothing is mixed up" "$(inside evil cat /root/closed)" "$(cat /etc/hostname)"
-rm -f "$canary"
 mkfifo "$WORK/fifo"
 echo fifo >"$WORK/fifo" &
 like "a named pipe's path is not told" "$(inside evil sh -c 'readlink /proc/self/fd/0; cat' <"$WORK/fifo" | tr '\n' ' ')" '^pipe:.* fifo $'
@@ -72,9 +72,10 @@ commands_pass() {
 	check "exec with $1" inside evil true
 	check "passwd with $1" bash -c "echo secret | $NODECTL passwd evil --password-stdin"
 	check "push with $1" nodectl push evil /etc/hostname /root/pushed
-	check "not one of them waits" [ $((SECONDS - began)) -le 3 ]
+	check "not one of them waits" [ $((SECONDS - began)) -le $((3 * SLOW)) ]
 }
-in_exec() { shell evil "cd /sys/fs/cgroup/exec && { $1; } 2>/dev/null; true"; }
+# by a process that is not in that group: it would freeze itself
+in_exec() { shell evil "echo \$\$ 2>/dev/null >/sys/fs/cgroup/all/cgroup.procs; cd /sys/fs/cgroup/exec && { $1; } 2>/dev/null; true"; }
 in_exec 'echo 1 >cgroup.freeze'
 commands_pass "a frozen group"
 in_exec 'echo 0 >cgroup.freeze; [ ! -e pids.max ] || echo 0 >pids.max'
@@ -169,6 +170,7 @@ check "it is stopped with no room at all" full stop tight --timeout 5
 is "and stays so" "$(sleep 1; full status tight)" "tight stopped"
 exits 46 "what cannot start says why" full start tight
 check "destroy" full destroy tight --yes
-umount "$WORK/run"
+# what keeps lxcfs for the VPSs there goes a moment after the last of them
+eventually 10 umount "$WORK/run" 2>/dev/null
 
 finish

@@ -281,8 +281,11 @@ processes_left() {
 			*) echo "process of our host ids: ${stat%%)*})" ;;
 			esac
 		done 2>/dev/null
-	find /proc/[0-9]*/exe -maxdepth 0 -lname "$BIN/nodectl*" \
-		-printf 'process of nodectl: %h\n' 2>/dev/null
+	# by what it was called with: who keeps the views may be replaced, and is another one then
+	find /proc/[0-9]*/exe -maxdepth 0 -lname "$BIN/nodectl*" -printf '%h\n' 2>/dev/null |
+		while read -r path; do
+			echo "process of nodectl: $(tr '\0' ' ' <"$path/cmdline")"
+		done 2>/dev/null
 }
 
 bpf_left() {
@@ -336,7 +339,7 @@ leaks_now() {
 # stop leaves to a child, and what the kernel removes later, gets its time.
 leaks() {
 	local line
-	if eventually 10 leaks_now; then
+	if eventually 30 leaks_now; then
 		ok "${1:-nothing is left behind}"
 		return
 	fi
