@@ -98,7 +98,7 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
 done
 mkdir -p "$1/etc/systemd/journald.conf.d" "$1/etc/systemd/system/serial-getty@ttyS0.service.d"
 printf "[Journal]\nStorage=volatile\n" >"$1/etc/systemd/journald.conf.d/node.conf"
-printf "[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root --keep-baud 115200 - \$TERM\n" \
+printf "[Unit]\nAfter=node.service\n[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root --keep-baud 115200 - \$TERM\n" \
 	>"$1/etc/systemd/system/serial-getty@ttyS0.service.d/node.conf"
 ln -sf /lib/systemd/system/multi-user.target "$1/etc/systemd/system/default.target"
 mkdir -p "$1/etc/systemd/system/multi-user.target.wants"
@@ -149,12 +149,16 @@ store_make() {
 # ---- the code: no disk needs to be made when only that has changed
 
 code_make() {
-	local root=$tmp/code
+	local root=$tmp/code program
 	quietly make -s install O="$build" DESTDIR="$root" PREFIX=/usr
 	mkdir -p "$root/srv/nodectl/tests" "$root/srv/build/live/bin"
-	cp -r tests/run-live.sh tests/live tests/node "$root/srv/nodectl/tests/"
-	quietly "${CC:-gcc}" -std=gnu17 -D_GNU_SOURCE -O1 -Wall -static \
-		-o "$root/srv/build/live/bin/probe" tests/live/probe.c
+	cp -r tests/run-live.sh tests/live tests/hostile tests/kill tests/node "$root/srv/nodectl/tests/"
+	for program in live/probe hostile/tenant kill/at; do
+		quietly "${CC:-gcc}" -std=gnu17 -D_GNU_SOURCE -O1 -Wall -static -pthread \
+			-o "$root/srv/build/live/bin/${program#*/}" tests/$program.c
+	done
+	quietly "${CC:-gcc}" -std=gnu17 -D_GNU_SOURCE -O2 -Wall -fno-builtin -shared -fPIC \
+		-o "$root/srv/build/live/bin/alloc.so" tests/kill/alloc.c
 	ln -s /usr/sbin/nodectl /usr/lib/nodectl/nodectl-monitor /usr/lib/nodectl/nodectl-import \
 		"$root/srv/build/"
 	tar -C "$root" --owner=0 --group=0 -cf "$tmp/code.tar" .

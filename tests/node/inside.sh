@@ -27,7 +27,7 @@ mkdir -p "$storage"
 mount /dev/vdc "$storage"
 chmod 700 "$storage"
 
-touch "$BUILD/live/bin/probe" # it is newer than its source: there is no compiler here
+touch "$BUILD"/live/bin/* # newer than their sources: there is no compiler here
 
 # as the package would
 systemctl daemon-reload
@@ -35,7 +35,8 @@ systemctl start nodectl-vps.service
 systemctl -q enable nodectl-vps.service
 [ "$do" = powercut ] || systemctl -q enable nodectl.service
 
-[ "$do" = shell ] && exit
+# who logs in (after this) finds a node that is set up
+[ "$do" != shell ] || { nodectl init --quiet; exit; }
 
 stty -F /dev/ttyS1 raw 115200
 exec >/dev/ttyS1 2>&1 </dev/null

@@ -4,27 +4,28 @@
 # The tests on a real node: cgroup v2 alone, systemd as pid 1, Debian's kernel, in QEMU.
 #
 #	tests/node/run.sh [NAME...]	all, or only these scripts of tests/live and tests/node/only,
-#					and `node-reboot`: the node's own
+#					`node-reboot`, the node's own, and `node-shell`, typed into
+#					`make node-shell`
 #	NODE_BOXES=1			one box does it all; usually two share the work
 #	NODE_ONLINE=1			with the network of this machine: apt-get in VPSs too
-#	NODE_TIMEOUT=2400		seconds until a box that has not ended is ended
+#	NODE_TIMEOUT=5400		seconds until a box that has not ended is ended
 #	NODE_SILENCE=500		and one that says nothing for so long
 . "$(dirname "$0")/box.sh"
 boxes=${NODE_BOXES:-2}
 [ -n "${NODE_ONLINE-}" ] || NODE_OFFLINE=yes
 
 # Everything is ten times slower without KVM; how often a thing is done again gives way.
-export ROUNDS=${ROUNDS:-4} CYCLES=${CYCLES:-5} PATIENCE=${PATIENCE:-450} SLOW=${SLOW:-4}
+export ROUNDS=${ROUNDS:-4} CYCLES=${CYCLES:-5} POINTS=${POINTS:-1} PATIENCE=${PATIENCE:-450} SLOW=${SLOW:-4}
 
 # Seconds that a script takes in a box, to share them out; one that is not named takes 60.
 cost() {
 	case $1 in
-	debian | limits) echo 200 ;;
-	parallel | crash | image) echo 120 ;;
-	life | network | hostile | reboot | access | cgroups | node-reboot) echo 75 ;;
-	exec | isolation) echo 50 ;;
-	selftest) echo 240 ;;
-	cycle | machine) echo 30 ;;
+	selftest) echo 450 ;;
+	debian | limits | cron) echo 200 ;;
+	view) echo 150 ;;
+	parallel | crash | image | plans | top | systemd) echo 110 ;;
+	life | hostile | reboot | access | cgroups | usage | quota | guard | node-reboot) echo 80 ;;
+	exec | address | cycle | machine) echo 35 ;;
 	*) echo 60 ;;
 	esac
 }
@@ -50,6 +51,7 @@ everything() {
 	sed -n 's/^all="\(.*\)"$/\1/p' tests/run-live.sh
 	(cd "$NODE/only" && ls) | sed 's/\.sh$//'
 	echo node-reboot
+	echo node-shell
 }
 
 # wanted NAME...: what suite.sh reads
@@ -65,7 +67,7 @@ wanted() {
 		fi
 	done
 	printf '%s=%q\n' LIVE_SCRIPTS "$live" ONLY_SCRIPTS "$only" REBOOT "$reboot"
-	printf 'export %s=%q\n' ROUNDS "$ROUNDS" CYCLES "$CYCLES" PATIENCE "$PATIENCE" SLOW "$SLOW"
+	printf 'export %s=%q\n' ROUNDS "$ROUNDS" CYCLES "$CYCLES" POINTS "$POINTS" PATIENCE "$PATIENCE" SLOW "$SLOW"
 }
 
 # one_box NUMBER NAME...: its report is in test-NUMBER.log, which says DONE at its end
@@ -77,7 +79,7 @@ one_box() {
 	rm -f "$RUN/said"
 	ln "$log" "$RUN/said"
 	box_start test unsafe
-	box_watch "${NODE_TIMEOUT:-2400}" "${NODE_SILENCE:-500}" >"$RUN/watched"
+	box_watch "${NODE_TIMEOUT:-5400}" "${NODE_SILENCE:-500}" >"$RUN/watched"
 	ended=$?
 	cat "$RUN/watched" >>"$log"
 	cp "$RUN/console" "$BOX/console-$number.log"
@@ -93,8 +95,12 @@ began=$SECONDS
 box_prepare
 built=$SECONDS
 [ $# -gt 0 ] || set -- $(everything)
-[ $# -ge "$boxes" ] || boxes=$#
-share_out "$@"
+names=() typed=
+for name in "$@"; do
+	[ "$name" = node-shell ] && typed=yes || names+=("$name")
+done
+[ ${#names[@]} -ge "$boxes" ] || boxes=${#names[@]}
+share_out ${names[@]+"${names[@]}"}
 
 pids=() sums=
 leave() {
@@ -112,6 +118,11 @@ for ((box = 0; box < boxes; box++)); do
 	(one_box $box ${SHARE[box]}) &
 	pids+=($!)
 done
+# a box of its own, and a minute
+if [ -n "$typed" ]; then
+	python3 "$NODE/typed.py" >"$BOX/test-$boxes.log" 2>&1 &
+	pids+=($!) SHARE[boxes]=" node-shell" boxes=$((boxes + 1))
+fi
 
 # One after the other, so that nothing is mixed; the first as it comes.
 for ((box = 0; box < boxes; box++)); do

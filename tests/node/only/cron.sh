@@ -20,7 +20,7 @@ minutes() {
 installed_begin
 check "what cron does was installed" test -f /etc/cron.d/nodectl
 rm -f $STORAGE/usage.*
-nodectl create cronned --start --quiet || not_ok "create"
+check "create" nodectl create cronned --image mini --disk 256M --memory 64M --start
 check "cron runs" systemctl start cron
 check "after its minute there is a history" eventually 90 minutes 1
 check "and goes on" eventually 90 minutes 2
