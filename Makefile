@@ -209,6 +209,9 @@ flushes:
 bench: all $O/floor $O/timer
 	O=$O bash bench/run.sh $(N)
 
+bench-net: all $O/timer
+	O=$O bash bench/net.sh $(N)
+
 # The unit tests once more, with the address and undefined-behaviour sanitizers.  The importer
 # stays without: its jail has no room for the shadow memory, and the tests link its parser.
 asan: $O/nodectl-import
@@ -272,6 +275,6 @@ uninstall:
 clean:
 	rm -rf $O
 
-.PHONY: all deps demo check check-tree unit guard-oracle live killpoints canaries check-node node-shell powercut flushes bench asan fuzz analyze format install uninstall clean
+.PHONY: all deps demo check check-tree unit guard-oracle live killpoints canaries check-node node-shell powercut flushes bench bench-net asan fuzz analyze format install uninstall clean
 .SECONDARY:
 -include $(shell find $O/obj -name '*.d' 2>/dev/null)
