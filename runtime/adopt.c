@@ -62,6 +62,7 @@ static int console_take(const struct vps *vps, pid_t init)
 					  .wait_ms = CONSOLE_MS };
 	if (runtime_inside(vps->id, init, &work, &ignored) < 0)
 		return -1;
+	close(take_fd(&theirs));
 	return fd_receive(ours);
 }
 

@@ -243,8 +243,12 @@ int inside_answer(int channel, unsigned wait_ms, bool *executed, struct err *err
 	struct hello hello;
 	ssize_t len;
 
+	*executed = false;
 	if (hello_wait(channel, &hello, wait_ms, &len) < 0)
 		return fail(err, ETIMEDOUT, "what was started inside does not answer");
+	/* killed before it read that it may go on: ECONNRESET (unix(7)), not end-of-file */
+	if (len < 0)
+		return fail_as(err, ERR_NOT_RUNNING, "what was started inside was killed");
 	*executed = len == 0;
 	if (len == sizeof(hello) && hello.err.kind) {
 		*err = hello.err;
@@ -266,6 +270,6 @@ int runtime_inside(unsigned id, pid_t init, const struct inside_work *work, stru
 	kill(pid, SIGKILL);
 	(void)waitpid(pid, NULL, 0);
 	if (result == 0 && executed)
-		return fail_as(err, ERR_NOT_RUNNING, "it stopped");
+		return fail_as(err, ERR_NOT_RUNNING, "what was started inside was killed");
 	return result;
 }

@@ -21,6 +21,6 @@ struct inside_work;
 pid_t inside_start(unsigned id, pid_t init, const struct inside_work *work, int *channel,
 		   struct err *err);
 
-/* Wait for that, @wait_ms or with 0 for ever: 0, or -1 with the error of @work.  @executed
- * tells end-of-file. */
+/* Wait for that, @wait_ms or with 0 for ever: 0, or -1 with the error of @work, or that it was
+ * killed before it was begun (ERR_NOT_RUNNING).  @executed tells end-of-file. */
 int inside_answer(int channel, unsigned wait_ms, bool *executed, struct err *err);

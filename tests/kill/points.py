@@ -228,6 +228,7 @@ class Node:
 
 class Operation:
     text = ""  # its standard input
+    status = None  # what it exited with, or minus the signal
     failed = False  # it said so
 
     def __init__(self, before, after, *words, text=""):
@@ -281,8 +282,17 @@ class PlanSet(Set):
 
 
 class Passwd(Operation):
+    """What said that it is done is done."""
+    shadow = ""
+
+    def prepare(self, node):
+        super().prepare(node)
+        self.shadow = must("exec", "victim", "--", "cat", "/etc/shadow")
+
     def check(self, node, state):
         out = must("exec", "victim", "--", "cat", "/etc/shadow")
+        if out == self.shadow and self.status == 0:
+            raise Trouble("/etc/shadow is what it was, and nothing was said")
         fields = [line.split(":") for line in out.splitlines()]
         if not any(line[0] == "root" for line in fields) or any(len(line) < 8 for line in fields):
             raise Trouble("/etc/shadow is: " + out)
@@ -428,7 +438,7 @@ def one(node, operation, point, way, whom):
             raise Trouble("signal %d ended it: %s" % (-status, err.strip()))
         if way and status and not err.strip():
             raise Trouble("it exits %d and says nothing" % status)
-        operation.failed = status > 0
+        operation.status, operation.failed = status, status > 0
         judge(node, operation)
     except Trouble as trouble:
         raise Trouble("%s: %s" % (where, trouble)) from trouble
