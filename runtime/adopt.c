@@ -47,10 +47,16 @@ static int console_renew(void *arg, struct err *err)
 	return 0;
 }
 
+/*
+ * By a process of its own: where those that enter are killed on their way there may be one left
+ * inside that nobody knows of.  As a child of the monitor, which waits for init alone, its
+ * remains would keep the pid namespace, and with that init, from ending.
+ */
 static int console_take(const struct vps *vps, pid_t init)
 {
-	int pair[2];
+	int pair[2], console;
 	struct err ignored;
+	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -1;
@@ -60,10 +66,14 @@ static int console_take(const struct vps *vps, pid_t init)
 					  .keep = &theirs,
 					  .keep_count = 1,
 					  .wait_ms = CONSOLE_MS };
-	if (runtime_inside(vps->id, init, &work, &ignored) < 0)
-		return -1;
+	pid = fork();
+	if (pid == 0)
+		_exit(runtime_inside(vps->id, init, &work, &ignored) < 0);
 	close(take_fd(&theirs));
-	return fd_receive(ours);
+	console = fd_receive(ours);
+	if (pid > 0)
+		(void)waitpid(pid, NULL, 0);
+	return console;
 }
 
 static __attribute__((noreturn)) void adopt_main(const struct vps *vps,

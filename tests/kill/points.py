@@ -19,6 +19,7 @@ import json
 import os
 import random
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -298,6 +299,21 @@ class Passwd(Operation):
             raise Trouble("/etc/shadow is: " + out)
 
 
+class Adopt(Operation):
+    """Its monitor has died, and whoever looks gives it a new one, with which it can be stopped."""
+
+    def prepare(self, node):
+        super().prepare(node)
+        monitor = json.loads(must("show", "victim", "-j"))["monitor"]
+        started = start_of(monitor)
+        os.kill(monitor, signal.SIGKILL)
+        if not eventually(5, lambda: start_of(monitor) != started):
+            raise Trouble("a monitor survives SIGKILL")
+
+    def check(self, node, state):
+        must("stop", "victim", "--force", "--quiet")
+
+
 class Import(Operation):
     """The image is there whole, or not at all."""
 
@@ -338,6 +354,7 @@ def operations():
         "plan-set": PlanSet("running"),
         "passwd": Passwd("running", "running", "passwd", "victim", "--password-stdin", text="correct horse\n"),
         "exec": Operation("running", "running", "exec", "victim", "--", "/bin/true"),
+        "adopt": Adopt("running", "running", "show", "victim"),
         "destroy": Operation("stopped", "absent", "destroy", "victim", "--yes"),
         "destroy-force": Operation("running", "stopped absent", "destroy", "victim", "--force", "--yes"),
         "image-import": Import("stopped", "stopped", "image", "import", "points", WORK + "/points.tar"),

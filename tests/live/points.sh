@@ -43,7 +43,8 @@ if [ -z "${OPERATIONS-}" ]; then
 	known "nothing inside, and it says so" --error --calls prctl,sendto exec
 	known "no memory to count CPUs" --memory --every 1 freeze repair
 	known "a descriptor that does not get there" --error --calls sendmsg start
-	known "who enters is killed before it is told to go on" --whom one --calls recvfrom exec passwd
+	known "who enters is killed before it is told to go on" --whom one --calls recvfrom exec passwd adopt
+	known "who lets it in is killed before it says so" --whom one --calls sendto adopt
 	known "a pin that cannot be looked at" --error --calls access,newfstatat,poll stop-force
 fi
 
