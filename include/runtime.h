@@ -135,8 +135,12 @@ int runtime_limits(const struct vps *vps, const struct place *place, struct limi
 /* Bring a running VPS to its limits: cgroup_limit(). */
 int runtime_limit(const struct vps *vps, const struct place *place, struct err *err);
 
-/* Give a running VPS whose monitor died a new one. */
+/* Give a running VPS whose monitor died a new one.  Its console is a new one too; a frozen VPS
+ * gets that when it is thawed. */
 int runtime_adopt(const struct vps *vps, const struct place *place, struct err *err);
+
+/* Let it run on: cgroup_freeze(), and the console that runtime_adopt() could not give it. */
+int runtime_thaw(const struct vps *vps, const struct place *place, struct err *err);
 
 /* The signal that asks this init to power off, or NULL and a command to run inside.  For the
  * manual's table. */

@@ -149,7 +149,8 @@ static int freeze_held(struct cli *cli, const struct node *node, const char *nam
 	runtime_status(held.vps.id, held.place.run, &status);
 	if (!status.init)
 		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
-	if (cgroup_freeze(held.vps.id, frozen, err) < 0)
+	if (frozen ? cgroup_freeze(held.vps.id, true, err) < 0
+		   : runtime_thaw(&held.vps, &held.place, err) < 0)
 		return -1;
 	vps_log(node, held.vps.name, frozen ? "frozen" : "thawed");
 	return done(cli, &held.vps, frozen ? "frozen" : "running", err);

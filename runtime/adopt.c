@@ -5,11 +5,13 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroups.h"
 #include "err.h"
 #include "handover.h"
 #include "io.h"
@@ -20,6 +22,10 @@
 #include "vps.h"
 
 #define CONSOLE_MS 3000u
+
+/* In the run directory: the monitor came when the VPS was frozen, and nothing that enters it
+ * then gets anywhere, so there is no console.  Tells runtime_thaw(). */
+#define UNHEARD "unheard"
 
 /*
  * The old console's master died with the old monitor, and with it the terminal
@@ -84,7 +90,13 @@ static __attribute__((noreturn)) void adopt_main(const struct vps *vps,
 	own_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	own_fd monitor = handover_open(&err);
 	/* without a console a monitor is still worth having */
-	own_fd console = console_take(vps, record->init);
+	bool frozen = cgroup_is_frozen(vps->id);
+	own_fd console = frozen ? -1 : console_take(vps, record->init);
+
+	if (frozen)
+		(void)file_replace_volatile(place->run, UNHEARD, "", 0, 0600, &err);
+	else
+		(void)unlinkat(place->run, UNHEARD, 0);
 
 	(void)setsid();
 	signal(SIGPIPE, SIG_IGN);
@@ -149,5 +161,22 @@ int runtime_adopt(const struct vps *vps, const struct place *place, struct err *
 		*err = got;
 		return -1;
 	}
+	return 0;
+}
+
+int runtime_thaw(const struct vps *vps, const struct place *place, struct err *err)
+{
+	struct record record;
+	struct err ignored;
+
+	if (cgroup_freeze(vps->id, false, err) < 0)
+		return -1;
+	if (faccessat(place->run, UNHEARD, F_OK, 0) < 0 || record_read(place->run, &record) < 0)
+		return 0;
+	own_fd deaf = process_open(record.monitor, record.monitor_start);
+	if (deaf >= 0 && pidfd_send_signal(deaf, SIGKILL, NULL, 0) == 0)
+		(void)process_wait(deaf, CONSOLE_MS);
+	/* who looks at it next tries again */
+	(void)runtime_adopt(vps, place, &ignored);
 	return 0;
 }

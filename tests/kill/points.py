@@ -32,7 +32,7 @@ SLOW = int(os.environ.get("SLOW", "1"))  # an emulated machine takes so many tim
 CALLS = {21: "access", 44: "sendto", 7: "poll", 46: "sendmsg", 157: "prctl", 262: "newfstatat"}
 # No ENOENT: that something is not there would be no failure but a lie.
 ERRORS = "ENOSPC EIO ENOMEM EMFILE EINTR EBUSY EPERM EAGAIN EROFS EDQUOT ENFILE EACCES ETIMEDOUT".split()
-PASSING = re.compile(r"\.ledger|^run/.*/\.[a-z]+\.\d+$|^images/names/points$|/(stopped|error|crashes|running|console\.ring|events(\.1)?|view|started)$")
+PASSING = re.compile(r"\.ledger|^run/.*/\.[a-z]+\.\d+$|^images/names/points$|/(stopped|error|crashes|unheard|running|console\.ring|events(\.1)?|view|started)$")
 SHOWN = 6  # failures of an operation that are told of at length
 
 

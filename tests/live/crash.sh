@@ -163,6 +163,14 @@ is "repair has nothing to do" "$(nodectl repair --dry-run)" ""
 shell victim 'echo after adoption >/dev/console'
 heard() { nodectl log victim --console | grep -q 'after adoption'; }
 check "the console works again" eventually 5 heard
+nodectl freeze victim --quiet
+kill -9 "$(field victim .monitor)"
+check "one that is frozen gets a monitor at once" timeout $((5 * SLOW)) "$NODECTL" show victim
+check "and it watches" [ "$(field victim .monitor)" != null ]
+nodectl thaw victim --quiet
+shell victim 'echo after thaw >/dev/console'
+heard() { nodectl log victim --console | grep -q 'after thaw'; }
+check "and thawed, its console" eventually 5 heard
 kill -9 "$(field victim .monitor)"
 sleep 0.1
 is "repair finds a dead monitor" "$(nodectl repair)" "victim: its monitor is gone"
