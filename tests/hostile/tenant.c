@@ -1140,11 +1140,15 @@ static void process_look(struct grabbed *grabbed, pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
 	if (readlink(path, target, sizeof(target)) < 0 && errno == EACCES) {
+		const struct grabbed before = *grabbed;
+
 		/* its moment is made long */
 		if (pid != 1)
 			kill(pid, SIGSTOP);
-		if (readlink(path, target, sizeof(target)) < 0 && errno == EACCES)
-			guarded_look(grabbed, pid);
+		guarded_look(grabbed, pid);
+		/* on its way it may have become a program of the tenant's before it stopped */
+		if (readlink(path, target, sizeof(target)) >= 0 || errno != EACCES)
+			*grabbed = before;
 		exe_look(grabbed, path);
 		if (pid != 1)
 			kill(pid, SIGCONT);

@@ -135,15 +135,19 @@ if command -v python3 >/dev/null; then
 	check "console: a login" console acc - '\r' 'login:' 'root\r' 'assword:' 'fourth\r' '# ' 'tty; echo in $((6*7))\r' 'in 42' 'exit\r' 'login:' '\x01q'
 	like "is on the console" "$(tr -d '\r' <"$WORK/console")" '/dev/(console|pts/0)'
 	check "Ctrl-a Ctrl-a is one Ctrl-a" console acc - 'x\x01\x01y\r' 'assword:' '\x01q'
+	# printed TEXT: by the console of now
+	printed() { grep -q "$1" "$WORK/console"; }
 	nodectl stop acc --quiet
+	: >"$WORK/console"
 	(console acc 'not running' - 'login:' '\x01q'; echo $? >"$WORK/attached") &
-	sleep 0.5
+	check "console of a VPS that is not running says so and waits" eventually 30 printed 'not running'
 	nodectl start acc --quiet
 	wait $!
 	is "console attached before the start sees the boot" "$(cat "$WORK/attached")" 0
+	: >"$WORK/console"
 	(console acc 'login:' '\r' 'login:' - 'new boot' - 'login:' '\x01q'; echo $? >"$WORK/attached") &
 	talker=$!
-	sleep 0.5
+	eventually 30 printed 'login:'
 	shell acc 'printf "#!/bin/sh\necho new boot >/dev/console\n" >/etc/rc.local; chmod 755 /etc/rc.local'
 	inside acc reboot
 	wait $talker

@@ -6,6 +6,7 @@
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,20 +199,29 @@ static int descends(pid_t pid)
 	return 0;
 }
 
+/* One that is killed and is not gone yet still looks like one that runs: wait for it. */
 static int kill_tree(void)
 {
 	DIR *proc = opendir("/proc");
+	struct pollfd killed[64];
 	struct dirent *entry;
 	int count = 0;
 
-	while (proc && (entry = readdir(proc))) {
+	while (proc && (entry = readdir(proc)) && count < 64) {
 		pid_t pid = atoi(entry->d_name);
 
 		/* those made since we began are the last in the list */
-		if (pid > 1 && pid != getpid() && is_nodectl(pid) && descends(pid))
-			count += kill(pid, SIGKILL) == 0;
+		if (pid <= 1 || pid == getpid() || !is_nodectl(pid) || !descends(pid))
+			continue;
+		killed[count] = (struct pollfd){ .fd = pidfd_open(pid, 0), .events = POLLIN };
+		if (killed[count].fd >= 0 && kill(pid, SIGKILL) == 0)
+			count++;
 	}
 	closedir(proc);
+	for (int i = 0; i < count; i++) {
+		(void)poll(&killed[i], 1, 5000);
+		close(killed[i].fd);
+	}
 	return count;
 }
 

@@ -11,6 +11,7 @@ import sys
 import time
 
 log, argv, talk = sys.argv[1], sys.argv[2:5], sys.argv[5:]
+out = open(log, "wb", buffering=0)
 pid, fd = pty.fork()
 if pid == 0:
     os.execv(argv[0], argv)
@@ -28,11 +29,12 @@ def read(seconds):
         return False
     seen += data
     everything += data
+    out.write(data)
     return bool(data)
 
 
 def fail(text):
-    sys.stdout.write("%s; seen: %r\n" % (text, everything[-600:]))
+    sys.stdout.write("# %s; seen: %r\n" % (text, everything[-600:]))
     os.close(fd)
     os.kill(pid, 9)
     sys.exit(1)
@@ -57,6 +59,4 @@ for expect, send in zip(talk[::2], talk[1::2]):
 while read(0.5):
     if time.time() > end:
         fail("it did not end")
-with open(log, "wb") as out:
-    out.write(everything)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
