@@ -157,6 +157,7 @@ check-tree:
 	sh tests/layers.sh
 	O=$O sh tests/docs.sh
 	bash tests/canaries.sh
+	python3 tests/packages.py
 	@clang-format --dry-run -Werror $(sources) && echo "layout: 1 passed, 0 failed"
 
 unit: $O/unit-tests all
