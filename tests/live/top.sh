@@ -43,19 +43,17 @@ check "what cannot be written is no success" bash -c '! "$0" top -n 1 >/dev/full
 
 # ---- what comes and goes
 later "$NODECTL" top -b -d 0.3 >"$WORK/rounds"
-sleep 1
+shown() { grep -qE "$1" "$WORK/rounds"; }
+gone() { ! tail -n 3 "$WORK/rounds" | grep -q '^late '; }
 nodectl create late --memory 64M --cpus 0.5 --disk 300M --start --quiet
-sleep 1
+check "a VPS that is created appears" eventually 5 shown '^late +running '
 nodectl set late --memory 128M --quiet
 nodectl freeze calm --quiet
-sleep 1
+check "one that is frozen is shown so" eventually 5 shown '^calm +frozen '
 nodectl destroy late --force --yes --quiet
 nodectl thaw calm --quiet
-sleep 1
+check "one that is destroyed goes" eventually 5 gone
 kill "$LATER" && wait "$LATER" 2>/dev/null
-like "a VPS that is created appears" "$(cat "$WORK/rounds")" '^late +running '
-like "one that is frozen is shown so" "$(cat "$WORK/rounds")" '^calm +frozen '
-unlike "one that is destroyed goes" "$(tail -n 3 "$WORK/rounds")" '^late '
 
 # ---- on a terminal
 # screen NAME [SETTING...] -- ACTION...: top on a terminal
