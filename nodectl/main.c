@@ -69,6 +69,18 @@ static void stdio_ensure(void)
 		close(fd);
 }
 
+/* What who starts us ignores or blocks would stay so: a child of which nobody hears that it has
+ * ended, an alarm that does not come. */
+static void signals_reset(void)
+{
+	sigset_t none;
+
+	(void)signal(SIGCHLD, SIG_DFL);
+	(void)signal(SIGALRM, SIG_DFL);
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 int main(int argc, char *argv[])
 {
 	struct cli cli = { .config = getenv("NODECTL_CONFIG") };
@@ -76,6 +88,7 @@ int main(int argc, char *argv[])
 	int result;
 
 	stdio_ensure();
+	signals_reset();
 	if (!cli.config)
 		cli.config = NODE_CONFIG;
 	/* it would end the options at the first word that is none */

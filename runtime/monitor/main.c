@@ -479,6 +479,7 @@ int main(int argc, char *argv[])
 	monitor.config = argv[3];
 	for (int i = 0; i < CLIENTS; i++)
 		monitor.client[i] = -1;
+	signal(SIGCHLD, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);

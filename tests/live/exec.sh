@@ -161,6 +161,44 @@ done
 is "50 at once, each with its own exit code and output" $bad 0
 is "no process stays inside" "$(shell x 'ps | grep -c "[l]ine "')" 0
 
+# ---- who calls it may ignore that children end, or block signals
+exits 7 "a caller that ignores SIGCHLD gets the exit code" timeout $((10 * SLOW)) \
+	env --ignore-signal=CHLD --block-signal=ALRM,TERM "$NODECTL" exec x -- sh -c 'exit 7'
+nodectl create ignored --quiet
+check "a VPS started by such a caller" env --ignore-signal=CHLD "$NODECTL" start ignored --quiet --wait 30
+inside ignored poweroff
+check "is stopped by its poweroff" eventually 20 state_is ignored stopped
+unlike "and is not taken for one that crashed" "$(nodectl log ignored)" 'init ended: (crash|unknown)'
+
+# ---- job control: as long as what has ended inside is not reaped, the VPS cannot end
+"$NODECTL" exec ignored -- true 2>/dev/null
+nodectl start ignored --quiet
+"$NODECTL" exec ignored -- sleep 1000 >/dev/null 2>&1 &
+pid=$!
+eventually 5 shell ignored 'ps | grep -q "[s]leep 1000"'
+for signal in TSTP TTIN TTOU; do kill -$signal $pid; done
+check "of a VPS with a command that somebody wanted to suspend" timeout $((20 * SLOW)) "$NODECTL" stop ignored --force
+wait $pid
+is "that ends too" $? 137
+nodectl start ignored --quiet
+OUT=$(python3 -c '
+import os, pty, sys
+pid, fd = pty.fork()
+if pid == 0:
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        os.execvp(sys.argv[1], sys.argv[1:])
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+try:
+    while data := os.read(fd, 4096):
+        sys.stdout.write(data.decode())
+except OSError:
+    pass
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))' timeout $((10 * SLOW)) "$NODECTL" exec -t ignored -- true 2>&1)
+is "in the background there is no terminal for it" "$? $(tr -d '\r' <<<"$OUT")" "20 nodectl: ignored: exec: it is in the background, and has no terminal there"
+nodectl destroy ignored --force --yes
+
 # ---- a VPS that goes away
 "$NODECTL" exec x -- sleep 1000 >/dev/null 2>&1 &
 pid=$!
