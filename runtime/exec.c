@@ -221,6 +221,10 @@ static int exec_tty(unsigned id, pid_t init, const struct inside *inside, int *s
 	own_fd channel = -1;
 	bool executed;
 
+	/* it would be taken from whoever has it */
+	if (tcgetpgrp(STDIN_FILENO) >= 0 && tcgetpgrp(STDIN_FILENO) != getpgrp())
+		return fail_as(err, ERR_USAGE,
+			       "it is in the background, and has no terminal there");
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return fail(err, errno, "cannot make a channel");
 	own_fd ours = pair[0], theirs = pair[1];

@@ -202,6 +202,11 @@ static pid_t enter(unsigned id, enum cgroup_entry entry, int pidfd,
 		return -1;
 	}
 	/* never one that kill(2) takes for a group */
+	/* as long as we do not reap what has ended inside, its pid namespace, and with it the
+	 * VPS, cannot end: from here on the shell's ^Z and '&' do not stop us */
+	(void)signal(SIGTSTP, SIG_IGN);
+	(void)signal(SIGTTIN, SIG_IGN);
+	(void)signal(SIGTTOU, SIG_IGN);
 	assert(hello.pid > 0);
 	*channel = take_fd(&ours);
 	return hello.pid;

@@ -15,6 +15,8 @@ struct inside_work;
  * process group of its own, becomes root of the user namespace with init's capabilities, closes
  * what of ours @work does not use, and only then calls it.
  *
+ * The caller is not stopped by its terminal any more (SIGTSTP, SIGTTIN, SIGTTOU).
+ *
  * Returns the host pid of the process, a child of ours; @channel is a SOCK_SEQPACKET on which
  * one struct err comes when @work returned, and end-of-file when it executed something.
  */
