@@ -128,6 +128,17 @@ int descriptors_close(const int *keep, size_t count, struct err *err)
 	}
 }
 
+int stdio_null(struct err *err)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int i = 0; i < 3; i++) {
+		if (null < 0 || dup2(null, i) < 0)
+			return fail(err, errno, "cannot open '/dev/null'");
+	}
+	return 0;
+}
+
 int session_reset(struct err *err)
 {
 	sigset_t none;

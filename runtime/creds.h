@@ -28,6 +28,10 @@ int credentials_drop(struct err *err);
  */
 int descriptors_close(const int *keep, size_t count, struct err *err);
 
+/* Standard input, output and error become /dev/null: whoever gave them waits for us no longer.
+ */
+int stdio_null(struct err *err);
+
 /* Default signal dispositions and mask, a keyring of its own, umask 022, personality 0. */
 int session_reset(struct err *err);
 

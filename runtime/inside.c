@@ -86,17 +86,6 @@ static __attribute__((noreturn)) void inside_main(const struct inside_work *work
 	_exit(result == 0 ? 0 : 1);
 }
 
-static int null_stdio(struct err *err)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	for (int i = 0; i < 3; i++) {
-		if (null < 0 || dup2(null, i) < 0)
-			return fail(err, errno, "cannot open '/dev/null'");
-	}
-	return 0;
-}
-
 /* In the VPS's control groups, still in the node's namespaces: enter, and make the child that
  * is inside.  CLONE_PARENT: it is our parent's to wait for. */
 static __attribute__((noreturn)) void enter_main(int pidfd, const struct cgroup_door *door,
@@ -110,7 +99,7 @@ static __attribute__((noreturn)) void enter_main(int pidfd, const struct cgroup_
 	 * input and output there for a link to /proc/self/fd */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		fail(&err, errno, "cannot protect ourselves");
-	if (err.kind || null_stdio(&err) < 0 || cgroup_enter(door, &err) < 0 ||
+	if (err.kind || stdio_null(&err) < 0 || cgroup_enter(door, &err) < 0 ||
 	    limits_apply(&err) < 0) {
 		(void)tell(channel, &err, 0);
 		_exit(1);

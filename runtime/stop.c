@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cgroups.h"
+#include "creds.h"
 #include "err.h"
 #include "io.h"
 #include "own.h"
@@ -129,7 +130,8 @@ static int signal_send(pid_t init, int pidfd, int signal, unsigned wait_ms)
 
 /* The command is the tenant's and may hang: it gets a process and a time of its own, and its
  * end is not waited for. */
-static int ask_inside(const struct vps *vps, pid_t init, const char *const *command)
+static int ask_inside(const struct vps *vps, const struct place *place, pid_t init, int pidfd,
+		      const char *const *command)
 {
 	const struct inside inside = { .argv = command, .in = -1, .out = -1, .err = -1 };
 	struct err ignored;
@@ -139,17 +141,22 @@ static int ask_inside(const struct vps *vps, pid_t init, const char *const *comm
 	if (pid == 0) {
 		(void)setsid();
 		alarm(ASK_S);
+		/* who waits for the end of the stop, or for the VPS, does not wait for us */
+		close(place->lock);
+		if (stdio_null(&ignored) < 0)
+			_exit(1);
 		/* just after a start there may be nobody yet to hear it */
 		while (runtime_exec(vps->id, init, &inside, &status, &ignored) == 0 &&
-		       status != 0)
-			sleep(1);
+		       status != 0 && !process_wait(pidfd, 1000))
+			;
 		_exit(0);
 	}
 	return pid < 0 ? -1 : 0;
 }
 
 /* An init that cannot be asked is killed when the time is up, like one that does not listen. */
-static int ask(const struct vps *vps, pid_t init, int pidfd, unsigned wait_ms)
+static int ask(const struct vps *vps, const struct place *place, pid_t init, int pidfd,
+	       unsigned wait_ms)
 {
 	const struct init_kind *kind = init_kind_of(init);
 	const char *name =
@@ -158,7 +165,7 @@ static int ask(const struct vps *vps, pid_t init, int pidfd, unsigned wait_ms)
 	int signal;
 
 	if (!name)
-		return ask_inside(vps, init, kind->command);
+		return ask_inside(vps, place, init, pidfd, kind->command);
 	if (signal_parse(name, &signal, &ignored) < 0)
 		return -1;
 	return signal_send(init, pidfd, signal, wait_ms);
@@ -189,7 +196,7 @@ int runtime_stop(const struct vps *vps, const struct place *place, unsigned time
 		if (cgroup_is_frozen(vps->id))
 			(void)cgroup_freeze(vps->id, false, &ignored);
 		/* one that was asked, or that ended by itself just now, was not killed */
-		(void)ask(vps, record.init, init,
+		(void)ask(vps, place, record.init, init,
 			  timeout < DAY_S ? timeout * 1000 : DAY_S * 1000);
 		left = deadline > now_ms() ? (unsigned)(deadline - now_ms()) : 0;
 		*forced = !process_wait(init, left);

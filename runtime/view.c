@@ -304,6 +304,7 @@ static int task_do(const struct task *task, struct view_files *files, int channe
 
 static __attribute__((noreturn)) void task_main(const struct task *task, int channel)
 {
+	const int keep[] = { channel, task->holder, task->init };
 	struct answer answer = { .err = { 0 } };
 	struct view_files files;
 	int fds[VIEW_FILES];
@@ -311,7 +312,11 @@ static __attribute__((noreturn)) void task_main(const struct task *task, int cha
 
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	files_none(&files);
-	if (task_do(task, &files, channel, &answer.err) == 0) {
+	/* lxcfs may never answer, and whoever asked goes on: not what is locked, nor what waits
+	 * for the end of his output */
+	if (stdio_null(&answer.err) == 0 &&
+	    descriptors_close(keep, ARRAY_SIZE(keep), &answer.err) == 0 &&
+	    task_do(task, &files, channel, &answer.err) == 0) {
 		answer.err = (struct err){ 0 };
 		for (size_t i = 0; task->init < 0 && i < VIEW_FILES; i++) {
 			if (files.tree[i] < 0)
