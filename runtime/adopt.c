@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -22,6 +23,7 @@
 #include "vps.h"
 
 #define CONSOLE_MS 3000u
+#define ANSWER_MS  20000 /* with the time to enter */
 
 /* In the run directory: the monitor came when the VPS was frozen, and nothing that enters it
  * then gets anywhere, so there is no console.  Tells runtime_thaw(). */
@@ -58,7 +60,7 @@ static int console_renew(void *arg, struct err *err)
  * inside that nobody knows of.  As a child of the monitor, which waits for init alone, its
  * remains would keep the pid namespace, and with that init, from ending.
  */
-static int console_take(const struct vps *vps, pid_t init)
+static int console_take(const struct vps *vps, const struct place *place, pid_t init)
 {
 	int pair[2], console;
 	struct err ignored;
@@ -73,12 +75,17 @@ static int console_take(const struct vps *vps, pid_t init)
 					  .keep_count = 1,
 					  .wait_ms = CONSOLE_MS };
 	pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		/* and may be left there, if it cannot be killed where the tenant's disk is
+		 * waited for */
+		close(place->lock);
 		_exit(runtime_inside(vps->id, init, &work, &ignored) < 0);
+	}
 	close(take_fd(&theirs));
-	console = fd_receive(ours);
-	if (pid > 0)
-		(void)waitpid(pid, NULL, 0);
+	struct pollfd answer = { .fd = ours, .events = POLLIN };
+
+	console = poll(&answer, 1, ANSWER_MS) > 0 ? fd_receive(ours) : -1;
+	process_bury(pid);
 	return console;
 }
 
@@ -91,10 +98,11 @@ static __attribute__((noreturn)) void adopt_main(const struct vps *vps,
 	own_fd monitor = handover_open(&err);
 	/* without a console a monitor is still worth having */
 	bool frozen = cgroup_is_frozen(vps->id);
-	own_fd console = frozen ? -1 : console_take(vps, record->init);
+	own_fd console = frozen ? -1 : console_take(vps, place, record->init);
+	struct err ignored;
 
 	if (frozen)
-		(void)file_replace_volatile(place->run, UNHEARD, "", 0, 0600, &err);
+		(void)file_replace_volatile(place->run, UNHEARD, "", 0, 0600, &ignored);
 	else
 		(void)unlinkat(place->run, UNHEARD, 0);
 

@@ -20,6 +20,7 @@
 #include "err.h"
 #include "io.h"
 #include "own.h"
+#include "record.h"
 #include "runtime.h"
 #include "str.h"
 
@@ -180,8 +181,7 @@ static pid_t enter(unsigned id, enum cgroup_entry entry, int pidfd,
 	close(take_fd(&theirs));
 	int late = hello_wait(ours, &hello, entry == CGROUP_GUEST ? TRY_MS : ENTER_MS, &len);
 	/* it has nothing more to do, and frozen it would not even end */
-	kill(pid, SIGKILL);
-	(void)waitpid(pid, NULL, 0);
+	process_bury(pid);
 	if (late < 0)
 		return fail(err, ETIMEDOUT, "cannot enter it");
 	if (len != sizeof(hello))
@@ -191,11 +191,6 @@ static pid_t enter(unsigned id, enum cgroup_entry entry, int pidfd,
 		return -1;
 	}
 	/* never one that kill(2) takes for a group */
-	/* as long as we do not reap what has ended inside, its pid namespace, and with it the
-	 * VPS, cannot end: from here on the shell's ^Z and '&' do not stop us */
-	(void)signal(SIGTSTP, SIG_IGN);
-	(void)signal(SIGTTIN, SIG_IGN);
-	(void)signal(SIGTTOU, SIG_IGN);
 	assert(hello.pid > 0);
 	*channel = take_fd(&ours);
 	return hello.pid;
@@ -207,6 +202,11 @@ pid_t inside_start(unsigned id, pid_t init, const struct inside_work *work, int 
 	const char go = 0;
 	pid_t pid = -1;
 
+	/* as long as we do not reap what has ended inside, its pid namespace, and with it the
+	 * VPS, cannot end: from here on the shell's ^Z and '&' do not stop us */
+	(void)signal(SIGTSTP, SIG_IGN);
+	(void)signal(SIGTTIN, SIG_IGN);
+	(void)signal(SIGTTOU, SIG_IGN);
 	own_fd pidfd = pidfd_open(init, 0);
 	if (pidfd < 0)
 		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
@@ -261,8 +261,7 @@ int runtime_inside(unsigned id, pid_t init, const struct inside_work *work, stru
 	if (pid < 0)
 		return -1;
 	result = inside_answer(channel, work->wait_ms, &executed, err);
-	kill(pid, SIGKILL);
-	(void)waitpid(pid, NULL, 0);
+	process_bury(pid);
 	if (result == 0 && executed)
 		return fail_as(err, ERR_NOT_RUNNING, "what was started inside was killed");
 	return result;

@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +17,8 @@
 #include "io.h"
 #include "own.h"
 #include "str.h"
+
+#define BURY_MS 1000u
 
 static const char format[] =
     "id = %u\nboot = %36s\ninit = %d\ninit-start = %" SCNu64
@@ -83,6 +87,16 @@ bool process_wait(int pidfd, unsigned wait_ms)
 		if (ready == 0 || errno != EINTR)
 			return false;
 	}
+}
+
+void process_bury(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	own_fd pidfd = pidfd_open(pid, 0);
+
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, pidfd < 0 || process_wait(pidfd, BURY_MS) ? 0 : WNOHANG);
 }
 
 int record_write(int run, struct record *record, struct err *err)

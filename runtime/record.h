@@ -41,6 +41,12 @@ int process_open(pid_t pid, uint64_t start);
 /* Wait for the end of the process behind a pidfd; false: it has not ended in @wait_ms. */
 bool process_wait(int pidfd, unsigned wait_ms);
 
+/*
+ * Kill a child, and reap it if it is gone soon.  Deep in the kernel, where the disk of a tenant
+ * is waited for, no signal ends it: then it is left to whoever is the parent after us.
+ */
+void process_bury(pid_t pid);
+
 /* Parse "state" and "starttime" out of a line of /proc/PID/stat; pure, for tests. */
 bool stat_parse(const char *line, char *state, uint64_t *start);
 
