@@ -15,13 +15,17 @@
 #include "policy.h"
 #include "str.h"
 
-/* As far as this cgroup2 has them; those of the guest are handed down to it. */
+/*
+ * As far as this cgroup2 has them; those of the guest are handed down to it.  Not io: a limit
+ * of a few bytes a second makes processes that no signal ends, and whoever of the node's waits
+ * for the same file system waits with them.
+ */
 static const struct {
 	const char *name;
 	bool delegated;
 } controllers[] = {
 	{ "cpu", true }, { "memory", true }, { "pids", true },
-	{ "io", true },	 { "cpuset", true }, { "hugetlb", false },
+	{ "io", false }, { "cpuset", true }, { "hugetlb", false },
 };
 
 /*

@@ -9,6 +9,7 @@
 #include "group.h"
 #include "io.h"
 #include "own.h"
+#include "str.h"
 
 /* The kernel freezes at once; only a process deep in the kernel lets it wait. */
 /* CAPPED_MS: so long, the processes that are killed have the CPU time of their cap alone. */
@@ -45,9 +46,36 @@ int cgroup_freeze(unsigned id, bool frozen, struct err *err)
 	return fail(err, ETIMEDOUT, "cannot %s the group", frozen ? "freeze" : "thaw");
 }
 
+/* Of this group, and of those of the tenant's own below it. */
+static int caps_lift(int dir, const char *name, void *arg, struct err *err)
+{
+	own_fd fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	(void)file_write(fd, "cpu.max", "max", err);
+	return group_children(fd, caps_lift, arg, err);
+}
+
+static void io_lift(int group)
+{
+	char lines[4096], line[96], *at = lines;
+	struct err ignored;
+
+	if (file_read(group, "io.max", lines, sizeof(lines), &ignored) < 0)
+		return;
+	for (size_t length; *at; at += length + (at[length] != 0)) {
+		length = strcspn(at, "\n");
+		str_format(line, sizeof(line), "%.*s rbps=max wbps=max riops=max wiops=max",
+			   (int)strcspn(at, " \n"), at);
+		(void)file_write(group, "io.max", line, &ignored);
+	}
+}
+
 /*
  * To end is work as well, and that of thousands of processes or files may be more than the cap
  * lets through in time.  Nothing of the tenant's runs any more; the weight stays.
+ * Nor does a signal end who waits for a disk.
  */
 static void cap_lift(unsigned id)
 {
@@ -57,10 +85,14 @@ static void cap_lift(unsigned id)
 	if (hierarchies_find(&hierarchies, &ignored) < 0)
 		return;
 	const char *v1 = hierarchies.v1[CONTROLLER_CPU];
-	own_fd group = group_open(v1[0] ? v1 : hierarchies.unified, id, &ignored);
-	if (group >= 0)
-		(void)file_write(group, v1[0] ? "cpu.cfs_quota_us" : "cpu.max",
-				 v1[0] ? "-1" : "max", &ignored);
+	own_fd capped = v1[0] ? group_open(v1, id, &ignored) : -1;
+	if (capped >= 0)
+		(void)file_write(capped, "cpu.cfs_quota_us", "-1", &ignored);
+	own_fd group = group_open(hierarchies.unified, id, &ignored);
+	if (group < 0)
+		return;
+	(void)caps_lift(group, ".", NULL, &ignored);
+	io_lift(group);
 }
 
 int cgroup_kill(unsigned id, unsigned wait_ms, struct err *err)
