@@ -160,6 +160,9 @@ int password_read(const struct cli *cli, char *password, size_t size, struct err
 	return 0;
 }
 
+/* More than any file of users' passwords is. */
+#define SHADOW_MAX (1u << 20)
+
 /* One line of /etc/shadow that gets a new hash. */
 struct secret {
 	const char *user, *hash;
@@ -181,6 +184,10 @@ static int shadow_write(void *arg, struct err *err)
 	own_fd old = open(from, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
 	if (old < 0 || fstat(old, &stat) < 0 || !S_ISREG(stat.st_mode))
 		return fail(err, errno, "the VPS has no '%s'", from);
+	/* to read a line takes the square of its length */
+	if (stat.st_size > SHADOW_MAX)
+		return fail_as(err, ERR_VALUE, "'%s' in the VPS is larger than %u KiB", from,
+			       SHADOW_MAX >> 10);
 	(void)unlink(to);
 	own_fd new = open(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (new < 0 || fchown(new, stat.st_uid, stat.st_gid) < 0 ||
@@ -197,6 +204,12 @@ static int shadow_write(void *arg, struct err *err)
 		}
 		if (putspent(entry, out) < 0)
 			break;
+	}
+	/* half of it is none */
+	if (!in || !out || ferror(in) || ferror(out)) {
+		fail(err, errno, "cannot copy '%s' in the VPS", from);
+		(void)unlink(to);
+		return -1;
 	}
 	if (!found) {
 		(void)unlink(to);

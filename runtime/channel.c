@@ -47,7 +47,8 @@ int channel_wait(struct start *start, int *fd, struct err *err)
 	do {
 		len = recvmsg(start->channel, &msg, MSG_CMSG_CLOEXEC);
 	} while (len < 0 && errno == EINTR);
-	if (len == 0)
+	start->ended = len == 0;
+	if (start->ended)
 		return fail(err, EPIPE, "the other side of the start ended");
 	if (len != sizeof(got))
 		return fail(err, len < 0 ? errno : EBADMSG, "cannot hear the other side");

@@ -116,7 +116,8 @@ static int exec_apply(struct start *start, struct err *err)
 	if (start->work) {
 		if (start->work(start->arg, err) < 0)
 			return -1;
-		_exit(0);
+		/* said, not only ended: who is killed ends, too */
+		_exit(channel_go(start, -1, err) < 0);
 	}
 	execve(argv[0], (char *const *)argv, env);
 	fail(err, errno, "cannot execute '%s'", argv[0]);

@@ -459,12 +459,18 @@ static int publish_apply(struct start *start, struct err *err)
 	return link_announce(start->vps->id, start->place->bridge, NULL, &link, err);
 }
 
-/* Commit: end-of-file on the channel is the guest's exec, anything else its reason. */
+/* Commit: end-of-file on the channel is the guest's exec, anything else its reason; but work is
+ * done when it says so. */
 static int go_apply(struct start *start, struct err *err)
 {
 	if (channel_go(start, -1, err) < 0)
 		return -1;
-	if (channel_wait(start, NULL, err) == 0 || err->code != EPIPE)
+	bool heard = channel_wait(start, NULL, err) == 0;
+	if (start->work && !heard)
+		return start->ended
+			   ? fail_as(err, ERR_SYSTEM, "what was to do it inside was killed")
+			   : -1;
+	if (!start->work && (heard || !start->ended))
 		return -1;
 	close(take_fd(&start->channel));
 	if (!start->work)

@@ -32,6 +32,7 @@ struct start {
 	int cgroup;		 /* the guest's cgroup2 directory */
 	struct cgroup_door door; /* its groups on v1 */
 	int channel;		 /* host end, or in the guest its end */
+	bool ended;		 /* the other one is closed: channel_wait() */
 	int pidfd;
 	pid_t pid;
 	int console;		/* master of the guest's console */

@@ -45,6 +45,7 @@ if [ -z "${OPERATIONS-}" ]; then
 	known "a descriptor that does not get there" --error --calls sendmsg start
 	known "who enters is killed before it is told to go on" --whom one --calls recvfrom exec passwd adopt
 	known "who lets it in is killed before it says so" --whom one --calls sendto adopt
+	known "who works in one that does not run is killed" --whom one --calls rename passwd-offline
 	known "a pin that cannot be looked at" --error --calls access,newfstatat,poll stop-force
 fi
 
