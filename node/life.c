@@ -32,6 +32,10 @@
 /* RFC 9562, version 4. */
 static void uuid_make(char *text, size_t size)
 {
+/* The longest pause, in seconds, before what keeps one from starting again is looked at again.
+ */
+#define PATIENCE_S 300
+
 	uint8_t b[16] = { 0 };
 
 	(void)!getrandom(b, sizeof(b), 0);
@@ -465,16 +469,26 @@ static int again_allowed(const struct node *node, const struct held *held, const
 	return pause;
 }
 
-/* Whoever has the VPS now lets it go one day, and nobody else will start it again. */
+/* Whoever has the VPS now lets it go one day, and what the node lacks at this moment it has
+ * again in a while; nobody else will start the VPS again. */
 static int hold_patiently(const struct node *node, const char *name, const char *what,
 			  struct held *held, struct err *err)
 {
-	int result;
-
-	do {
-		result = vps_hold_left(node, name, what, held, err);
-	} while (result < 0 && err->kind == ERR_LOCKED && held->place.lock < 0);
-	return result;
+	for (unsigned pause = 1;;) {
+		if (vps_hold_left(node, name, what, held, err) == 0)
+			return 0;
+		if (err->kind == ERR_LOCKED && held->place.lock < 0)
+			continue;
+		vps_release(held);
+		*held = held_none();
+		if (err->kind == ERR_NO_VPS || err->kind == ERR_VALUE || pause > PATIENCE_S)
+			break;
+		sleep(pause);
+		pause *= 2;
+	}
+	if (err->kind != ERR_NO_VPS)
+		vps_log(node, name, "%s: given up: %s", what, err->msg);
+	return -1;
 }
 
 int node_ended(const char *config, const char *name, const char *how, struct err *err)
@@ -509,7 +523,9 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 		return -1;
 	runtime_status(again.vps.id, again.place.run, &status);
 	/* started, or stopped, by the operator meanwhile */
-	if (status.init || !is_wanted(&again) || (pause > 0 && status.state != STATE_ERROR))
+	if (status.init || !is_wanted(&again) || again.vps.suspended ||
+	    faccessat(again.place.run, DOWN, F_OK, 0) == 0 ||
+	    (pause > 0 && status.state != STATE_ERROR))
 		return 0;
 	/* its addresses were its own until a moment ago */
 	again.place.claim = true;

@@ -36,6 +36,20 @@ pid=$(field once .pid)
 inside once reboot
 check "restart=no does not forbid a reboot" eventually 30 init_is_not once "$pid"
 
+# ---- what it takes to start again is not there at that moment
+pid=$(field re .pid)
+nsenter -t "$pid" -m sleep 1000 &
+holder=$!
+background+=("$holder")
+eventually 5 test "$(readlink "/proc/$holder/ns/mnt")" = "$(readlink "/proc/$pid/ns/mnt")"
+inside re reboot
+told() { nodectl log re | tail -n +"$1" | grep -q "$2"; }
+lines=$(nodectl log re | wc -l)
+sleep 17
+kill "$holder"
+check "a VPS whose disk is in use for a while comes back when it is not" eventually 60 told $((lines + 1)) 'starting again'
+check "and runs" eventually 20 state_is re running
+
 # ---- poweroff
 check "poweroff inside" asked re poweroff
 check "stops it" eventually 30 state_is re stopped
