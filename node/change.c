@@ -159,10 +159,14 @@ static int write_down(const struct node *node, const struct held *held, const st
 
 	if (vps_stage(dir, after, err) < 0)
 		return -1;
-	if (commit(node, dir, after, network, wanted, ledger, err) == 0)
-		return dir_sync(dir, ".", err);
-	vps_unstage(dir);
-	return -1;
+	if (commit(node, dir, after, network, wanted, ledger, err) < 0) {
+		vps_unstage(dir);
+		return -1;
+	}
+	/* there is no way back: who takes its leases away gives them to two */
+	if (dir_sync(dir, ".", err) < 0)
+		vps_log(node, after->name, "%s: see to its disk", err->msg);
+	return 0;
 }
 
 static int reserve(const struct node *node, const struct vps *after,

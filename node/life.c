@@ -156,8 +156,10 @@ static int commit(const struct node *node, const struct vps *vps, const struct w
 		return fail(err, errno, "cannot create '%s'", vps->name);
 	ledger_end(&ledger, vps, true);
 	if (fsync(node->vps) < 0)
-		return fail(err, errno, "cannot sync the storage");
+		vps_log(node, vps->name, "cannot sync the storage (%s): see to its disk",
+			strerror(errno));
 	vps_log(node, vps->name, "created with id %u from image '%s'", vps->id, vps->image);
+	/* there is no way back: who takes its leases away gives them to two */
 	ledger_log(&ledger, vps->name);
 	return 0;
 }
