@@ -26,16 +26,19 @@
 /* Of the run directory, that a start takes. */
 #define RUN_ROOM 16384
 
+/* In it: the node goes down, or its traffic is used up, and its reboot does not start it. */
+#define DOWN "down"
+
 #define CRASHES	   5  /* of init ... */
 #define CRASH_SPAN 60 /* ... within so many seconds, and it is left alone */
 
-/* RFC 9562, version 4. */
-static void uuid_make(char *text, size_t size)
-{
 /* The longest pause, in seconds, before what keeps one from starting again is looked at again.
  */
 #define PATIENCE_S 300
 
+/* RFC 9562, version 4. */
+static void uuid_make(char *text, size_t size)
+{
 	uint8_t b[16] = { 0 };
 
 	(void)!getrandom(b, sizeof(b), 0);
@@ -155,11 +158,11 @@ static int commit(const struct node *node, const struct vps *vps, const struct w
 	if (renameat(node->vps, staging, node->vps, vps->name) < 0)
 		return fail(err, errno, "cannot create '%s'", vps->name);
 	ledger_end(&ledger, vps, true);
+	/* there is no way back: who takes its leases away gives them to two */
 	if (fsync(node->vps) < 0)
 		vps_log(node, vps->name, "cannot sync the storage (%s): see to its disk",
 			strerror(errno));
 	vps_log(node, vps->name, "created with id %u from image '%s'", vps->id, vps->image);
-	/* there is no way back: who takes its leases away gives them to two */
 	ledger_log(&ledger, vps->name);
 	return 0;
 }
@@ -314,6 +317,19 @@ static int start_by(struct held *held, struct view_offer *view,
 	return result;
 }
 
+/* A start that failed leaves nothing that runs, not even when it failed after the guest's exec.
+ */
+static void started_undo(struct held *held)
+{
+	struct status status;
+	struct err ignored;
+	bool forced;
+
+	runtime_status(held->vps.id, held->place.run, &status);
+	if (status.init && runtime_stop(&held->vps, &held->place, 0, &forced, &ignored) == 0)
+		(void)runtime_clean(&held->vps, &held->place, &ignored);
+}
+
 int node_start(const struct node *node, struct held *held, enum admission admission,
 	       struct err *err)
 {
@@ -350,7 +366,9 @@ int node_start(const struct node *node, struct held *held, enum admission admiss
 		return -1;
 	(void)unlinkat(held->place.run, "error", 0);
 	(void)unlinkat(held->place.run, "stopped", 0);
+	(void)unlinkat(held->place.run, DOWN, 0);
 	if (start_by(held, &view, start, err) < 0) {
+		started_undo(held);
 		/* one that a boot was to start is tried again by the next */
 		if (!marked)
 			(void)running_mark(held, false, &again);
@@ -367,6 +385,9 @@ int node_stop(const struct node *node, struct held *held, const struct stopping 
 	struct status status;
 
 	*forced = false;
+	/* for who may just be about to start it again */
+	if (how->shutdown)
+		(void)file_replace_volatile(held->place.run, DOWN, "", 0, 0600, err);
 	runtime_status(held->vps.id, held->place.run, &status);
 	if (!status.init) {
 		/* one that waits to be started again after a crash is stopped by taking that
@@ -393,7 +414,12 @@ int node_stop(const struct node *node, struct held *held, const struct stopping 
 
 int node_can_write(const struct held *held, struct err *err)
 {
-	own_fd probe = openat(held->place.dir, "lock", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	/* a journal that was given up lets files be opened, and none be made */
+	own_fd probe = openat(held->place.dir, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	bool full = probe < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EOPNOTSUPP);
+
+	if (full)
+		probe = openat(held->place.dir, "lock", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 	own_fd room = openat(held->place.run, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
 	int code = room < 0 ? errno : posix_fallocate(room, 0, RUN_ROOM);
 
@@ -438,6 +464,16 @@ static void error_write(int run, const char *text)
 static bool is_wanted(const struct held *held)
 {
 	return faccessat(held->place.dir, "running", F_OK, 0) == 0;
+}
+
+bool vps_returns(const struct node *node, const struct vps *vps)
+{
+	struct err ignored;
+	own_fd dir = vps_dir(node, vps->name, &ignored);
+	own_fd run = dir < 0 ? -1 : dir_open(node->runs, vps->name, &ignored);
+
+	return run >= 0 && faccessat(dir, "running", F_OK, 0) == 0 &&
+	       faccessat(run, DOWN, F_OK, 0) < 0;
 }
 
 /* Should it be up again?  The time to wait is spent without the lock. */

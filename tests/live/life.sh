@@ -60,6 +60,13 @@ exits 0 "stop --force" nodectl stop web1 --force
 like "the log has it all" "$(nodectl log web1 | cut -d' ' -f2-)" '^created with id'
 is "log -n 1 is the last line" "$(nodectl log web1 -n 1 | cut -d' ' -f2-)" "killed"
 
+# ---- a start that fails late
+nodectl start web1 --quiet && nodectl stop web1 --quiet
+chattr +i "$STORAGE/vps/web1"
+exits 3 "a start that cannot be remembered fails" nodectl start web1
+is "and leaves nothing that runs" "$(nodectl status web1)" "web1 stopped"
+chattr -i "$STORAGE/vps/web1"
+
 # ---- freeze, thaw
 nodectl start web1 --quiet --wait 30
 exits 0 "freeze" nodectl freeze web1
