@@ -151,6 +151,8 @@ Test(monitor_limits, who_tells_is_waited_for)
 	now += 60000;
 	hear(0);
 	cr_expect_not(limits_tell(&limits, now));
+	/* and not asked all the while whether he has ended */
+	cr_expect_gt(limits_timeout(&limits, now), 0);
 	limits.teller = 0;
 	cr_expect(limits_tell(&limits, now));
 }

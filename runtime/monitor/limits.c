@@ -59,7 +59,8 @@ int limits_timeout(const struct limits *limits, long long now)
 
 	if (now < limits->deaf)
 		then = sooner(then, limits->deaf);
-	if (limits->news)
+	/* while somebody tells, what he has not told yet waits for him */
+	if (limits->news && !limits->teller)
 		then = sooner(then, limits->telling);
 	/* to bury it */
 	if (limits->teller)
