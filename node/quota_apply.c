@@ -86,6 +86,8 @@ static void hook_run(const struct node *node, const struct vps *vps,
 	char path[300], name[96], id[32], what[32], from[32], to[32], json[512];
 	const char *slash = strrchr(node->config, '/');
 	const char *const argv[] = { "/usr/bin/timeout",
+				     "-k",
+				     "2",
 				     HOOK_SECONDS,
 				     "/usr/bin/env",
 				     "-i",

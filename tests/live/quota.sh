@@ -127,5 +127,13 @@ sed -i '/^warn = /d' "$NODECTL_CONFIG"
 check "sample" nodectl sample
 is "and that it is well again" "$(times 'disk: .* well again')" 1
 
+# a hook that does not listen is not waited for
+printf '#!/bin/sh\ntrap "" TERM\necho began >>%s\nsleep 1000\n' "$WORK/stubborn" >"$hooks/quota"
+PATIENCE=30 shell quo 'dd if=/dev/zero of=/root/big bs=1M count=60 2>/dev/null; sync'
+echo "warn = $((used * 100 / size > 1 ? used * 100 / size : 1))" >>"$NODECTL_CONFIG"
+check "sample ends whatever the hook does" timeout $((25 * SLOW)) "$NODECTL" sample
+is "which was run" "$(cat "$WORK/stubborn")" began
+sed -i '/^warn = /d' "$NODECTL_CONFIG"
+
 rm -rf "$hooks" "$STORAGE"/usage.*
 finish
