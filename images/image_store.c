@@ -228,7 +228,8 @@ static int tree_unkeep(int store, const char *digest, struct staging *staging, s
 	return dir_sync(store, "sha256", err);
 }
 
-static int image_drop(int store, const char *name, struct staging *staging, struct err *err)
+static int image_drop(int store, const char *name, const char *wanted, struct staging *staging,
+		      struct err *err)
 {
 	char digest[65], other[128];
 	bool named;
@@ -239,6 +240,8 @@ static int image_drop(int store, const char *name, struct staging *staging, stru
 	named = image_name_is_valid(name) && name_read(store, name, digest, err) == 0;
 	if (!named && digest_find(store, name, digest, err) < 0)
 		return -1;
+	if (strcmp(digest, wanted) != 0)
+		return fail_as(err, ERR_LOCKED, "image '%s' is just being replaced", name);
 	if (named && name_drop(store, name, err) < 0)
 		return -1;
 	if (digest_name(store, digest, other, err) < 0)
@@ -249,11 +252,13 @@ static int image_drop(int store, const char *name, struct staging *staging, stru
 	return *other ? 0 : tree_unkeep(store, digest, staging, err);
 }
 
-int image_remove(int store, const char *name, struct err *err)
+int image_remove(int store, const char *name, const char *digest, int *guard, struct err *err)
 {
 	struct staging staging = { .store = store, .dir = -1 };
-	int result = image_drop(store, name, &staging, err);
+	int result = image_drop(store, name, digest, &staging, err);
 
+	if (guard)
+		close(take_fd(guard));
 	staging_free(&staging);
 	return result;
 }

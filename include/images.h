@@ -78,9 +78,13 @@ int image_open(int store, const char *digest, struct err *err);
 int image_each(int store, int (*each)(const struct image *image, void *arg, struct err *err),
 	       void *arg, struct err *err);
 
-/* Remove the name, and the tree when no other name points at it; or, by digest, a tree that has
- * no name.  The caller has made sure that no VPS uses it. */
-int image_remove(int store, const char *name, struct err *err);
+/*
+ * Remove the name, and the tree when no other name points at it; or, by digest, a tree that has
+ * no name.  The caller has made sure that no VPS uses @digest, and a name that is another
+ * image's by now is refused (ERR_LOCKED).  @guard, the lock under which that is so, or NULL, is
+ * closed as soon as nobody finds the image any more: to remove its files may take minutes.
+ */
+int image_remove(int store, const char *name, const char *digest, int *guard, struct err *err);
 
 /* Remove what a killed import or remove left.  Returns how many; with @dry nothing is removed.
  * @found is called with a line for each. */

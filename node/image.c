@@ -47,5 +47,5 @@ int node_image_remove(const struct node *node, const char *name, struct image *i
 	if (by[0])
 		return fail_as(err, ERR_EXISTS, "image '%s' is in use by VPS '%s'", image->name,
 			       by);
-	return image_remove(node->images, name, err);
+	return image_remove(node->images, name, image->digest, &naming, err);
 }

@@ -268,6 +268,7 @@ int lab_make(struct lab *lab, const char *plan, struct err *err)
 /* All are tried; the first failure is told. */
 int lab_remove(struct lab *lab, struct err *err)
 {
+	struct image image;
 	struct err one;
 	int result = 0;
 
@@ -285,7 +286,7 @@ int lab_remove(struct lab *lab, struct err *err)
 		*err = one;
 		result = -1;
 	}
-	if (lab->image[0] && image_remove(lab->node->images, lab->image, &one) < 0 &&
+	if (lab->image[0] && node_image_remove(lab->node, lab->image, &image, &one) < 0 &&
 	    one.kind != ERR_NO_IMAGE && result == 0) {
 		*err = one;
 		result = -1;

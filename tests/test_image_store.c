@@ -148,13 +148,28 @@ Test(image_store, the_same_tree_is_kept_once)
 	cr_assert_eq(names_in("sha256"), 1);
 	cr_assert_eq(names_in("staging"), 0);
 
-	cr_assert_eq(image_remove(store, "one", &err), 0, "%s", err.msg);
+	cr_assert_eq(image_remove(store, "one", one.digest, NULL, &err), 0, "%s", err.msg);
 	cr_assert_eq(names_in("sha256"), 1);
-	cr_assert_eq(image_remove(store, "two", &err), 0, "%s", err.msg);
+	cr_assert_eq(image_remove(store, "two", one.digest, NULL, &err), 0, "%s", err.msg);
 	cr_assert_eq(names_in("sha256"), 0);
 	cr_assert_eq(names_in("staging"), 0);
-	cr_assert_eq(image_remove(store, "two", &err), -1);
+	cr_assert_eq(image_remove(store, "two", one.digest, NULL, &err), -1);
 	cr_assert_eq(err.kind, ERR_NO_IMAGE);
+}
+
+/* Who has looked whether a VPS uses it has looked at the former. */
+Test(image_store, a_name_that_has_moved_is_not_removed)
+{
+	struct image old, new;
+	struct err err;
+	int guard = dup(store);
+
+	cr_assert_eq(import("web", "old", &old, &err), 0, "%s", err.msg);
+	cr_assert_eq(import("web", "new", &new, &err), 0, "%s", err.msg);
+	cr_assert_eq(image_remove(store, "web", old.digest, &guard, &err), -1);
+	cr_expect_eq(err.kind, ERR_LOCKED, "%s", err.msg);
+	cr_expect_eq(guard, -1);
+	cr_expect_eq(image_find(store, "web", &new, &err), 0, "%s", err.msg);
 }
 
 static int image_note(const struct image *image, void *arg, struct err *err)
@@ -179,10 +194,10 @@ Test(image_store, a_name_moves_and_the_old_tree_goes_by_its_digest)
 	cr_assert_str_eq(listed, wanted);
 
 	wanted[16] = 0;
-	cr_assert_eq(image_remove(store, wanted + 4, &err), 0, "%s", err.msg);
+	cr_assert_eq(image_remove(store, wanted + 4, old.digest, NULL, &err), 0, "%s", err.msg);
 	cr_assert_eq(names_in("sha256"), 1);
 	str_format(wanted, sizeof(wanted), "%.12s", new.digest);
-	cr_assert_eq(image_remove(store, wanted, &err), -1);
+	cr_assert_eq(image_remove(store, wanted, new.digest, NULL, &err), -1);
 	cr_assert_eq(err.kind, ERR_VALUE, "%s", err.msg);
 }
 
