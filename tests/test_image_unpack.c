@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../images/import/manifest.h"
+#include "../images/import/tree.h"
 #include "../images/import/unpack.h"
 #include "err.h"
 #include "io.h"
@@ -544,4 +545,19 @@ Test(image_unpack, the_digest_is_of_the_tree_and_not_of_the_archive)
 	cr_assert_eq(fchmodat(again, "a", 0640, 0), 0);
 	cr_assert_eq(manifest_read(again, &third, NULL, &err), 0, "%s", err.msg);
 	cr_assert_str_neq(first.digest, third.digest);
+}
+
+/* 512 bytes of an archive may stand for a hundred directories. */
+Test(image_unpack, directories_that_are_only_implied_are_counted)
+{
+	struct err err;
+	own_fd top = dir_make(outer, "root", 0755, &err);
+	struct tree tree = { .root = top, .entries = TREE_ENTRIES - 1 };
+	const struct entry entry = { .path = "one/two/three", .mode = 0755 };
+
+	cr_assert_geq(top, 0, "%s", err.msg);
+	cr_expect_eq(tree_add_dir(&tree, &entry, &err), -1);
+	cr_expect_eq(err.kind, ERR_BAD_IMAGE, "%s", err.msg);
+	tree_free(&tree);
+	(void)tree_remove(outer, "root", &err);
 }

@@ -34,9 +34,9 @@ static const struct {
 static const int calls[] = {
 	/* files that are open */
 	SCMP_SYS(read), SCMP_SYS(pread64), SCMP_SYS(write), SCMP_SYS(pwrite64), SCMP_SYS(lseek),
-	SCMP_SYS(ftruncate), SCMP_SYS(fstat), SCMP_SYS(fcntl), SCMP_SYS(getdents64),
-	SCMP_SYS(fsetxattr), SCMP_SYS(fgetxattr), SCMP_SYS(flistxattr), SCMP_SYS(fchmod),
-	SCMP_SYS(fchown), SCMP_SYS(close),
+	SCMP_SYS(ftruncate), SCMP_SYS(fstat), SCMP_SYS(fstatfs), SCMP_SYS(fcntl),
+	SCMP_SYS(getdents64), SCMP_SYS(fsetxattr), SCMP_SYS(fgetxattr), SCMP_SYS(flistxattr),
+	SCMP_SYS(fchmod), SCMP_SYS(fchown), SCMP_SYS(close),
 	/* names beneath them */
 	SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(newfstatat), SCMP_SYS(readlinkat),
 	SCMP_SYS(mkdirat), SCMP_SYS(mknodat), SCMP_SYS(linkat), SCMP_SYS(symlinkat),

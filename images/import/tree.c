@@ -7,12 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "err.h"
 #include "own.h"
 #include "str.h"
+
+#define ROOM_LEFT   (32u << 20)
+#define INODES_LEFT 1024
+
+/* It is looked at after so much; and what an entry counts for that, beside its data. */
+#define LOOK_BYTES  (4u << 20)
+#define ENTRY_BYTES (16u << 10)
 
 static int open_beneath(int root, const char *path, uint64_t flags)
 {
@@ -48,8 +56,33 @@ static int fail_at(struct err *err, const char *path)
 	return fail(err, code, "cannot create '%s'", shown);
 }
 
+int tree_count(struct tree *tree, struct err *err)
+{
+	if (++tree->entries > TREE_ENTRIES)
+		return fail_as(err, ERR_BAD_IMAGE,
+			       "the archive has more than 2 million entries");
+	return tree_room(tree, ENTRY_BYTES, err);
+}
+
+/* A file system without a number of inodes has 0 of them. */
+int tree_room(struct tree *tree, uint64_t bytes, struct err *err)
+{
+	struct statfs room;
+
+	tree->unseen += bytes;
+	if (tree->unseen < LOOK_BYTES)
+		return 0;
+	tree->unseen = 0;
+	if (fstatfs(tree->root, &room) < 0 ||
+	    (room.f_bavail > ROOM_LEFT / (uint64_t)room.f_bsize &&
+	     (!room.f_files || room.f_ffree > INODES_LEFT)))
+		return 0;
+	return fail_as(err, ERR_NO_SPACE,
+		       "the storage is full but for what nodectl leaves to VPSs");
+}
+
 /* Directories that the archive leaves out are root's and 0755, as tar makes them. */
-static int make_parents(int root, const char *path, struct err *err)
+static int make_parents(struct tree *tree, const char *path, struct err *err)
 {
 	char part[ENTRY_PATH_MAX];
 
@@ -58,7 +91,7 @@ static int make_parents(int root, const char *path, struct err *err)
 
 		memcpy(part, path, len);
 		part[len] = 0;
-		own_fd there = open_beneath(root, part, O_PATH | O_DIRECTORY);
+		own_fd there = open_beneath(tree->root, part, O_PATH | O_DIRECTORY);
 		if (there >= 0)
 			continue;
 		if (errno != ENOENT)
@@ -67,15 +100,17 @@ static int make_parents(int root, const char *path, struct err *err)
 		char *leaf = strrchr(part, '/');
 		if (leaf)
 			*leaf++ = 0;
-		own_fd above = open_beneath(root, leaf ? part : "", O_PATH | O_DIRECTORY);
+		own_fd above = open_beneath(tree->root, leaf ? part : "", O_PATH | O_DIRECTORY);
 		if (above < 0 || mkdirat(above, leaf ? leaf : part, 0755) < 0)
 			return fail_at(err, path);
+		if (tree_count(tree, err) < 0)
+			return -1;
 	}
 	return 0;
 }
 
 /* The directory that @path lies in, O_PATH, and in @leaf its last component. */
-static int parent_open(int root, const char *path, const char **leaf, struct err *err)
+static int parent_open(struct tree *tree, const char *path, const char **leaf, struct err *err)
 {
 	const char *slash = strrchr(path, '/');
 	char above[ENTRY_PATH_MAX];
@@ -86,11 +121,11 @@ static int parent_open(int root, const char *path, const char **leaf, struct err
 	above[len] = 0;
 	*leaf = slash ? slash + 1 : path;
 
-	fd = open_beneath(root, above, O_PATH | O_DIRECTORY);
+	fd = open_beneath(tree->root, above, O_PATH | O_DIRECTORY);
 	if (fd < 0 && errno == ENOENT) {
-		if (make_parents(root, path, err) < 0)
+		if (make_parents(tree, path, err) < 0)
 			return -1;
-		fd = open_beneath(root, above, O_PATH | O_DIRECTORY);
+		fd = open_beneath(tree->root, above, O_PATH | O_DIRECTORY);
 	}
 	return fd < 0 ? fail_at(err, path) : fd;
 }
@@ -110,7 +145,7 @@ int tree_add_dir(struct tree *tree, const struct entry *entry, struct err *err)
 {
 	if (*entry->path) {
 		const char *leaf;
-		own_fd parent = parent_open(tree->root, entry->path, &leaf, err);
+		own_fd parent = parent_open(tree, entry->path, &leaf, err);
 
 		if (parent < 0)
 			return -1;
@@ -131,7 +166,7 @@ int tree_add_dir(struct tree *tree, const struct entry *entry, struct err *err)
 int tree_add_file(struct tree *tree, const struct entry *entry, struct err *err)
 {
 	const char *leaf;
-	own_fd parent = parent_open(tree->root, entry->path, &leaf, err);
+	own_fd parent = parent_open(tree, entry->path, &leaf, err);
 	if (parent < 0)
 		return -1;
 
@@ -161,7 +196,7 @@ int tree_add_symlink(struct tree *tree, const struct entry *entry, const char *t
 	if (len == 0 || len >= ENTRY_PATH_MAX)
 		return entry_refuse(err, entry->path, "is a symbolic link to nowhere");
 
-	own_fd parent = parent_open(tree->root, entry->path, &leaf, err);
+	own_fd parent = parent_open(tree, entry->path, &leaf, err);
 	if (parent < 0)
 		return -1;
 	if (symlinkat(target, parent, leaf) < 0)
@@ -172,7 +207,7 @@ int tree_add_symlink(struct tree *tree, const struct entry *entry, const char *t
 int tree_add_fifo(struct tree *tree, const struct entry *entry, struct err *err)
 {
 	const char *leaf;
-	own_fd parent = parent_open(tree->root, entry->path, &leaf, err);
+	own_fd parent = parent_open(tree, entry->path, &leaf, err);
 
 	if (parent < 0)
 		return -1;
@@ -198,7 +233,7 @@ int tree_add_hardlink(struct tree *tree, const struct entry *entry, const char *
 		return entry_refuse(err, entry->path,
 				    "is a link to no file that the archive has");
 
-	own_fd parent = parent_open(tree->root, entry->path, &leaf, err);
+	own_fd parent = parent_open(tree, entry->path, &leaf, err);
 	if (parent < 0)
 		return -1;
 	return linkat(from, old, parent, leaf, 0) < 0 ? fail_at(err, entry->path) : 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -31,10 +32,26 @@ struct dir_time {
  */
 struct tree {
 	int root; /* not owned */
+	unsigned entries;
+	uint64_t unseen; /* what has been written since its file system was looked at */
 	struct dir_time *times;
 	size_t count;
 	size_t room;
 };
+
+/* More than any system has. */
+#define TREE_ENTRIES 2000000u
+
+/* One more, also of the directories that an archive only implies: ERR_BAD_IMAGE beyond those.
+ */
+int tree_count(struct tree *tree, struct err *err);
+
+/*
+ * So many bytes will be written, or an entry made: ERR_NO_SPACE when that would be of the last
+ * of the file system, which is for VPSs and what is noted of them.  An archive says of itself
+ * what it likes.
+ */
+int tree_room(struct tree *tree, uint64_t bytes, struct err *err);
 
 /* Create, owned by the caller until entry_finish() has set owner, mode and time. */
 int tree_add_file(struct tree *tree, const struct entry *entry, struct err *err);

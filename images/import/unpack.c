@@ -21,7 +21,6 @@
 
 enum {
 	ID_MAX = 65535,
-	ENTRIES_MAX = 2000000,
 	BLOCK = 512,
 };
 
@@ -121,7 +120,8 @@ static int data_write(struct unpack *unpack, int fd, const struct entry *entry, 
 	while ((got = archive_read_data_block(unpack->tar, &block, &len, &at)) == ARCHIVE_OK) {
 		if (at < end || at > size || (int64_t)len > size - at)
 			return entry_refuse(err, entry->path, "has data outside its size");
-		if (bytes_write(fd, entry->path, block, len, at, err) < 0)
+		if (tree_room(&unpack->tree, len, err) < 0 ||
+		    bytes_write(fd, entry->path, block, len, at, err) < 0)
 			return -1;
 		end = at + (la_int64_t)len;
 	}
@@ -242,15 +242,14 @@ static int entries_unpack(struct unpack *unpack, struct err *err)
 	int64_t end = 0;
 	int got;
 
-	for (unsigned count = 0;; count++) {
+	for (;;) {
 		got = archive_read_next_header(unpack->tar, &from);
 		if (got == ARCHIVE_EOF)
 			break;
 		if (!header_is_sound(unpack->tar, got))
 			return tar_fail(unpack, err);
-		if (count >= ENTRIES_MAX)
-			return fail_as(err, ERR_BAD_IMAGE,
-				       "the archive has more than 2 million entries");
+		if (tree_count(&unpack->tree, err) < 0)
+			return -1;
 		if (entry_unpack(unpack, from, err) < 0)
 			return -1;
 		if (archive_read_data_skip(unpack->tar) != ARCHIVE_OK)

@@ -187,6 +187,27 @@ is "what ran is known to be down" "$(small list -H -o STATE | sort -u)" stopped
 recovers "a read-only disk"
 check "and what was there can be destroyed" small destroy --all --yes --force
 
+# ---- an archive that is larger than it looks
+afresh || exit 1
+cat >"$WORK/bomb.py" <<'PY'
+import sys, tarfile
+import io, random
+noise = random.Random(1)
+data = b"".join(noise.randbytes(128) + bytes(3968) for _ in range(40 << 8))
+with tarfile.open(sys.argv[1], "w:gz") as tar:
+    for name in "one", "two", "three", "four":
+        info = tarfile.TarInfo("etc/" + name)
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+PY
+python3 "$WORK/bomb.py" "$WORK/bomb.tar.gz"
+avail() { df --output=avail "$poor/storage" | tail -n 1 | tr -d ' '; }
+before=$(avail)
+exits 46 "an archive that would fill the disk is refused" small image import bomb "$WORK/bomb.tar.gz"
+like "before it has" "$OUT" "leaves to VPSs"
+check "and gone" [ "$(avail)" -gt $((before - 2048)) ]
+rm "$WORK/bomb.tar.gz"
+
 # ---- /run is full, and then without inodes
 afresh || exit 1
 filler=$poor/run/filler
