@@ -23,10 +23,13 @@
 #define HEAD_NAME "ledger.head"
 #define NOTHING	  "0000000000000000000000000000000000000000000000000000000000000000"
 
+/* So long nothing is used at all when the node was down, or when its clock is wrong. */
+#define AHEAD (2 * SPAN_DAY)
+
 /* Where it ends. */
 struct head {
 	uint64_t lines, bytes;
-	int64_t day; /* the last one in it */
+	int64_t day; /* all before and with it are over, and in it */
 	char digest[SHA256_TEXT];
 };
 
@@ -61,6 +64,7 @@ static int head_write(int dir, const struct head *head, struct err *err)
 struct appending {
 	struct head head;
 	struct history_all all; /* by key */
+	int64_t last;		/* day with a line */
 	FILE *out;
 };
 
@@ -118,6 +122,7 @@ static int row_append(int64_t key, int64_t time, const struct measures *measures
 	sha256_text(line, size, appending->head.digest);
 	fprintf(appending->out, "%s\n", line);
 	appending->head.lines++;
+	appending->last = time;
 	appending->head.bytes += size + 1;
 	return 0;
 }
@@ -202,7 +207,13 @@ int chain_append(const char *storage, struct history *history, int64_t now,
 	own_str owned = text;
 	if (result < 0)
 		return -1;
-	appending.head.day = today - SPAN_DAY;
+	/* nothing was used: as little is known of whether these days are over */
+	if (!appending.last && state > 0)
+		return 0;
+	/* a clock that is far ahead for a while would keep out what is used until then */
+	if (appending.last)
+		appending.head.day =
+		    today - appending.last > AHEAD ? appending.last : today - SPAN_DAY;
 	return text_append(dir, at, owned, size, &appending.head, err);
 }
 

@@ -420,7 +420,7 @@ static int all_store(struct history *history, struct sample *sample,
 		     const struct retention *keep, struct history_all *known, struct err *err)
 {
 	int64_t now = sample->now.time;
-	char text[96];
+	char text[240];
 
 	if (history_all(history, known, err) < 0)
 		return -1;
@@ -439,8 +439,11 @@ static int all_store(struct history *history, struct sample *sample,
 	    expire(history, SPAN_DAY, now - keep->days, err) < 0 ||
 	    expire(history, SPAN_MONTH, now - keep->days - SPAN_MONTH, err) < 0)
 		return -1;
-	str_format(text, sizeof(text), "DELETE FROM vps WHERE gone > 0 AND gone < %" PRId64,
-		   now - keep->days);
+	/* with its days, and not because the clock says for once that they are old */
+	str_format(text, sizeof(text),
+		   "DELETE FROM vps WHERE gone > 0 AND gone < min(%" PRId64
+		   ", coalesce((SELECT min(time) FROM usage WHERE span = %d), %" PRId64 "))",
+		   now - keep->days, SPAN_DAY, now - keep->days);
 	return db_run(&history->db, text, err);
 }
 

@@ -487,6 +487,28 @@ Test(history, who_is_no_more_is_remembered)
 	cr_assert_eq(sums_of(SPAN_MINUTE).rows, 2);
 }
 
+Test(history, a_clock_far_ahead_for_a_moment_does_not_forget_who_is_gone)
+{
+	struct vps one = vps_of(3), two = vps_of(4);
+	struct reading reading = reading_of(1, 0, 0);
+	struct moment now = moment_of(0);
+	own_history history = NULL;
+	struct err err;
+	unsigned gone = 0;
+
+	store(&one, &reading, &now);
+	for (int day = 0; day < 30; day++) {
+		now = moment_of(day * 1440 + 1);
+		store(day < 10 ? &one : &two, &reading, &now);
+	}
+	now = moment_of(30 * 1440);
+	now.time += 20 * 365 * SPAN_DAY;
+	store(&two, &reading, &now);
+	history = history_open(storage, false, NULL, NULL, &err);
+	cr_assert_eq(history_each_vps(history, count_gone, &gone, &err), 0);
+	cr_expect_eq(gone, 1);
+}
+
 /* ---- a world in which everything happens ------------------------------------------------ */
 
 struct world {
