@@ -414,6 +414,9 @@ struct stopping {
 	bool shutdown;	  /* the node goes down: --onboot last starts it again */
 };
 
+/* Is nobody to stop it but who starts it again, its init having ended a moment ago? */
+bool vps_returns(const struct node *node, const struct vps *vps);
+
 int node_stop(const struct node *node, struct held *held, const struct stopping *how,
 	      bool *forced, struct err *err);
 

@@ -391,8 +391,8 @@ int node_stop(const struct node *node, struct held *held, const struct stopping 
 	runtime_status(held->vps.id, held->place.run, &status);
 	if (!status.init) {
 		/* one that waits to be started again after a crash is stopped by taking that
-		 * away */
-		if (status.state == STATE_ERROR) {
+		 * away; but the next boot starts it */
+		if (status.state == STATE_ERROR && !how->shutdown) {
 			(void)unlinkat(held->place.run, "error", 0);
 			return running_mark(held, false, err);
 		}
@@ -416,7 +416,8 @@ int node_can_write(const struct held *held, struct err *err)
 {
 	/* a journal that was given up lets files be opened, and none be made */
 	own_fd probe = openat(held->place.dir, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-	bool full = probe < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EOPNOTSUPP);
+	bool full = probe < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EOPNOTSUPP ||
+				  errno == EISDIR);
 
 	if (full)
 		probe = openat(held->place.dir, "lock", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);

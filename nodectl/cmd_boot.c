@@ -44,7 +44,7 @@ static int queue_add(const struct vps *vps, const struct err *broken, void *arg,
 		return 0;
 	vps_status(queue->node, vps, &status);
 	if (queue->booting ? status.init || !vps_wants_boot(queue->node, vps)
-			   : !status.init && !status.lost)
+			   : !status.init && !status.lost && !vps_returns(queue->node, vps))
 		return 0;
 	queue->vps = xrealloc(queue->vps, (queue->count + 1) * sizeof(*queue->vps));
 	queue->vps[queue->count] =

@@ -66,4 +66,33 @@ is "which the next boot tries again" "$(nodectl boot --dry-run)" deaf
 exits 0 "shutdown --force asks nobody" nodectl shutdown --yes --force
 is "and leaves none running" "$(running)" 0
 
+# ---- one that waits to be started again after a crash
+nodectl create falls --start --quiet --wait 30
+shell falls 'printf "#!/bin/sh\nexit 1\n" >/sbin/crasher; chmod 755 /sbin/crasher'
+nodectl stop falls --quiet --force
+nodectl set falls --init /sbin/crasher --quiet
+nodectl start falls --quiet
+check "one that crashes is to be started again" eventually 30 state_is falls "error: init crashed; it will be started again in a moment"
+exits 0 "shutdown" nodectl shutdown --yes --timeout 10
+starts() { nodectl log falls | grep -c 'starting again'; }
+before=$(starts)
+like "the next boot starts it" "$(nodectl boot --dry-run | xargs)" falls
+sleep 9
+is "and nothing else does" "$(starts)" "$before"
+nodectl destroy falls --force --yes --quiet
+
+# ---- one that is always just between two starts
+nodectl create loops --start --quiet --wait 30
+shell loops 'printf "#!/bin/sh\nreboot -f\n" >/etc/rc.local; chmod 755 /etc/rc.local'
+inside loops reboot -f
+bad=
+for i in 1 2 3 4 5; do
+	"$NODECTL" shutdown --yes --timeout 10 >"$WORK/said" 2>&1 || bad+=" $i: $(cat "$WORK/said")"
+	sleep 1
+	[ "$(running)" -eq 0 ] || bad+=" $i: it runs"
+	nodectl start loops --quiet --idempotent
+	sleep "0.$((i * 2 - 1))"
+done
+is "a VPS that reboots all the time is not missed" "$bad" ""
+
 finish
