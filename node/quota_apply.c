@@ -159,6 +159,12 @@ static void tell(const struct node *node, const struct vps *vps,
 	hook_run(node, vps, record, t);
 }
 
+/* Decided, told, and not done: a stop took too long, or whoever was to do it was killed. */
+static bool runs_suspended(const struct quota_record *record, const struct total *total)
+{
+	return record->suspended && total && total->running;
+}
+
 int quota_apply(const struct node *node, const char *name, uint64_t traffic,
 		const struct total *total, struct err *err)
 {
@@ -182,7 +188,7 @@ int quota_apply(const struct node *node, const char *name, uint64_t traffic,
 	};
 	bool acted = record.throttle == before.throttle &&
 		     record.suspended == before.suspended &&
-		     record.traffic == record.traffic_told;
+		     record.traffic == record.traffic_told && !runs_suspended(&record, total);
 
 	/* the decision first: who is killed behind it has decided, and the next sample acts */
 	if (!is_equal(&record, &before) && record_write(held.place.dir, &record, err) < 0)
@@ -295,7 +301,8 @@ static bool is_due(const struct node *node, const struct sampled *one,
 
 	quota_decide(one->vps, traffic, &one->total, node->warn, now, &record);
 	return !is_equal(&record, before) || record.traffic != record.traffic_told ||
-	       record.disk != record.disk_told || record.inodes != record.inodes_told;
+	       runs_suspended(&record, &one->total) || record.disk != record.disk_told ||
+	       record.inodes != record.inodes_told;
 }
 
 /* With @tell the tenant is told also when nothing is done about its quota. */

@@ -107,6 +107,11 @@ check "set another action" nodectl set quo --traffic-action suspend --traffic 1M
 sed -i 's/^added = .*/added = 0/' "$STORAGE/vps/quo/quota"
 check "sample" nodectl sample
 check "it is stopped" state_is quo stopped
+sed -i 's/^suspended = .*/suspended = no/' "$STORAGE/vps/quo/quota"
+nodectl start quo --quiet
+sed -i 's/^suspended = .*/suspended = yes/' "$STORAGE/vps/quo/quota"
+check "a sample" nodectl sample
+check "stops one that was not stopped when that was decided" state_is quo stopped
 exits 105 "and cannot be started" nodectl start quo
 like "with the way out" "$OUT" "traffic add quo SIZE"
 check "sample again" nodectl sample
