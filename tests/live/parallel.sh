@@ -5,8 +5,9 @@
 begin
 COUNT=20
 
+# smaller than is usual: they are many for the memory of the node in a box
 for i in $(seq $COUNT); do
-	"$NODECTL" create "p$i" --ip auto >"$WORK/create.$i" 2>&1 &
+	"$NODECTL" create "p$i" --ip auto --memory 48M >"$WORK/create.$i" 2>&1 &
 	pids[i]=$!
 done
 bad=0
