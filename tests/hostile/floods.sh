@@ -164,7 +164,8 @@ if doctor_has neighbours-refused; then
 	run "tenant helper 60000"
 	through() { [ "$(said)" = done ]; }
 	check "without a capability" eventually 60 through
-	[ "$(neighbours evil held)" -le $most ] && ok "there are no more than the bound either" || not_ok "there are no more than the bound either" "$(neighbours evil held)"
+	# and those few that the kernel makes by itself, for what a VPS sends
+	[ "$(neighbours evil held)" -le $((most + 16)) ] && ok "there are no more than the bound either" || not_ok "there are no more than the bound either" "$(neighbours evil held)"
 	# each may write a line to the node's log
 	evil_again
 	level=$(cut -f 1 /proc/sys/kernel/printk)
