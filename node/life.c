@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -423,9 +424,13 @@ int node_can_write(const struct held *held, struct err *err)
 		probe = openat(held->place.dir, "lock", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 	own_fd room = openat(held->place.run, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
 	int code = room < 0 ? errno : posix_fallocate(room, 0, RUN_ROOM);
+	struct statvfs disk;
 
 	if (probe < 0)
 		return fail(err, errno, "cannot write in the VPS's directory");
+	/* its volume has holes, and what is not in its journal yet may have to go into one */
+	if (fstatvfs(held->place.dir, &disk) == 0 && disk.f_blocks && !disk.f_bavail)
+		return fail_as(err, ERR_NO_SPACE, "the storage is full");
 	return code ? fail(err, code, "cannot write in the VPS's run directory") : 0;
 }
 
