@@ -12,6 +12,13 @@
 
 #include "err.h"
 #include "own.h"
+#include "str.h"
+
+/* The kernel makes none that are longer. */
+#define DATAGRAM_MAX 32768
+
+/* How often a dump is asked for that others change while it is read. */
+#define DUMP_TRIES 20
 
 /* What is known while the answers to one batch come in. */
 struct answers {
@@ -169,42 +176,100 @@ static unsigned batch_number(struct netlink_batch *batch)
 	return ends;
 }
 
+/* Answers as they came, one behind the other. */
+struct inbox {
+	char *data;
+	size_t used, size;
+	unsigned ends;
+	bool torn; /* a dump of what was changed meanwhile */
+};
+
+/* One datagram, which lies at the end of the inbox. */
+static void inbox_add(struct inbox *inbox, int len)
+{
+	struct nlmsghdr *nlh = (struct nlmsghdr *)(void *)(inbox->data + inbox->used);
+
+	inbox->used += MNL_ALIGN((size_t)len);
+	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+		inbox->ends += nlh->nlmsg_type == NLMSG_ERROR || nlh->nlmsg_type == NLMSG_DONE;
+		inbox->torn = inbox->torn || (nlh->nlmsg_flags & NLM_F_DUMP_INTR);
+	}
+}
+
 /*
  * The kernel has done the work and queued the answers when send() returns, and
  * each receive of a dump queues its next part.  So nothing is ever waited for,
  * and a missing answer (an nft batch refused as a whole gives one error for
  * all) cannot hang us.
  */
+static int inbox_fill(int fd, struct inbox *inbox, unsigned ends)
+{
+	struct sockaddr_nl from = { .nl_family = AF_NETLINK };
+
+	while (inbox->ends < ends) {
+		socklen_t size = sizeof(from);
+
+		if (inbox->size - inbox->used < DATAGRAM_MAX) {
+			inbox->size *= 2;
+			inbox->data = xrealloc(inbox->data, inbox->size);
+		}
+		ssize_t len = recvfrom(fd, inbox->data + inbox->used, DATAGRAM_MAX,
+				       MSG_DONTWAIT, (struct sockaddr *)&from, &size);
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0 && errno == EAGAIN)
+			break;
+		if (len < 0)
+			return -1;
+		if (from.nl_pid == 0)
+			inbox_add(inbox, (int)len);
+	}
+	return 0;
+}
+
+/* Of a dump that is torn, things may be missing that were there all the time: it is asked for
+ * again, and its answers are seen once. */
+static int batch_ask(int fd, const struct netlink_batch *batch, struct inbox *inbox,
+		     unsigned ends, struct err *err)
+{
+	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	const struct nlmsghdr *first = (const void *)batch->data;
+	bool again = batch->count == 1 && (first->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+
+	for (unsigned tries = 0; tries < (again ? DUMP_TRIES : 1); tries++) {
+		inbox->used = inbox->ends = 0;
+		inbox->torn = false;
+		if (sendto(fd, batch->data, batch->used, 0, (const struct sockaddr *)&kernel,
+			   sizeof(kernel)) < 0)
+			return fail(err, errno, "cannot send to the kernel");
+		if (inbox_fill(fd, inbox, ends) < 0)
+			return fail(err, errno, "cannot receive from the kernel");
+		if (!inbox->torn)
+			return 0;
+	}
+	return !again ? 0
+		      : fail(err, EAGAIN, "cannot %s: it changes while it is read",
+			     batch->about[0].what);
+}
+
 int netlink_run(int fd, struct netlink_batch *batch,
 		void (*reply)(const struct nlmsghdr *nlh, void *arg), void *arg,
 		struct err *err)
 {
 	struct answers answers = { .batch = batch, .reply = reply, .arg = arg, .err = err };
-	struct sockaddr_nl from = { .nl_family = AF_NETLINK };
-	char buf[32768] __attribute__((aligned(8)));
+	struct inbox inbox = { .size = 2 * DATAGRAM_MAX };
 
 	if (batch->count == 0)
 		return 0;
 	batch->used = (size_t)((char *)batch_end(batch) - batch->data);
 	answers.pending = batch_number(batch);
 
-	if (sendto(fd, batch->data, batch->used, 0, (struct sockaddr *)&from, sizeof(from)) < 0)
-		return fail(err, errno, "cannot send to the kernel");
-
-	while (answers.pending) {
-		socklen_t size = sizeof(from);
-		ssize_t len = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT,
-				       (struct sockaddr *)&from, &size);
-
-		if (len < 0 && errno == EINTR)
-			continue;
-		if (len < 0 && errno == EAGAIN)
-			break;
-		if (len < 0)
-			return fail(err, errno, "cannot receive from the kernel");
-		if (from.nl_pid == 0)
-			answers_read(&answers, buf, (int)len);
-	}
+	inbox.data = xmalloc(inbox.size);
+	int asked = batch_ask(fd, batch, &inbox, answers.pending, err);
+	own_str data = inbox.data;
+	if (asked < 0)
+		return -1;
+	answers_read(&answers, data, (int)inbox.used);
 
 	if (!answers.failed && answers.pending)
 		return fail(err, EPROTO, "cannot %s", batch->about[batch->count - 1].what);

@@ -43,8 +43,10 @@ int netlink_open_in(int netns, int protocol, struct err *err);
 
 /*
  * Send the batch and wait for every acknowledgement and for the end of every
- * dump.  @reply (or NULL) sees what else comes.  The first failure is returned
- * with the kernel's own words, where it has some.
+ * dump.  @reply (or NULL) sees what else comes; of a dump that others tore by a
+ * change (NLM_F_DUMP_INTR) it sees the first whole one, and if none comes it is
+ * EAGAIN.  The first failure is returned with the kernel's own words, where it
+ * has some.
  */
 int netlink_run(int fd, struct netlink_batch *batch,
 		void (*reply)(const struct nlmsghdr *nlh, void *arg), void *arg,

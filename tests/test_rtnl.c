@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "../netns/bridge.h"
 #include "../netns/link.h"
@@ -535,4 +538,98 @@ Test(rtnl, uplink_is_the_opposite_of_a_port_of_a_vps)
 	rtnl_put_port(nlh, "nv7", "it");
 	rtnl_link_read(nlh, &link);
 	cr_expect_eq(link.wrong, 0);
+}
+
+/* ---- who answers is not the kernel but the other end of a pair of sockets */
+
+static void answer(int fd, uint16_t type, uint16_t flags)
+{
+	struct {
+		struct nlmsghdr head;
+		int32_t code;
+	} message = { .head = { .nlmsg_len = sizeof(message),
+				.nlmsg_type = type,
+				.nlmsg_flags = flags } };
+
+	cr_assert_eq(write(fd, &message, sizeof(message)), sizeof(message));
+}
+
+static void links_count(const struct nlmsghdr *nlh, void *arg)
+{
+	cr_expect_eq(nlh->nlmsg_type, RTM_NEWLINK);
+	++*(int *)arg;
+}
+
+/* A dump of links, of which the kernel's answers are there already. */
+static int links_dump(int fd, int *count)
+{
+	*count = 0;
+	netlink_start(&batch);
+	struct nlmsghdr *nlh = netlink_next(&batch, "list links", 0);
+	nlh->nlmsg_type = RTM_GETLINK;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_DUMP;
+	return netlink_run(fd, &batch, links_count, count, &err);
+}
+
+static void requests_are(int fd, int expected)
+{
+	struct nlmsghdr nlh;
+	int count = 0;
+
+	while (recv(fd, &nlh, sizeof(nlh), MSG_DONTWAIT) > 0)
+		count++;
+	cr_expect_eq(count, expected, "%d requests", count);
+}
+
+Test(netlink, dump_torn_by_a_change_is_asked_for_again_and_seen_once)
+{
+	int pair[2], count;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	answer(pair[1], RTM_NEWLINK, NLM_F_MULTI);
+	answer(pair[1], RTM_NEWLINK, NLM_F_MULTI | NLM_F_DUMP_INTR);
+	answer(pair[1], NLMSG_DONE, NLM_F_MULTI);
+	/* the kernel may say so of nothing but the end */
+	answer(pair[1], RTM_NEWLINK, NLM_F_MULTI);
+	answer(pair[1], NLMSG_DONE, NLM_F_MULTI | NLM_F_DUMP_INTR);
+	for (int i = 0; i < 3; i++)
+		answer(pair[1], RTM_NEWLINK, NLM_F_MULTI);
+	answer(pair[1], NLMSG_DONE, NLM_F_MULTI);
+
+	cr_assert_eq(links_dump(pair[0], &count), 0, "%s", err.msg);
+	cr_expect_eq(count, 3, "%d links", count);
+	requests_are(pair[1], 3);
+}
+
+Test(netlink, dump_that_is_never_whole_is_refused)
+{
+	int pair[2], count;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	for (int i = 0; i < 20; i++) {
+		answer(pair[1], RTM_NEWLINK, NLM_F_MULTI);
+		answer(pair[1], NLMSG_DONE, NLM_F_MULTI | NLM_F_DUMP_INTR);
+	}
+	cr_assert_eq(links_dump(pair[0], &count), -1);
+	cr_expect_eq(err.code, EAGAIN);
+	cr_expect_str_eq(err.msg, "cannot list links: it changes while it is read: Resource "
+				  "temporarily unavailable");
+	cr_expect_eq(count, 0);
+}
+
+Test(netlink, more_answers_than_fit_at_first_are_seen)
+{
+	int pair[2], count, size = 1 << 20;
+	static char long_one[30000];
+	struct nlmsghdr *head = (void *)long_one;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+	cr_assert_eq(setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+	head->nlmsg_len = sizeof(long_one);
+	head->nlmsg_type = RTM_NEWLINK;
+	for (int i = 0; i < 10; i++)
+		cr_assert_eq(write(pair[1], long_one, sizeof(long_one)), sizeof(long_one));
+	answer(pair[1], NLMSG_DONE, NLM_F_MULTI);
+	cr_assert_eq(links_dump(pair[0], &count), 0, "%s", err.msg);
+	cr_expect_eq(count, 10);
 }
