@@ -123,25 +123,50 @@ static int volume_look(const struct repair *repair, const struct vps *vps, bool 
 
 struct records {
 	struct repair *repair;
-	const char *vps;
+	const char *of;
 	bool silent; /* nobody has promised anything of these: they end with the boot */
 };
 
-/* ".NAME.PID" is a record being written (file_replace()); its writer lives or it is left. */
+/* ".NAME.PID" is a record being written (file_replace()), or what something is made from; its
+ * writer lives, or has just ended and taken it along, or it is left. */
 static int record_one(int dir, const char *entry, void *arg, struct err *err)
 {
 	const struct records *records = arg;
 	const char *pid = strrchr(entry, '.');
 
 	if (entry[0] != '.' || pid == entry || !pid[1] ||
-	    pid[1 + strspn(pid + 1, "0123456789")] || kill(atoi(pid + 1), 0) == 0)
+	    pid[1 + strspn(pid + 1, "0123456789")] || kill(atoi(pid + 1), 0) == 0 ||
+	    faccessat(dir, entry, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	if (!records->silent)
-		repair_found(records->repair, "%s: '%s' was never written whole", records->vps,
+		repair_found(records->repair, "%s: '%s' was never written whole", records->of,
 			     entry);
-	if (!records->repair->dry && unlinkat(dir, entry, 0) < 0 && errno != ENOENT)
-		return fail(err, errno, "cannot remove '%s'", entry);
-	return 0;
+	return records->repair->dry ? 0 : tree_remove(dir, entry, err);
+}
+
+/* The same of what is the node's own. */
+static void node_records_sweep(struct repair *repair)
+{
+	const struct {
+		int dir;
+		const char *path;
+	} places[] = {
+		{ repair->node->dir, "." },
+		{ repair->node->dir, "networks" },
+		{ repair->node->templates, "." },
+		{ AT_FDCWD, repair->node->plans },
+	};
+	struct err err;
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		struct records records = { repair, "the node", false };
+		own_fd dir = dir_open(places[i].dir, places[i].path, &err);
+
+		if (dir < 0 && err.code == ENOENT)
+			continue;
+		if (dir < 0 || dir_each(dir, record_one, &records, &err) < 0)
+			(void)repair_failed(repair, &err);
+	}
 }
 
 static void records_sweep(struct repair *repair, const struct vps *vps)
@@ -408,6 +433,7 @@ int node_repair(const struct node *node, bool dry, void (*report)(const char *wh
 		if (dir_each(places[i].dir, places[i].each, &repair, err) < 0)
 			(void)repair_failed(&repair, err);
 	}
+	node_records_sweep(&repair);
 	repair_kernel(&repair);
 	if (ledger_verify(node, dry, report, arg, err) < 0)
 		(void)repair_failed(&repair, err);

@@ -160,6 +160,20 @@ adopted() { case $(field victim .monitor) in null | "$monitor") return 1 ;; esac
 check "status gives it a new one" eventually 5 adopted
 is "with the same init" "$(field victim .pid)" "$pid"
 is "repair has nothing to do" "$(nodectl repair --dry-run)" ""
+
+# ---- records of the node itself whose writer was killed
+gone=$(bash -c 'echo $$')
+plans=$(dirname "$NODECTL_CONFIG")/plans
+mkdir -p "$STORAGE/networks" "$plans" "$STORAGE/templates/.skeleton.$gone/up"
+for left in "$STORAGE/.usage.totals.$gone" "$STORAGE/networks/.lan.$gone" "$plans/.small.plan.$gone" "$STORAGE/.booted.$$"; do
+	echo half >"$left"
+done
+half() { nodectl repair "$@" 2>&1 | sed -n "s/^the node: '\(.*\)$gone' was never written whole$/\1/p" | sort | xargs; }
+is "records that were never whole are found" "$(half --dry-run)" ".lan. .skeleton. .small.plan. .usage.totals."
+is "and removed" "$(half; half)" ".lan. .skeleton. .small.plan. .usage.totals."
+check "one whose writer lives is not" [ -e "$STORAGE/.booted.$$" ]
+rm "$STORAGE/.booted.$$"
+
 shell victim 'echo after adoption >/dev/console'
 heard() { nodectl log victim --console | grep -q 'after adoption'; }
 check "the console works again" eventually 5 heard
