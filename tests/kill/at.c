@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * at [-e ERRNO] [-k one|tree] [-t SECONDS] [-o FILE] [-l LIST] N COMMAND...: run COMMAND and
- * let nothing but its N-th system call go wrong.
+ * at [-e ERRNO | -s] [-k one|root|tree] [-t SECONDS] [-o FILE] [-l LIST] N COMMAND...: run
+ * COMMAND and let nothing but its N-th system call go wrong.
  *
  * Calls are counted over the command and all that it starts, in the order in which they come.
  * At the N-th, before it is made, the whole tree is killed with SIGKILL, or only who makes it
- * (-k one), or the call returns an error (-e) without being made.  N = 0 lets all be made.
+ * (-k one) or the command itself (-k root), or the call returns an error (-e) without being
+ * made.  N = 0 lets all be made.  With -s only reads and writes of files and pipes count, and
+ * the N-th moves no more than half of what it was asked to.
  *
  * What a VPS runs is the tenant's, not ours: a process that executes a program in another pid
  * namespace is let go.  Counting ends when the command has ended and what it has left to
@@ -26,6 +28,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -43,7 +46,7 @@
 static struct {
 	long n;
 	int error; /* instead of the call, or 0 */
-	bool one;
+	bool one, root, cut;
 	double seconds;
 	const char *out;
 	FILE *list;
@@ -161,6 +164,27 @@ static bool cannot_fail(long call)
 	return false;
 }
 
+/* May it move less than it was asked to, as far as POSIX goes?  Not what the kernel makes up
+ * (/proc, /sys), and not messages. */
+static bool can_be_short(pid_t pid, const struct __ptrace_syscall_info *info)
+{
+	char path[64], target[64];
+	struct stat found;
+
+	if ((info->entry.nr != SYS_read && info->entry.nr != SYS_pread64 &&
+	     info->entry.nr != SYS_write && info->entry.nr != SYS_pwrite64) ||
+	    info->entry.args[2] < 2)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, (int)info->entry.args[0]);
+	ssize_t len = readlink(path, target, sizeof(target) - 1);
+	if (len < 0 || stat(path, &found) < 0)
+		return false;
+	target[len] = 0;
+	return S_ISFIFO(found.st_mode) ||
+	       (S_ISREG(found.st_mode) && strncmp(target, "/proc/", 6) != 0 &&
+		strncmp(target, "/sys/", 5) != 0);
+}
+
 static void kill_all(void)
 {
 	for (int i = 0; i < tree.pids; i++)
@@ -170,11 +194,13 @@ static void kill_all(void)
 /* The entry of a call. */
 static void at_call(pid_t pid, const struct __ptrace_syscall_info *info)
 {
-	if (ask.error && !tree.loaded) {
+	if ((ask.error || ask.cut) && !tree.loaded) {
 		tree.loaded = info->entry.nr == SYS_munmap;
 		return;
 	}
 	if (ask.error && cannot_fail((long)info->entry.nr))
+		return;
+	if (ask.cut && !can_be_short(pid, info))
 		return;
 	if (ask.list)
 		fprintf(ask.list, "%ld\n", (long)info->entry.nr);
@@ -183,14 +209,19 @@ static void at_call(pid_t pid, const struct __ptrace_syscall_info *info)
 	tree.call = (long)info->entry.nr;
 	file(pid, "comm", tree.comm, sizeof(tree.comm));
 	tree.comm[strcspn(tree.comm, "\n")] = 0;
-	if (ask.error) {
+	if (ask.error || ask.cut) {
 		struct user_regs_struct regs;
 
 		if (ptrace(PTRACE_GETREGS, pid, NULL, &regs) < 0)
 			return;
-		regs.orig_rax = (unsigned long long)-1;
+		if (ask.cut)
+			regs.rdx /= 2;
+		else
+			regs.orig_rax = (unsigned long long)-1;
 		(void)ptrace(PTRACE_SETREGS, pid, NULL, &regs);
-		tree.victim = pid;
+		tree.victim = ask.cut ? 0 : pid;
+	} else if (ask.root) {
+		kill(tree.root, SIGKILL);
 	} else if (ask.one) {
 		kill(pid, SIGKILL);
 	} else {
@@ -327,13 +358,17 @@ int main(int argc, char *argv[])
 	sigset_t child;
 	int option;
 
-	while ((option = getopt(argc, argv, "+e:k:t:o:l:")) > 0) {
+	while ((option = getopt(argc, argv, "+e:sk:t:o:l:")) > 0) {
 		switch (option) {
 		case 'e':
 			ask.error = atoi(optarg);
 			break;
 		case 'k':
 			ask.one = strcmp(optarg, "one") == 0;
+			ask.root = strcmp(optarg, "root") == 0;
+			break;
+		case 's':
+			ask.cut = true;
 			break;
 		case 't':
 			ask.seconds = atof(optarg);
@@ -351,8 +386,8 @@ int main(int argc, char *argv[])
 		}
 	}
 	if (argc - optind < 2) {
-		fputs("usage: at [-e ERRNO] [-k one|tree] [-t SECONDS] [-o FILE] [-l LIST] N "
-		      "COMMAND...\n",
+		fputs("usage: at [-e ERRNO | -s] [-k one|root|tree] [-t SECONDS] [-o FILE] "
+		      "[-l LIST] N COMMAND...\n",
 		      stderr);
 		return 125;
 	}

@@ -350,16 +350,23 @@ class Import(Operation):
 
 
 class Repair(Operation):
-    """Repair itself goes wrong: there is something to repair, for a start was killed before."""
+    """Repair itself goes wrong: there is something to repair, for another operation was killed before."""
+
+    def __init__(self, others):
+        super().__init__("stopped", "", "repair")
+        self.others = others
 
     def prepare(self, node):
-        super().prepare(node)
-        subprocess.run([AT, "-o", WORK + "/at.before", str(random.randrange(1, 900)), NODECTL, "start", "victim"],
-                       capture_output=True, check=False)
+        other = random.choice(self.others)
+        other.prepare(node)
+        self.before, self.after = other.before, other.after
+        subprocess.run([AT, "-o", WORK + "/at.before", "-k", random.choice(("one", "root", "tree")),
+                        str(random.randrange(1, 900)), NODECTL, *other.words],
+                       input=other.text, text=True, capture_output=True, check=False)
 
 
 def operations():
-    return {
+    table = {
         "create": Operation("absent", "stopped", "create", "victim", "--plan", "points"),
         "start": Operation("stopped", "running", "start", "victim"),
         "stop": Operation("running", "stopped", "stop", "victim", "--timeout", "5"),
@@ -378,19 +385,23 @@ def operations():
         "destroy": Operation("stopped", "absent", "destroy", "victim", "--yes"),
         "destroy-force": Operation("running", "stopped absent", "destroy", "victim", "--force", "--yes"),
         "image-import": Import("stopped", "stopped", "image", "import", "points", WORK + "/points.tar"),
-        "repair": Repair("stopped", "running", "repair"),
     }
+    table["repair"] = Repair([table[name] for name in ("create", "start", "stop-force", "set-live", "destroy-force",
+                                                       "freeze", "adopt")])
+    return table
 
 
 # ---- points
 
-def at(operation, point, error, whom):
+def at(operation, point, way, whom):
     """(result, count, call, comm, status, stderr) of the operation with its N-th call gone wrong."""
     words = [AT, "-t", str(30 * SLOW), "-o", WORK + "/at.out", "-k", whom]
     if not point:
         words += ["-l", WORK + "/at.list"]
-    if error:
-        words += ["-e", str(getattr(errno, error))]
+    if way == "short":
+        words += ["-s"]
+    elif way:
+        words += ["-e", str(getattr(errno, way))]
     try:
         done = subprocess.run([*words, str(point), NODECTL, *operation.words], input=operation.text, text=True,
                               errors="replace", capture_output=True, timeout=60 * SLOW)
@@ -467,7 +478,7 @@ def one(node, operation, point, way, whom):
         where = "allocation %d gets nothing" % point
     else:
         where = "call %d (%s of %s)" % (point, CALLS.get(call, call), comm) + \
-            (" returns " + way if way else " kills " + whom)
+            (" is cut short" if way == "short" else " returns " + way if way else " kills " + whom)
     try:
         if result == "hang":
             raise Trouble("it hangs")
@@ -484,7 +495,7 @@ def one(node, operation, point, way, whom):
 
 def try_all(node, name, operation, arguments):
     operation.prepare(node)
-    count = go(operation, 0, "memory" if arguments.memory else "EIO" if arguments.error else None, "tree")[1]
+    count = go(operation, 0, arguments.way if arguments.way != "error" else "EIO", "tree")[1]
     if arguments.calls:
         wanted = arguments.calls.split(",")
         points = [n + 1 for n, call in enumerate(read(WORK + "/at.list").split()) if CALLS.get(int(call)) in wanted]
@@ -499,9 +510,8 @@ def try_all(node, name, operation, arguments):
     for point in points:
         if not arguments.calls and not arguments.every and tried == arguments.points:
             break
-        error = ERRORS[(point + arguments.seed) % len(ERRORS)] if arguments.error else None
-        way = "memory" if arguments.memory else error
-        whom = arguments.whom if arguments.whom != "both" else random.choice(("one", "tree"))
+        way = ERRORS[(point + arguments.seed) % len(ERRORS)] if arguments.way == "error" else arguments.way
+        whom = arguments.whom if arguments.whom != "any" else random.choice(("one", "root", "tree"))
         try:
             tried += bool(one(node, operation, point, way, whom))
         except Trouble as trouble:
@@ -513,8 +523,8 @@ def try_all(node, name, operation, arguments):
             run("repair")
             if not node.undisturbed():
                 raise Trouble("the neighbour is gone: nothing more can be tried") from trouble
-    what = "allocations got nothing" if arguments.memory else \
-        "calls returned an error" if arguments.error else "calls killed"
+    what = {"memory": "allocations got nothing", "error": "calls returned an error", "short": "calls cut short",
+            None: "calls killed"}[arguments.way]
     print("%s - %s: %d of %d %s, %d failed (%d s)" %
           ("not ok" if failed or not tried else "ok", name, tried, count, what, failed, time.time() - began), flush=True)
     return tried, failed
@@ -526,9 +536,10 @@ def main():
     parser.add_argument("--points", type=int, default=20, help="else so many calls of each operation")
     parser.add_argument("--calls", default="", help="of each operation all calls of these names, comma-separated")
     parser.add_argument("--most", type=int, default=0, help="no more than so many of these, by chance")
-    parser.add_argument("--error", action="store_true", help="calls return errors")
-    parser.add_argument("--memory", action="store_true", help="allocations get nothing")
-    parser.add_argument("--whom", choices=("one", "tree", "both"), default="both", help="who is killed")
+    for way, text in ("error", "calls return errors"), ("memory", "allocations get nothing"), \
+            ("short", "reads and writes move half"):
+        parser.add_argument("--" + way, dest="way", action="store_const", const=way, help=text)
+    parser.add_argument("--whom", choices=("one", "root", "tree", "any"), default="any", help="who is killed")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     parser.add_argument("operation", nargs="*")
     arguments = parser.parse_args()

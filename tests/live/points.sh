@@ -39,6 +39,7 @@ known() {
 points "killed at a call"
 points "a call fails" --error
 points "no memory" --memory
+points "a call is cut short" --short
 if [ -z "${OPERATIONS-}" ]; then
 	known "nothing inside, and it says so" --error --calls prctl,sendto exec
 	known "no memory to count CPUs" --memory --every 1 freeze repair
