@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "err.h"
@@ -16,7 +15,7 @@ static int program_exec(const struct program *program, pid_t parent)
 	sigset_t none;
 
 	/* from the fork on: until the exec it has a copy of all we hold, locks too */
-	if (program->bound && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+	if (program->bound && !end_with(parent))
 		_exit(127);
 	int null = program->in < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : program->in;
 

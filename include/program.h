@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
+#include <sys/prctl.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 struct err;
 
@@ -18,6 +21,12 @@ struct program {
 	int dir;    /* working directory, -1: ours */
 	bool bound; /* killed when we are: it works on what is ours alone */
 };
+
+/* As a child just forked: end when @parent does.  False if it has already. */
+static inline bool end_with(pid_t parent)
+{
+	return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent;
+}
 
 /* Start it; returns its pid, to be waited for with program_wait(). */
 pid_t program_start(const struct program *program, struct err *err);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "lab.h"
 #include "own.h"
 #include "probe.h"
+#include "program.h"
 #include "runtime.h"
 #include "str.h"
 
@@ -43,8 +43,8 @@ void probe_free(struct probe *probe)
  * runtime_exec() waits for its command, so it gets a process of its own.  That one keeps
  * nothing of ours but the two pipes: another probe would not see the end of its input.
  */
-static __attribute__((noreturn)) void relay_main(const struct subject *subject, int in, int out,
-						 char *text)
+static __attribute__((noreturn)) void relay_main(pid_t parent, const struct subject *subject,
+						 int in, int out, char *text)
 {
 	const char *argv[WORDS] = { PROBE_PATH };
 	struct inside inside = { .argv = argv, .cwd = "/", .in = 3, .out = 4, .err = -1 };
@@ -53,7 +53,8 @@ static __attribute__((noreturn)) void relay_main(const struct subject *subject, 
 	char *rest = text;
 	int status;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!end_with(parent))
+		_exit(ERR_SYSTEM);
 	while (rest && count < WORDS - 1)
 		argv[count++] = strsep(&rest, " ");
 	in = fcntl(in, F_DUPFD_CLOEXEC, 10);
@@ -74,6 +75,7 @@ static __attribute__((noreturn)) void relay_main(const struct subject *subject, 
 int probe_start(struct probe *probe, const struct subject *subject, struct err *err,
 		const char *fmt, ...)
 {
+	pid_t parent = getpid();
 	int in[2], out[2];
 	va_list ap;
 	char text[512];
@@ -91,7 +93,7 @@ int probe_start(struct probe *probe, const struct subject *subject, struct err *
 	own_fd their_out = out[1];
 	probe->pid = fork();
 	if (probe->pid == 0)
-		relay_main(subject, their_in, their_out, text);
+		relay_main(parent, subject, their_in, their_out, text);
 	return probe->pid < 0 ? fail(err, errno, "cannot fork") : 0;
 }
 

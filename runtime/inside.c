@@ -20,6 +20,7 @@
 #include "err.h"
 #include "io.h"
 #include "own.h"
+#include "program.h"
 #include "record.h"
 #include "runtime.h"
 #include "str.h"
@@ -52,6 +53,9 @@ static void no_memory(int channel, const char *what)
 	(void)tell(channel, &err, 0);
 }
 
+/* Of a process in another pid namespace getppid() says so. */
+#define OUTSIDE 0
+
 static __attribute__((noreturn)) void inside_main(const struct inside_work *work, int channel)
 {
 	struct err err = { 0 };
@@ -65,7 +69,8 @@ static __attribute__((noreturn)) void inside_main(const struct inside_work *work
 
 	/* a parent that dies takes us with it, from now on, for the tenant can stop us at any
 	 * moment; a change of ids forgets that, so again afterwards */
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!end_with(OUTSIDE))
+		_exit(1);
 	/* or given up, and then another does what we would */
 	if (recv(channel, &go, sizeof(go), 0) != sizeof(go))
 		_exit(1);
@@ -74,8 +79,7 @@ static __attribute__((noreturn)) void inside_main(const struct inside_work *work
 	result = setsid() < 0 ? fail(&err, errno, "cannot make a session") : 0;
 	if (result == 0)
 		result = credentials_drop(&err);
-	if (result == 0 &&
-	    (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0))
+	if (result == 0 && (prctl(PR_SET_DUMPABLE, 0) < 0 || !end_with(OUTSIDE)))
 		result = fail(&err, errno, "cannot protect ourselves");
 	if (result == 0)
 		result = descriptors_close(keep, work->keep_count + 1, &err);

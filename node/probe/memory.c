@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../probe.h"
 #include "probe.h"
+#include "program.h"
 
 #define PAGE 4096u
 
@@ -42,11 +42,12 @@ static void victim_become(void)
 		close(fd);
 }
 
-static void touch_child(struct told *told, uint64_t steps)
+static void touch_child(pid_t parent, struct told *told, uint64_t steps)
 {
 	char *memory = memory_take(steps * PROBE_STEP);
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!end_with(parent))
+		_exit(1);
 	victim_become();
 	for (uint64_t i = 0; memory && i < steps; i++) {
 		uint64_t began = now_ns();
@@ -90,8 +91,8 @@ int probe_touch(char *argv[])
 	size_t size = sizeof(struct told) + steps * sizeof(uint32_t);
 	struct told *told =
 	    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t parent = getpid(), pid;
 	int status;
-	pid_t pid;
 
 	if (told == MAP_FAILED)
 		return 1;
@@ -99,7 +100,7 @@ int probe_touch(char *argv[])
 	memset(told, 0, size);
 	pid = fork();
 	if (pid == 0)
-		touch_child(told, steps);
+		touch_child(parent, told, steps);
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		return 1;
 	say("touched", told->steps * PROBE_STEP);

@@ -3,12 +3,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../probe.h"
 #include "probe.h"
+#include "program.h"
 
 static void children_end(const pid_t *pids, uint64_t count)
 {
@@ -21,11 +21,11 @@ static void children_end(const pid_t *pids, uint64_t count)
 /* Like fork(), for a child that ends with us. */
 static pid_t child_make(void (*run)(uint64_t number), uint64_t number)
 {
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
 	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		run(number);
+		if (end_with(parent))
+			run(number);
 		_exit(0);
 	}
 	return pid;

@@ -125,10 +125,12 @@ sleep 1
 kill -KILL "$SELFTEST"
 wait "$SELFTEST" 2>/dev/null
 check "a killed one leaves its VPSs" all_up
-no_probes() {
-	[ -z "$(for name in $(nodectl list -H -o NAME | grep -v mine); do nodectl ps "$name" -H | tail -n +2; done)" ]
+probes() {
+	for name in $(nodectl list -H -o NAME | grep -v mine); do nodectl ps "$name" -H | tail -n +2 | sed "s/^/$name: /"; done
 }
-check "idle: what ran inside has ended with it" eventually 5 no_probes
+no_probes() { [ -z "$(probes)" ]; }
+eventually 5 no_probes
+is "idle: what ran inside has ended with it" "$(probes)" ""
 is "repair finds them, and the image" "$(nodectl repair --dry-run | grep -c 'of a self-test that was cut off')" 8
 check "repair" nodectl repair
 is "and removes them, and no other" "$(nodectl list -H -o NAME)" selftest-mine
