@@ -68,7 +68,7 @@ $O/nodectl-monitor: $(wildcard runtime/monitor/*.c) runtime/monitor.h Makefile |
 	@mkdir -p $(@D)
 	$(SMALL) -o $@ $(filter %.c,$^)
 
-$O/nodectl-probe: $(wildcard node/probe/*.[ch]) node/probe.h Makefile
+$O/nodectl-probe: $(wildcard node/probe/*.[ch]) node/probe.h include/program.h Makefile
 	@mkdir -p $(@D)
 	$(SMALL) -o $@ $(filter %.c,$^)
 

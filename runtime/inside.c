@@ -20,7 +20,6 @@
 #include "err.h"
 #include "io.h"
 #include "own.h"
-#include "program.h"
 #include "record.h"
 #include "runtime.h"
 #include "str.h"
@@ -53,15 +52,39 @@ static void no_memory(int channel, const char *what)
 	(void)tell(channel, &err, 0);
 }
 
-/* Of a process in another pid namespace getppid() says so. */
-#define OUTSIDE 0
+/*
+ * End when our parent does, which alone has the other end of @channel.  Had it ended before,
+ * getppid() would not tell: both it and who adopts us are outside.
+ */
+static int end_with_asker(int channel, struct err *err)
+{
+	struct pollfd other = { .fd = channel };
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return fail(err, errno, "cannot protect ourselves");
+	if (poll(&other, 1, 0) > 0 && (other.revents & (POLLHUP | POLLERR)))
+		return fail_as(err, ERR_SYSTEM, "who has asked for it is gone");
+	return 0;
+}
+
+static int go_wait(int channel, struct err *err)
+{
+	char go;
+	ssize_t len = recv(channel, &go, sizeof(go), 0);
+
+	if (len < 0)
+		return fail(err, errno, "cannot wait inside");
+	/* given up, and then another does what we would */
+	if (len == 0)
+		_exit(1);
+	return 0;
+}
 
 static __attribute__((noreturn)) void inside_main(const struct inside_work *work, int channel)
 {
 	struct err err = { 0 };
 	int keep[8] = { channel };
 	int result;
-	char go;
 
 	assert(work->keep_count < ARRAY_SIZE(keep));
 	for (size_t i = 0; i < work->keep_count; i++)
@@ -69,18 +92,19 @@ static __attribute__((noreturn)) void inside_main(const struct inside_work *work
 
 	/* a parent that dies takes us with it, from now on, for the tenant can stop us at any
 	 * moment; a change of ids forgets that, so again afterwards */
-	if (!end_with(OUTSIDE))
-		_exit(1);
-	/* or given up, and then another does what we would */
-	if (recv(channel, &go, sizeof(go), 0) != sizeof(go))
-		_exit(1);
+	result = end_with_asker(channel, &err);
+	if (result == 0)
+		result = go_wait(channel, &err);
 	/* or /dev/tty inside would be the terminal of whoever has called us: to be read,
 	 * written, and typed into (TIOCSTI) */
-	result = setsid() < 0 ? fail(&err, errno, "cannot make a session") : 0;
+	if (result == 0 && setsid() < 0)
+		result = fail(&err, errno, "cannot make a session");
 	if (result == 0)
 		result = credentials_drop(&err);
-	if (result == 0 && (prctl(PR_SET_DUMPABLE, 0) < 0 || !end_with(OUTSIDE)))
+	if (result == 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
 		result = fail(&err, errno, "cannot protect ourselves");
+	if (result == 0)
+		result = end_with_asker(channel, &err);
 	if (result == 0)
 		result = descriptors_close(keep, work->keep_count + 1, &err);
 	if (result == 0)

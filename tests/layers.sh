@@ -40,7 +40,7 @@ runtime          $base $facilities $runtime filter.h
 runtime/monitor  ../monitor.h
 runtime/filter   own.h
 node             $base $facilities $runtime $node probe.code.h
-node/probe       ../probe.h
+node/probe       ../probe.h program.h
 nodectl          $base $facilities $runtime $node
 bench/floor      $base filter.h
 bench/timer      own.h
