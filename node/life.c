@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/statvfs.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,7 +29,6 @@
 #define RUN_ROOM 16384
 
 /* In it: the node goes down, or its traffic is used up, and its reboot does not start it. */
-#define DOWN "down"
 
 #define CRASHES	   5  /* of init ... */
 #define CRASH_SPAN 60 /* ... within so many seconds, and it is left alone */
@@ -535,15 +535,66 @@ static int hold_patiently(const struct node *node, const char *name, const char 
 	return -1;
 }
 
+/* Whoever edits node.conf may be half through; and nobody else will see to this VPS. */
+static int open_patiently(struct node *node, const char *config, const char *name,
+			  struct err *err)
+{
+	for (unsigned pause = 1; node_open(node, config, err) < 0; pause *= 2) {
+		node_close(node);
+		*node = node_none();
+		if (pause > PATIENCE_S) {
+			/* without a node there is no log of the VPS */
+			openlog("nodectl", LOG_PID, LOG_DAEMON);
+			syslog(LOG_ERR, "%s: its init ended, and it is left as it is: %s", name,
+			       err->msg);
+			return -1;
+		}
+		sleep(pause);
+	}
+	return 0;
+}
+
+/* After @pause seconds.  0: done, or not to be done; 1: it failed, and may not the next time.
+ */
+static int start_again(const struct node *node, const char *name, int pause, struct err *err)
+{
+	own_held held = held_none();
+	own_view view = view_none();
+	struct status status;
+
+	if (hold_patiently(node, name, "reboot", &held, err) < 0)
+		return -1;
+	runtime_status(held.vps.id, held.place.run, &status);
+	/* started, or stopped, by the operator meanwhile */
+	if (status.init || !is_wanted(&held) || held.vps.suspended ||
+	    faccessat(held.place.run, DOWN, F_OK, 0) == 0 ||
+	    (pause > 0 && status.state != STATE_ERROR))
+		return 0;
+	/* its addresses were its own until a moment ago */
+	held.place.claim = true;
+	(void)unlinkat(held.place.run, "stopped", 0);
+	vps_log(node, name, "starting again");
+	view_begin(node, &view);
+	view_accept(&view, held.place.run);
+	view_log(node, &held);
+	if (bridge_ensure(&node->bridge, false, err) == 0 &&
+	    start_by(&held, &view, restart, err) == 0) {
+		(void)unlinkat(held.place.run, "error", 0);
+		return 0;
+	}
+	vps_log(node, name, "cannot start: %s", err->msg);
+	error_write(held.place.run, err->msg);
+	return is_passing(err->code) ? 1 : -1;
+}
+
 int node_ended(const char *config, const char *name, const char *how, struct err *err)
 {
 	own_node node = node_none();
-	own_held held = held_none(), again = held_none();
-	own_view view = view_none();
+	own_held held = held_none();
 	struct status status;
 	int pause;
 
-	if (node_open(&node, config, err) < 0)
+	if (open_patiently(&node, config, name, err) < 0)
 		return -1;
 
 	/* A command that waits for the VPS, or an operator's start, may have been faster. */
@@ -555,7 +606,8 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 		return 0;
 
 	pause = again_allowed(&node, &held, how);
-	if (pause < 0)
+	/* one that was stopped for the node's sake stays meant to run */
+	if (pause < 0 && faccessat(held.place.run, DOWN, F_OK, 0) < 0)
 		(void)running_mark(&held, false, err);
 	vps_release(&held);
 	held = held_none();
@@ -563,27 +615,11 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 		return 0;
 	sleep((unsigned)pause);
 
-	if (hold_patiently(&node, name, "reboot", &again, err) < 0)
-		return -1;
-	runtime_status(again.vps.id, again.place.run, &status);
-	/* started, or stopped, by the operator meanwhile */
-	if (status.init || !is_wanted(&again) || again.vps.suspended ||
-	    faccessat(again.place.run, DOWN, F_OK, 0) == 0 ||
-	    (pause > 0 && status.state != STATE_ERROR))
-		return 0;
-	/* its addresses were its own until a moment ago */
-	again.place.claim = true;
-	(void)unlinkat(again.place.run, "error", 0);
-	(void)unlinkat(again.place.run, "stopped", 0);
-	vps_log(&node, name, "starting again");
-	view_begin(&node, &view);
-	view_accept(&view, again.place.run);
-	view_log(&node, &again);
-	if (bridge_ensure(&node.bridge, false, err) < 0 ||
-	    start_by(&again, &view, restart, err) < 0) {
-		vps_log(&node, name, "cannot start: %s", err->msg);
-		error_write(again.place.run, err->msg);
-		return -1;
+	for (unsigned wait = 1;; wait *= 2) {
+		int result = start_again(&node, name, pause, err);
+
+		if (result <= 0 || wait > PATIENCE_S)
+			return result ? -1 : 0;
+		sleep(wait);
 	}
-	return 0;
 }

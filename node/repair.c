@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -144,29 +145,42 @@ static int record_one(int dir, const char *entry, void *arg, struct err *err)
 	return records->repair->dry ? 0 : tree_remove(dir, entry, err);
 }
 
-/* The same of what is the node's own. */
+/* The same of what is the node's own: in the directory @path, if it is there. */
+static void node_records(struct repair *repair, int at, const char *path, bool silent)
+{
+	struct records records = { repair, "the node", silent };
+	struct err err;
+	own_fd dir = dir_open(at, path, &err);
+
+	if (dir < 0 && err.code == ENOENT)
+		return;
+	if (dir < 0 || dir_each(dir, record_one, &records, &err) < 0)
+		(void)repair_failed(repair, &err);
+}
+
+static int report_one(int dir, const char *period, void *arg, struct err *err)
+{
+	(void)err;
+	node_records(arg, dir, period, false);
+	return 0;
+}
+
 static void node_records_sweep(struct repair *repair)
 {
-	const struct {
-		int dir;
-		const char *path;
-	} places[] = {
-		{ repair->node->dir, "." },
-		{ repair->node->dir, "networks" },
-		{ repair->node->templates, "." },
-		{ AT_FDCWD, repair->node->plans },
-	};
+	const struct node *node = repair->node;
+	char config[sizeof(node->config)];
 	struct err err;
 
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		struct records records = { repair, "the node", false };
-		own_fd dir = dir_open(places[i].dir, places[i].path, &err);
-
-		if (dir < 0 && err.code == ENOENT)
-			continue;
-		if (dir < 0 || dir_each(dir, record_one, &records, &err) < 0)
-			(void)repair_failed(repair, &err);
-	}
+	str_format(config, sizeof(config), "%s", node->config);
+	node_records(repair, AT_FDCWD, dirname(config), false);
+	node_records(repair, AT_FDCWD, node->plans, false);
+	node_records(repair, node->dir, ".", false);
+	node_records(repair, node->dir, "networks", false);
+	node_records(repair, node->templates, ".", false);
+	node_records(repair, node->runs, ".view", true);
+	own_fd reports = dir_open(node->dir, "reports", &err);
+	if (reports >= 0 && dir_each(reports, report_one, repair, &err) < 0)
+		(void)repair_failed(repair, &err);
 }
 
 static void records_sweep(struct repair *repair, const struct vps *vps)
@@ -201,7 +215,7 @@ static int lock_patiently(struct repair *repair, const char *name)
 struct findings {
 	struct err broken;
 	struct status status;
-	bool blind;
+	bool blind, astray;
 	int disk; /* 1: as it should be */
 };
 
@@ -209,7 +223,7 @@ static bool has_to_settle(const struct findings *findings)
 {
 	const struct status *status = &findings->status;
 
-	return findings->blind || status->crashed || status->lost ||
+	return findings->blind || findings->astray || status->crashed || status->lost ||
 	       (status->init && !status->monitor);
 }
 
@@ -220,7 +234,7 @@ static void findings_make(struct repair *repair, const struct vps *vps,
 	unsigned missing = 0;
 
 	findings->disk = 1;
-	findings->blind = false;
+	findings->blind = findings->astray = false;
 	if (findings->broken.kind)
 		(void)repair_failed(repair, &findings->broken);
 	vps_status(repair->node, vps, status);
@@ -230,6 +244,9 @@ static void findings_make(struct repair *repair, const struct vps *vps,
 		repair_found(repair, "%s: its run record is damaged", vps->name);
 	if (status->init && !status->monitor)
 		repair_found(repair, "%s: its monitor is gone", vps->name);
+	findings->astray = status->init && !status->crashed && !vps_returns(repair->node, vps);
+	if (findings->astray)
+		repair_found(repair, "%s: it runs, and would not be started again", vps->name);
 	/* the rest is by the definition */
 	if (findings->broken.kind)
 		return;

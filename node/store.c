@@ -377,7 +377,7 @@ static int lock_entry(const struct node *node, const char *name, const char *wha
 static int settle(const struct node *node, struct held *held, struct err *err)
 {
 	struct status status;
-	char intent[32] = "";
+	char intent[64] = "";
 	bool cut, forced;
 
 	runtime_status(held->vps.id, held->place.run, &status);
@@ -413,6 +413,12 @@ static int settle(const struct node *node, struct held *held, struct err *err)
 		change_settle(node, held);
 	} else if (status.crashed) {
 		(void)unlinkat(held->place.run, "intent", 0);
+	}
+	if (status.init) {
+		/* what a `shutdown` or a `start` that was cut off has left: whatever runs is
+		 * meant to, and its reboot brings it back */
+		(void)unlinkat(held->place.run, DOWN, 0);
+		(void)running_mark(held, true, err);
 	}
 	if (status.init && !status.monitor) {
 		/* whoever wants to stop it needs none */

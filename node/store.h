@@ -6,6 +6,10 @@
 /* The file in a VPS's directory that says that it is a self-test's. */
 #define SELFTEST_MARK "selftest"
 
+/* The file in its run directory that says that it was stopped for the node's sake: it stays
+ * meant to run, and is not started again by a reboot that was under way. */
+#define DOWN "down"
+
 struct err;
 struct held;
 struct node;

@@ -6,6 +6,7 @@
 #include "cgroups.h"
 #include "command.h"
 #include "err.h"
+#include "io.h"
 #include "own.h"
 #include "str.h"
 
@@ -37,6 +38,9 @@ static int hold_left(const struct node *node, const char *name, const char *what
 	return 0;
 }
 
+/* What a stop leaves to a process of its own takes no longer, as a rule. */
+#define CLEANED_MS 30000
+
 static int start_as(struct cli *cli, const struct node *node, const char *name,
 		    enum admission admission, struct err *err)
 {
@@ -62,10 +66,10 @@ int cmd_start(struct cli *cli, struct err *err)
 	return targets_each(cli, start_one, err);
 }
 
-static int stop_held(struct cli *cli, const struct node *node, struct held *held, bool *forced,
-		     struct err *err)
+static int stop_held(struct cli *cli, const struct node *node, struct held *held,
+		     bool to_return, bool *forced, struct err *err)
 {
-	struct stopping how = { 0 };
+	struct stopping how = { .shutdown = to_return };
 
 	if (!cli_option(cli, "force") &&
 	    cli_seconds(cli, "timeout", held->vps.stop_timeout, &how.timeout, err) < 0)
@@ -79,7 +83,7 @@ static int stop_one(struct cli *cli, const struct node *node, const char *name, 
 	bool forced;
 
 	if (hold_left(node, name, "stop", &held, err) < 0 ||
-	    stop_held(cli, node, &held, &forced, err) < 0)
+	    stop_held(cli, node, &held, false, &forced, err) < 0)
 		return -1;
 	if (forced && !cli_option(cli, "force"))
 		fprintf(stderr, "nodectl: %s: init did not power off in time and was killed\n",
@@ -104,7 +108,8 @@ static int restart_one(struct cli *cli, const struct node *node, const char *nam
 	/* what could not start again is not stopped */
 	if (node_can_write(&held, err) < 0)
 		return fail_in(err, "restart");
-	if (stop_held(cli, node, &held, &forced, err) < 0) {
+	/* whatever cuts us off from here on, it is meant to run, and the next boot starts it */
+	if (stop_held(cli, node, &held, true, &forced, err) < 0) {
 		/* one that is stopped is started */
 		if (err->kind != ERR_NOT_RUNNING)
 			return -1;
@@ -113,7 +118,12 @@ static int restart_one(struct cli *cli, const struct node *node, const char *nam
 	/* the lock goes on being held by what still cleans up: let go, and wait for it */
 	vps_release(&held);
 	held = held_none();
-	return start_as(cli, node, name, admission, err);
+	unsigned long long end = now_ms() + CLEANED_MS;
+	int result;
+	do
+		result = start_as(cli, node, name, admission, err);
+	while (result < 0 && err->kind == ERR_LOCKED && now_ms() < end);
+	return result;
 }
 
 int cmd_restart(struct cli *cli, struct err *err)

@@ -47,6 +47,7 @@ if [ -z "${OPERATIONS-}" ]; then
 	known "who enters is killed before it is told to go on" --whom one --calls recvfrom exec passwd adopt
 	known "who lets it in is killed before it says so" --whom one --calls sendto adopt
 	known "who works in one that does not run is killed" --whom one --calls rename passwd-offline
+	known "nodectl is killed while who is inside gives up its ids" --whom root --calls setresuid,setgroups,prctl exec-sleep
 	known "a pin that cannot be looked at" --error --calls access,newfstatat,poll stop-force
 fi
 

@@ -36,6 +36,17 @@ pid=$(field once .pid)
 inside once reboot
 check "restart=no does not forbid a reboot" eventually 30 init_is_not once "$pid"
 
+# ---- nor is the node's configuration: somebody edits it
+pid=$(field re .pid)
+cp "$NODECTL_CONFIG" "$WORK/node.conf"
+inside re sh -c '(sleep 1; reboot -f) >/dev/null 2>&1 </dev/null &'
+echo "mode = nonsense" >>"$NODECTL_CONFIG"
+eventually 10 test ! -e "/proc/$pid"
+sleep 1
+cat "$WORK/node.conf" >"$NODECTL_CONFIG"
+check "one that reboots while node.conf is wrong comes up when it is right" eventually 30 init_is_not re "$pid"
+booted re || not_ok "and boots then"
+
 # ---- what it takes to start again is not there at that moment
 pid=$(field re .pid)
 nsenter -t "$pid" -m sleep 1000 &
