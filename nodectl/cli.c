@@ -488,6 +488,19 @@ void error_print(const struct err *err)
 	fprintf(stderr, "nodectl: %s\n", msg);
 }
 
+/* Of several: what is wrong is said at once.  The exit status. */
+static int told(struct cli *cli, const struct node *node, const char *name,
+		int (*work)(struct cli *cli, const struct node *node, const char *name,
+			    struct err *err))
+{
+	struct err err;
+
+	if (one(cli, node, name, work, &err) == 0)
+		return 0;
+	error_print(&err);
+	return (int)err.kind;
+}
+
 /* Several targets: a process each, as many at once as there are processors and four more. */
 static int many(struct cli *cli, const struct node *node, struct names *names,
 		int (*work)(struct cli *cli, const struct node *node, const char *name,
@@ -495,35 +508,36 @@ static int many(struct cli *cli, const struct node *node, struct names *names,
 		struct err *err)
 {
 	size_t most = (size_t)sysconf(_SC_NPROCESSORS_ONLN) + 4, alive = 0, failed = 0;
-	int worst = 0;
+	int worst = 0, status;
 
 	fflush(stdout);
 	for (size_t i = 0; i < names->count || alive;) {
-		int status;
+		pid_t pid = -1;
 
 		if (i < names->count && alive < most) {
-			pid_t pid = fork();
-
+			pid = fork();
 			if (pid == 0) {
-				int kind = 0;
-
-				if (one(cli, node, names->name[i], work, err) < 0) {
-					error_print(err);
-					kind = err->kind;
-				}
+				status = told(cli, node, names->name[i], work);
 				fflush(stdout);
-				_exit(kind);
+				_exit(status);
 			}
-			if (pid < 0)
-				return fail(err, errno, "cannot fork");
-			alive++;
-			i++;
-			continue;
+			/* the node is short of processes: one of ours makes room, and if there
+			 * is none it is done here */
+			if (pid > 0 || !alive)
+				i++;
+			if (pid > 0) {
+				alive++;
+				continue;
+			}
 		}
-		if (wait(&status) < 0)
-			return fail(err, errno, "cannot wait");
-		alive--;
-		status = WIFEXITED(status) ? WEXITSTATUS(status) : ERR_SYSTEM;
+		if (!alive) {
+			status = told(cli, node, names->name[i - 1], work);
+		} else {
+			if (wait(&status) < 0)
+				return fail(err, errno, "cannot wait");
+			alive--;
+			status = WIFEXITED(status) ? WEXITSTATUS(status) : ERR_SYSTEM;
+		}
 		failed += status != 0;
 		if (status > worst)
 			worst = status;

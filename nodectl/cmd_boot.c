@@ -105,24 +105,32 @@ static int stop_one(const struct queue *queue, const char *name, struct err *err
 	return node_stop(queue->node, &held, &how, &forced, err);
 }
 
-/* In a process of its own: one VPS that hangs is waited for by nobody but that. */
-static int work_begin(const struct queue *queue, const char *name, struct err *err)
+static int work(const struct queue *queue, const char *name)
+{
+	struct err err;
+	int result =
+	    queue->booting ? start_one(queue, name, &err) : stop_one(queue, name, &err);
+
+	/* it was faster than we */
+	if (result < 0 && err.kind == (queue->booting ? ERR_RUNNING : ERR_NOT_RUNNING))
+		return 0;
+	if (result < 0)
+		fprintf(stderr, "nodectl: %s: %s\n", name, err.msg);
+	else
+		cli_say(queue->cli, "%s: %s", name, queue->booting ? "running" : "stopped");
+	return result;
+}
+
+/* In a process of its own: one VPS that hangs is waited for by nobody but that.  -1: there can
+ * be no process. */
+static pid_t work_begin(const struct queue *queue, const char *name)
 {
 	pid_t pid = fork();
 	int result;
 
-	if (pid < 0)
-		return fail(err, errno, "cannot fork");
-	if (pid > 0)
-		return 0;
-	result = queue->booting ? start_one(queue, name, err) : stop_one(queue, name, err);
-	/* it was faster than we */
-	if (result < 0 && err->kind == (queue->booting ? ERR_RUNNING : ERR_NOT_RUNNING))
-		_exit(0);
-	if (result < 0)
-		fprintf(stderr, "nodectl: %s: %s\n", name, err->msg);
-	else
-		cli_say(queue->cli, "%s: %s", name, queue->booting ? "running" : "stopped");
+	if (pid)
+		return pid;
+	result = work(queue, name);
 	fflush(stdout);
 	_exit(result < 0);
 }
@@ -161,7 +169,7 @@ static bool may_begin(const struct queue *queue, struct pace *pace, size_t next,
 }
 
 /* Returns how many failed. */
-static int queue_run(const struct queue *queue, struct err *err)
+static int queue_run(const struct queue *queue)
 {
 	const struct timespec pause = { .tv_nsec = 10000000 };
 	struct pace pace = { .cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) };
@@ -178,11 +186,20 @@ static int queue_run(const struct queue *queue, struct err *err)
 		int status = 0;
 
 		if (next < queue->count && may_begin(queue, &pace, next, alive)) {
-			if (work_begin(queue, queue->vps[next].name, err) < 0)
-				return -1;
+			const char *name = queue->vps[next].name;
+
+			if (work_begin(queue, name) > 0) {
+				alive++;
+			} else if (alive) {
+				/* the node is short of processes: one of ours makes room */
+				failed += wait(&status) > 0 && status != 0;
+				alive--;
+				continue;
+			} else {
+				failed += work(queue, name) < 0;
+			}
 			pace_begun(&pace, now_ms());
 			next++;
-			alive++;
 		} else if (!alive ||
 			   waitpid(-1, &status, next < queue->count ? WNOHANG : 0) <= 0) {
 			nanosleep(&pause, NULL);
@@ -232,9 +249,8 @@ static int boot_all(struct cli *cli, struct queue *queue, struct err *err)
 		return -1;
 	if (dry)
 		return queue_print(queue, err);
-	failed = queue_run(queue, err);
-	if (failed < 0 ||
-	    (once && file_replace(queue->node->dir, BOOTED, boot, strlen(boot), 0600, err) < 0))
+	failed = queue_run(queue);
+	if (once && file_replace(queue->node->dir, BOOTED, boot, strlen(boot), 0600, err) < 0)
 		return -1;
 	if (failed)
 		return fail_as(err, ERR_SYSTEM, "%d of %zu did not start", failed,
@@ -249,19 +265,30 @@ static int boot_all(struct cli *cli, struct queue *queue, struct err *err)
 static int shutdown_all(struct cli *cli, struct queue *queue, struct err *err)
 {
 	unsigned seconds = STOP_SECONDS, pause = 1;
+	bool last;
 	int failed;
 
 	if (cli_seconds(cli, "timeout", STOP_SECONDS, &seconds, err) < 0)
 		return -1;
 	queue->begun = now_ms();
 	queue->deadline = queue->begun + (cli_option(cli, "force") ? 0 : seconds * 1000ull);
+	/* the last time at the deadline, or when it has passed: what is there still is killed
+	 */
 	do {
-		if (queue_fill(queue, err) < 0 || (failed = queue_run(queue, err)) < 0)
+		unsigned long long now = now_ms();
+
+		last = now >= queue->deadline;
+		if (queue_fill(queue, err) < 0)
 			return -1;
-		if (failed)
-			sleep(pause);
+		failed = queue_run(queue);
+		now = now_ms();
+		if (failed && !last && now < queue->deadline) {
+			unsigned left = (unsigned)((queue->deadline - now + 999) / 1000);
+
+			sleep(pause < left ? pause : left);
+		}
 		pause *= 2;
-	} while (queue->count && now_ms() < queue->deadline);
+	} while (queue->count && !last);
 	if (failed)
 		return fail_as(err, ERR_NOT_STOPPED, "%d of %zu could not be stopped", failed,
 			       queue->count);

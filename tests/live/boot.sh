@@ -36,7 +36,7 @@ is "boot would start what ran, and what always runs" "$(nodectl boot --dry-run |
 # ---- boot --once: what a unit does
 exits 0 "boot --once" nodectl boot --once
 is "starts them" "$(states)" "always:running deaf:running last:running never:stopped still:stopped"
-is "in their order" "$(nodectl list -j | jq -r '[.vps[] | select(.state == "running")] | sort_by(.started) | map(.name) | join(" ")' | wc -w)" 3
+is "all of them" "$(nodectl list -j | jq -r '[.vps[] | select(.state == "running")] | length')" 3
 nodectl stop always --force --quiet
 exits 0 "boot --once again" nodectl boot --once
 is "starts nothing that the operator has stopped since" "$(nodectl status always)" "always stopped"
@@ -54,6 +54,31 @@ is "and leaves none" "$(running)" 0
 exits 0 "shutdown of nothing" nodectl shutdown --yes
 is "says nothing" "$OUT" ""
 is "a stop by the operator is for good" "$(nodectl start last --quiet; nodectl stop last --force --quiet; nodectl boot --dry-run | xargs)" "deaf always"
+
+# ---- a shutdown that is cut off forgets nobody
+nodectl start deaf --quiet && eventually 20 deaf
+cut_off() {
+	setsid "$NODECTL" shutdown --yes --timeout 60 >/dev/null 2>&1 &
+	local group=$!
+	eventually 20 grep -q '^stop' "$RUN/deaf/intent"
+	kill -9 -- "-$group"
+	wait "$group" 2>/dev/null
+}
+cut_off
+is "it runs on" "$(nodectl status deaf)" "deaf running"
+is "and repair lets it be started again by a reboot" "$(nodectl repair >/dev/null; ls "$RUN/deaf" | grep -x down; nodectl repair --dry-run)" ""
+cut_off
+kill -9 "$(sed -n 's/^init = //p' "$RUN/deaf/run")"
+check "one that ended after it was cut off" eventually 20 state_is deaf stopped
+like "is started by the next boot" "$(nodectl boot --dry-run | xargs)" deaf
+
+# ---- somebody is at a VPS until the very end of the time
+nodectl start deaf --quiet && eventually 20 deaf
+flock "$STORAGE/vps/deaf/lock" sleep 15 &
+background+=("$!")
+eventually 5 bash -c "! flock -n '$STORAGE/vps/deaf/lock' true"
+exits 0 "shutdown asks for the last time when its time is up" nodectl shutdown --yes --timeout 12
+is "and leaves none" "$(running)" 0
 
 # ---- one that is broken does not keep the others down
 mv "$STORAGE/vps/deaf/volume.img" "$STORAGE/vps/deaf/volume.gone"
