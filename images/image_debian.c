@@ -133,6 +133,11 @@ static void command_make(struct command *command, const struct debian *debian,
 	 */
 	add(command, "unshare");
 	add(command, "--mount");
+	/* nor does apt, or what a package runs, go on without us */
+	add(command, "--pid");
+	add(command, "--fork");
+	add(command, "--kill-child");
+	add(command, "--mount-proc");
 	add(command, "mmdebstrap");
 	add(command, "--mode=root");
 	add(command, "--variant=minbase");
@@ -199,9 +204,12 @@ static int command_run(const struct command *command, int out, const struct prog
 		return fail(err, errno, "cannot make a pipe");
 	}
 
-	const struct program program = {
-		.argv = command->argv, .in = -1, .out = out, .err = end, .dir = -1
-	};
+	const struct program program = { .argv = command->argv,
+					 .in = -1,
+					 .out = out,
+					 .err = end,
+					 .dir = -1,
+					 .bound = true };
 	pid_t pid = program_start(&program, err);
 	if (pid < 0)
 		return -1;

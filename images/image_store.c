@@ -214,17 +214,17 @@ static int name_drop(int store, const char *name, struct err *err)
 	return fsync(names) < 0 ? fail(err, errno, "cannot sync the image names") : 0;
 }
 
-/* Out of sha256/ at once; what then takes long may be killed, and the sweep ends it. */
+/* Out of sha256/ at once; what then takes long may be killed, and the sweep ends it.  It needs
+ * no new directory: on a storage that is full this is how there is room again. */
 static int tree_unkeep(int store, const char *digest, struct staging *staging, struct err *err)
 {
-	char from[96], to[64];
+	char from[96];
 
-	if (staging_make(staging, store, err) < 0)
-		return -1;
 	str_format(from, sizeof(from), "sha256/%s", digest);
-	str_format(to, sizeof(to), "staging/%s/old", staging->name);
-	if (renameat(store, from, store, to) < 0 && errno != ENOENT)
-		return fail(err, errno, "cannot remove the image '%.12s'", digest);
+	if (staging_take(staging, store, from, err) < 0)
+		return err->code == ENOENT
+			   ? 0
+			   : fail_in(err, "cannot remove the image '%.12s'", digest);
 	return dir_sync(store, "sha256", err);
 }
 
@@ -301,6 +301,36 @@ static int staging_visit(int dir, const char *name, void *arg, struct err *err)
 	return 0;
 }
 
+/* A link that was to become a name: whoever makes one has the store's lock. */
+static int link_visit(int dir, const char *name, void *arg, struct err *err)
+{
+	struct sweep *sweep = arg;
+	char what[160];
+
+	if (name[0] != '.')
+		return 0;
+	if (sweep->found) {
+		str_format(what, sizeof(what), "unfinished image name '%.100s'", name + 1);
+		sweep->found(what, sweep->arg);
+	}
+	sweep->count++;
+	if (!sweep->dry && unlinkat(dir, name, 0) < 0) {
+		fail(err, errno, "cannot remove '%s'", name);
+		sweep->failed = *err;
+	}
+	return 0;
+}
+
+static int names_sweep(int store, struct sweep *sweep, struct err *err)
+{
+	own_fd names = dir_open(store, "names", err);
+
+	if (names < 0)
+		return err->code == ENOENT ? 0 : -1;
+	own_fd lock = store_lock(store, err);
+	return lock < 0 ? -1 : dir_each(names, link_visit, sweep, err);
+}
+
 int image_sweep(int store, bool dry, void (*found)(const char *what, void *arg), void *arg,
 		struct err *err)
 {
@@ -309,7 +339,8 @@ int image_sweep(int store, bool dry, void (*found)(const char *what, void *arg),
 
 	if (dir < 0)
 		return err->code == ENOENT ? 0 : -1;
-	if (dir_each(dir, staging_visit, &sweep, err) < 0)
+	if (dir_each(dir, staging_visit, &sweep, err) < 0 ||
+	    names_sweep(store, &sweep, err) < 0)
 		return -1;
 	if (!sweep.failed.kind)
 		return sweep.count;

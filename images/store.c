@@ -81,6 +81,24 @@ int staging_make(struct staging *staging, int store, struct err *err)
 	return 0;
 }
 
+int staging_take(struct staging *staging, int store, const char *from, struct err *err)
+{
+	char to[40];
+
+	*staging = (struct staging){ .store = store, .dir = -1 };
+	if (random_name(staging->name, err) < 0)
+		return -1;
+	own_fd dir = dir_open(store, from, err);
+	if (dir < 0)
+		return -1;
+	str_format(to, sizeof(to), "staging/%s", staging->name);
+	/* locked before a sweep can see it there */
+	if (flock(dir, LOCK_SH) < 0 || renameat(store, from, store, to) < 0)
+		return fail(err, errno, "cannot rename '%s'", from);
+	staging->dir = take_fd(&dir);
+	return 0;
+}
+
 void staging_free(struct staging *staging)
 {
 	struct err ignored;

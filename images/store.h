@@ -19,6 +19,10 @@ struct staging {
 /* Make the store's own directories, and a staging directory in it. */
 int staging_make(struct staging *staging, int store, struct err *err);
 
+/* What is @from in the store becomes a staging directory, to be removed; one that is not there
+ * is ENOENT.  It takes no room. */
+int staging_take(struct staging *staging, int store, const char *from, struct err *err);
+
 /*
  * The tree in staging is whole: force it to disk, move it to its digest and give it @image's
  * name.  When the store has this digest already, that one is used, and @image gets its source

@@ -486,6 +486,10 @@ int wall_mend(unsigned id, const struct bridge *bridge, const struct link *link,
 int wall_each(const struct bridge *bridge, int (*each)(unsigned id, void *arg, struct err *err),
 	      void *arg, struct err *err);
 
+/* Has somebody who was killed left the machine's RCU expedited, as loading and removing guards
+ * makes it for a moment?  Unless @dry it is as it was before. */
+bool guard_hurry_left(bool dry);
+
 /* Does @id have an element still?  For repair. */
 bool wall_is_left(unsigned id, const struct bridge *bridge);
 

@@ -330,6 +330,22 @@ void guard_hurry_begin(struct guard_hurry *hurry)
 		(void)knob_write('1');
 }
 
+bool guard_hurry_left(bool dry)
+{
+	if (faccessat(AT_FDCWD, HURRY_MARKER, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	own_fd top = open(GUARD_TOP, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* or somebody is in a hurry just now */
+	if (top < 0 || flock(top, LOCK_EX | LOCK_NB) < 0 ||
+	    faccessat(AT_FDCWD, HURRY_MARKER, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	if (!dry) {
+		(void)knob_write('0');
+		(void)unlink(HURRY_MARKER);
+	}
+	return true;
+}
+
 void guard_hurry_end(struct guard_hurry *hurry)
 {
 	if (hurry->set) {

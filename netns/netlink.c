@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "err.h"
 #include "own.h"
@@ -18,7 +19,8 @@
 #define DATAGRAM_MAX 32768
 
 /* How often a dump is asked for that others change while it is read. */
-#define DUMP_TRIES 20
+#define DUMP_TRIES	  20
+#define DUMP_PAUSE_MAX_NS 16000000
 
 /* What is known while the answers to one batch come in. */
 struct answers {
@@ -234,6 +236,7 @@ static int batch_ask(int fd, const struct netlink_batch *batch, struct inbox *in
 {
 	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	const struct nlmsghdr *first = (const void *)batch->data;
+	struct timespec pause = { .tv_nsec = 500000 };
 	bool again = batch->count == 1 && (first->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
 
 	for (unsigned tries = 0; tries < (again ? DUMP_TRIES : 1); tries++) {
@@ -246,6 +249,10 @@ static int batch_ask(int fd, const struct netlink_batch *batch, struct inbox *in
 			return fail(err, errno, "cannot receive from the kernel");
 		if (!inbox->torn)
 			return 0;
+		if (again)
+			nanosleep(&pause, NULL);
+		if (pause.tv_nsec < DUMP_PAUSE_MAX_NS)
+			pause.tv_nsec *= 2;
 	}
 	return !again ? 0
 		      : fail(err, EAGAIN, "cannot %s: it changes while it is read",

@@ -309,4 +309,6 @@ void repair_kernel(struct repair *repair)
 		(void)repair_failed(repair, &err);
 	if (link_routes_each(&repair->node->bridge, route_one, repair, &err) < 0)
 		(void)repair_failed(repair, &err);
+	if (guard_hurry_left(repair->dry))
+		repair_found(repair, "rcu_expedited: somebody who was killed has left it on");
 }

@@ -164,15 +164,33 @@ is "repair has nothing to do" "$(nodectl repair --dry-run)" ""
 # ---- records of the node itself whose writer was killed
 gone=$(bash -c 'echo $$')
 plans=$(dirname "$NODECTL_CONFIG")/plans
-mkdir -p "$STORAGE/networks" "$plans" "$STORAGE/templates/.skeleton.$gone/up"
-for left in "$STORAGE/.usage.totals.$gone" "$STORAGE/networks/.lan.$gone" "$plans/.small.plan.$gone" "$STORAGE/.booted.$$"; do
+mkdir -p "$STORAGE/networks" "$plans" "$STORAGE/templates/.skeleton.$gone/up" "$STORAGE/reports/2020-01"
+for left in "$STORAGE/.usage.totals.$gone" "$STORAGE/networks/.lan.$gone" "$plans/.small.plan.$gone" \
+	"$STORAGE/reports/2020-01/.usage.csv.$gone" "$(dirname "$NODECTL_CONFIG")/.node.conf.$gone" "$STORAGE/.booted.$$"; do
 	echo half >"$left"
 done
 half() { nodectl repair "$@" 2>&1 | sed -n "s/^the node: '\(.*\)$gone' was never written whole$/\1/p" | sort | xargs; }
-is "records that were never whole are found" "$(half --dry-run)" ".lan. .skeleton. .small.plan. .usage.totals."
-is "and removed" "$(half; half)" ".lan. .skeleton. .small.plan. .usage.totals."
+found=".lan. .node.conf. .skeleton. .small.plan. .usage.csv. .usage.totals."
+is "records that were never whole are found" "$(half --dry-run)" "$found"
+is "and removed" "$(half; half)" "$found"
 check "one whose writer lives is not" [ -e "$STORAGE/.booted.$$" ]
-rm "$STORAGE/.booted.$$"
+rm -r "$STORAGE/.booted.$$" "$STORAGE/reports/2020-01"
+ln -s ../sha256/none "$STORAGE/images/names/.half"
+is "nor is an image's name" "$(nodectl repair; nodectl repair --dry-run)" "unfinished image name 'half'"
+if [ "$(cat /sys/kernel/rcu_expedited)" = 0 ]; then
+	ln -s 1 /sys/fs/bpf/nodectl/hurry && echo 1 >/sys/kernel/rcu_expedited
+	is "RCU is as it was before somebody in a hurry was killed" "$(nodectl repair; nodectl repair --dry-run; cat /sys/kernel/rcu_expedited)" \
+		"rcu_expedited: somebody who was killed has left it on"$'\n'0
+fi
+
+# ---- a stop that was killed, and whose number another process has got: the VPS is cleaned up
+nodectl create stale --start --quiet || exit 1
+link=nv$(field stale .id)
+check "it has its interface" test -e "/sys/class/net/$link"
+echo "stop $$ 1" >"$RUN/stale/intent"
+kill -9 "$(sed -n 's/^init = //p' "$RUN/stale/run")"
+is "a stale intent keeps nobody from cleaning up" "$(eventually 10 test ! -e "/sys/class/net/$link" && echo clean)" clean
+nodectl destroy stale --force --yes --quiet
 
 shell victim 'echo after adoption >/dev/console'
 heard() { nodectl log victim --console | grep -q 'after adoption'; }
@@ -185,8 +203,9 @@ nodectl thaw victim --quiet
 shell victim 'echo after thaw >/dev/console'
 heard() { nodectl log victim --console | grep -q 'after thaw'; }
 check "and thawed, its console" eventually 5 heard
-kill -9 "$(field victim .monitor)"
-sleep 0.1
+monitor=$(field victim .monitor)
+kill -9 "$monitor"
+eventually 5 sh -c "! grep -qs '^State:.[^Z]' /proc/$monitor/status"
 is "repair finds a dead monitor" "$(nodectl repair)" "victim: its monitor is gone"
 is "and then nothing" "$(nodectl repair --dry-run)" ""
 inside victim reboot -f
@@ -265,13 +284,13 @@ check "start" nodectl start victim
 shell victim 'printf "%s\n" "#!/bin/sh" "trap : TERM USR1 USR2 PWR INT HUP" "while :; do sleep 1000 & wait; done" >/sbin/deaf; chmod 755 /sbin/deaf'
 nodectl set victim --init /sbin/deaf --quiet
 nodectl restart victim --force --quiet
-"$NODECTL" stop victim --timeout 9 >/dev/null 2>&1 &
+"$NODECTL" stop victim --timeout 15 >/dev/null 2>&1 &
 stopper=$!
 background+=($stopper)
 sleep 0.5
 for reader in "status victim" "show victim" "list" "ps victim" "log victim" "exec victim -- true"; do
 	# shellcheck disable=SC2086
-	check "while stop holds the lock '${reader%% *}' answers" timeout 2 "$NODECTL" $reader
+	check "while stop holds the lock '${reader%% *}' answers" timeout 8 "$NODECTL" $reader
 done
 exits 9 "a second command waits, and then exits 9" nodectl start victim
 like "naming the holder" "$OUT" "locked by 'nodectl stop' \(pid $stopper\)"

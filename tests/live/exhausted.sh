@@ -153,6 +153,11 @@ poverty "a full disk" ""
 ends "a full disk"
 rm -rf "$filler"
 recovers "a full disk"
+mkdir "$filler"
+dd if=/dev/zero of="$filler/fill" bs=64k status=none 2>/dev/null
+dd if=/dev/zero of="$filler/fill2" bs=1k status=none 2>/dev/null
+check "a full disk: an image is removed, which makes room" small image remove mini
+exits 91 "and is gone" small image show mini
 
 # ---- no inode is left
 afresh -N 1024 || exit 1
