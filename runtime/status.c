@@ -26,7 +26,7 @@ const char *state_name(enum state state)
 
 void runtime_status(unsigned id, int run, struct status *status)
 {
-	char text[sizeof(status->error)], intent[32];
+	char text[sizeof(status->error)], intent[64];
 	struct record record;
 	struct err ignored;
 	bool intent_is;

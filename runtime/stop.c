@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -177,14 +178,16 @@ int runtime_stop(const struct vps *vps, const struct place *place, unsigned time
 	struct record record = { 0 };
 	unsigned long long deadline = now_ms() + timeout * 1000ull;
 	own_fd monitor = -1, init = -1;
-	char intent[32];
+	char intent[64];
 	unsigned left;
 
 	*forced = true;
 	/* The monitor reads it when init ends, and leaves the cleaning to us while we live.
 	 * Where it cannot be written, for /run is full, the monitor will find that we were
 	 * faster. */
-	str_format(intent, sizeof(intent), "%s %d\n", timeout ? "stop" : "kill", getpid());
+	uint64_t start = process_start(getpid());
+	str_format(intent, sizeof(intent), "%s %d %" PRIu64 "\n", timeout ? "stop" : "kill",
+		   getpid(), start);
 	(void)intent_write(place->run, intent, err);
 	if (record_read(place->run, &record) == 0) {
 		init = process_open(record.init, record.init_start);
@@ -201,7 +204,7 @@ int runtime_stop(const struct vps *vps, const struct place *place, unsigned time
 		left = deadline > now_ms() ? (unsigned)(deadline - now_ms()) : 0;
 		*forced = !process_wait(init, left);
 		/* from here on there is no going back */
-		str_format(intent, sizeof(intent), "kill %d\n", getpid());
+		str_format(intent, sizeof(intent), "kill %d %" PRIu64 "\n", getpid(), start);
 		(void)intent_write(place->run, intent, err);
 	}
 

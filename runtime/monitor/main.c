@@ -226,13 +226,40 @@ static bool console_read(struct monitor *monitor)
 	return true;
 }
 
+static size_t small_read(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? -1 : read(fd, text, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[len > 0 ? len : 0] = 0;
+	return len > 0 ? (size_t)len : 0;
+}
+
 enum intent { INTENT_NONE, INTENT_CUT_OFF, INTENT_ALIVE };
 
-/* Has a command said that it will clean up?  "stop PID" or "kill PID" in
- * "intent". */
+/* When process @pid began, in the kernel's ticks, or 0. */
+static unsigned long long start_of(int pid)
+{
+	unsigned long long start = 0;
+	char path[32], text[1024], *at;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	/* behind its name, which may be anything, it is the twentieth */
+	if (small_read(path, text, sizeof(text)) && (at = strrchr(text, ')'))) {
+		for (int i = 0; at && i < 20; i++)
+			at = strchr(at + 1, ' ');
+		start = at ? strtoull(at, NULL, 10) : 0;
+	}
+	return start;
+}
+
+/* Has a command said that it will clean up?  "stop PID START" or "kill PID START" in "intent":
+ * another process may have got its number. */
 static enum intent intent_look(void)
 {
-	char text[64] = "", *pid;
+	char text[64] = "", *pid, *start;
 	int fd = openat(MONITOR_RUN, "intent", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
@@ -243,7 +270,9 @@ static enum intent intent_look(void)
 	pid = strchr(text, ' ');
 	if (!pid || atoi(pid + 1) <= 0)
 		return INTENT_NONE;
-	return kill(atoi(pid + 1), 0) == 0 ? INTENT_ALIVE : INTENT_CUT_OFF;
+	start = strchr(pid + 1, ' ');
+	return start && start_of(atoi(pid + 1)) == strtoull(start, NULL, 10) ? INTENT_ALIVE
+									     : INTENT_CUT_OFF;
 }
 
 /* How init ended.  A pid namespace's reboot(2) ends its init by a signal (pid_namespaces(7)).
@@ -257,17 +286,6 @@ static const char *how_of(int status)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return "poweroff";
 	return "crash";
-}
-
-static size_t small_read(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd < 0 ? -1 : read(fd, text, size - 1);
-
-	if (fd >= 0)
-		close(fd);
-	text[len > 0 ? len : 0] = 0;
-	return len > 0 ? (size_t)len : 0;
 }
 
 /* Init's process number, or 0. */
