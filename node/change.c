@@ -303,8 +303,14 @@ static int change_leased(const struct node *node, struct held *held, struct vps 
 	runtime_status(held->vps.id, held->place.run, &status);
 	result = status.init ? change_running(node, held, after, wanted, ledger, err)
 			     : change_stopped(node, held, after, wanted, ledger, err);
-	(void)lease_shed(node, result < 0 ? after : &held->vps, result < 0 ? &held->vps : after,
-			 &again);
+	if (result == 0) {
+		(void)lease_shed(node, &held->vps, after, &again);
+		return 0;
+	}
+	/* what is written down decides: taking it back may have failed too */
+	own_vps now = { 0 };
+	if (vps_load(node, held->vps.name, &now, &again) == 0)
+		(void)lease_shed(node, after, &now, &again);
 	return result;
 }
 

@@ -291,15 +291,13 @@ static int node_ready(struct node *node, const char *config, struct err *err)
 }
 
 static int password_first(const struct node *node, const struct cli *cli, const char *name,
-			  struct err *err)
+			  const char *password, struct err *err)
 {
 	own_held held = held_none();
-	char password[256];
 
 	if (!cli_option(cli, "password-stdin"))
 		return 0;
-	if (password_read(cli, password, sizeof(password), err) < 0 ||
-	    vps_hold(node, name, "passwd", &held, err) < 0)
+	if (vps_hold(node, name, "passwd", &held, err) < 0)
 		return -1;
 	return password_set(&held, "root", password, err);
 }
@@ -350,7 +348,7 @@ int cmd_create(struct cli *cli, struct err *err)
 	own_vps plan = { 0 };
 	struct wanted wanted = { .auto4 = true, .plan = true };
 	const char *asked = cli_option(cli, "plan"), *network = cli_option(cli, "network");
-	char address[ADDRESS_TEXT] = "no IPv4 address";
+	char address[ADDRESS_TEXT] = "no IPv4 address", password[256] = "";
 
 	if (cli_expect(cli, 1, 1, err) < 0)
 		return -1;
@@ -361,6 +359,10 @@ int cmd_create(struct cli *cli, struct err *err)
 		    cli->args[0]);
 	if (cli_option(cli, "wait") && !cli_option(cli, "start"))
 		return fail_as(err, ERR_USAGE, "--wait needs --start");
+	/* before anything is made: one that cannot be used makes nothing */
+	if (cli_option(cli, "password-stdin") &&
+	    password_read(cli, password, sizeof(password), err) < 0)
+		return -1;
 	if (node_ready(&node, cli->config, err) < 0)
 		return -1;
 
@@ -383,7 +385,7 @@ int cmd_create(struct cli *cli, struct err *err)
 			return same_exists(cli, &node, &plan, err);
 		return err->kind == ERR_NO_IMAGE ? -1 : fail_in(err, "%s: create", vps.name);
 	}
-	if (password_first(&node, cli, vps.name, err) < 0 ||
+	if (password_first(&node, cli, vps.name, password, err) < 0 ||
 	    start_first(&node, cli, vps.name, err) < 0)
 		return fail_in(err, "%s: created, but", vps.name);
 

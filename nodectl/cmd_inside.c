@@ -220,7 +220,7 @@ static int shadow_write(void *arg, struct err *err)
 		(void)unlink(to);
 		return -1;
 	}
-	return 0;
+	return dir_sync(AT_FDCWD, "/etc", err);
 }
 
 int password_set(const struct held *held, const char *user, const char *password,

@@ -60,6 +60,8 @@ is "leaves it stopped" "$(nodectl status acc)" "acc stopped"
 exits 21 "passwd of an unknown user of a stopped VPS" bash -c "echo x | $NODECTL passwd acc -u nosuch --password-stdin"
 nodectl start acc --quiet --wait 30
 unlike "is in force after the start" "$(hash_of root)" "^\\*|$(sed 's/[$./]/\\&/g' <<<"$before")"
+exits 21 "create with an empty password" bash -c "echo | $NODECTL create pw --password-stdin"
+exits 14 "makes nothing" nodectl status pw
 check "create --password-stdin" bash -c "echo third | $NODECTL create pw --password-stdin --start"
 like "sets root's" "$(shell pw "grep ^root: /etc/shadow")" '^root:\$6\$'
 shell acc 'rm /etc/shadow; mkfifo /etc/shadow'
