@@ -385,16 +385,25 @@ int lock_take(int dir, const char *name, const char *holder, unsigned wait_ms, s
 	return take_fd(&fd);
 }
 
+#define DIR_TAKE_MS 60000u
+
 int dir_take(const char *path, struct err *err)
 {
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return fail(err, errno, "cannot make '%s'", path);
 	own_fd fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return fail(err, errno, "cannot open '%s'", path);
-	while (flock(fd, LOCK_EX) < 0) {
-		if (errno != EINTR)
+	unsigned long long end = now_ms() + DIR_TAKE_MS;
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK && now_ms() >= end)
+			return fail_as(err, ERR_LOCKED, "somebody has had '%s' for a minute",
+				       path);
+		if (errno != EINTR && errno != EWOULDBLOCK)
 			return fail(err, errno, "cannot lock '%s'", path);
+		nanosleep(&pause, NULL);
 	}
 	return take_fd(&fd);
 }

@@ -69,7 +69,7 @@ int dir_each(int dir, int (*each)(int dir, const char *name, void *arg, struct e
 int lock_take(int dir, const char *name, const char *holder, unsigned wait_ms, struct err *err);
 
 /* Make the directory @path, for its owner alone, if it is not there, and wait until it is ours
- * alone (flock(2)); the descriptor is the lock. */
+ * alone (flock(2)); the descriptor is the lock.  After a minute it is ERR_LOCKED. */
 int dir_take(const char *path, struct err *err);
 
 /* Is somebody holding that lock?  Takes no lock that could be in another's way. */

@@ -195,4 +195,8 @@ exits 32 "destroy --all spares what runs" nodectl destroy --all --yes
 exits 0 "destroy --force takes what runs" nodectl destroy web1 web2 --force --yes
 is "only these are gone" "$(nodectl list -H -o NAME)" web3
 
+# ---- output that cannot be written is said to be lost
+exits 3 "list into a full disk" bash -c "$NODECTL list >/dev/full"
+like "and why" "$OUT" '^nodectl: cannot write to standard output'
+
 finish
