@@ -57,28 +57,30 @@ init=$(field evil .pid)
 shell evil "mkdir -p /real /root/.ssh; cp -a /etc/. /real/; rm -rf /links; mkdir /links
 	ln -s $PREY/dir /links/abs; ln -s ../../../../../../../../../../..$PREY/dir /links/rel; cp /etc/passwd /etc/shadow /etc/group /real/
 	cp -a /etc /etc2; mkdir /t1; echo mine >/t1/file; ln -s $PREY/dir /t2"
+TRIES=${TRIES:-15}
 run() { shell evil "setsid $1 >/root/$2 2>&1 </dev/null &"; }
-run "tenant swap /t1 /t2 60" swap1
+run "tenant swap /t1 /t2 $((60 + TRIES))" swap1
 # a tool of the node that follows names of the tenant's by /proc/PID/root, as none of ours does
 escaped=0
+shell evil 'i=0; until pidof tenant || [ $i -gt 50 ]; do sleep 0.1; i=$((i + 1)); done' >/dev/null
 for i in $(seq 200); do [ "$(cat "/proc/$init/root/t1/file" 2>/dev/null)" = precious ] && escaped=$((escaped + 1)); done
 check "canary: a tool that follows the tenant's names escapes ($escaped of 200)" [ $escaped -gt 2 ]
 shell evil "ln -s $PREY/dir /etc3"
-run "tenant swap /etc /etc3 60" swap2
-run "tenant swap /root/.ssh /etc3 1" swap3
+run "tenant swap /etc /etc3 $((60 + TRIES))" swap2
+run "tenant swap /root/.ssh /etc3 $((1 + TRIES / 2))" swap3
 got=0 failures=
 began=$SECONDS
-for i in $(seq 15); do
+for i in $(seq "$TRIES"); do
 	nodectl pull evil /t1/file "$WORK/pulled" --quiet 2>/dev/null && [ "$(cat "$WORK/pulled")" = precious ] && got=$((got + 1))
 	echo stolen | nodectl push evil - /t1/file --quiet 2>/dev/null
 	echo "secret$i" | nodectl passwd evil --password-stdin --quiet 2>/dev/null
 	[ "$(nodectl exec -w /t1 evil -- cat file 2>/dev/null)" = precious ] && got=$((got + 1))
 	[ $((i % 5)) -eq 0 ] && nodectl set evil --hostname "evil$i" --nameserver 192.0.2.$i --quiet 2>/dev/null
 done
-is "E3, E17: 15 pulls, pushes, passwords and commands while names are swapped: nothing of the node is got" $got 0
+is "E3, E17: $TRIES pulls, pushes, passwords and commands while names are swapped: nothing of the node is got" $got 0
 is "E17: and nothing of it is changed" "$(prey)" "$untouched"
-swaps=$(shell evil 'killall tenant; sleep 0.2; rm -f /etc3; [ -d /etc/init.d ] || [ -e /etc/passwd ] || mv /etc2 /etc; cat /root/swap* 2>/dev/null | paste -sd+' 2>/dev/null)
-echo "# $((SECONDS - began)) s of swapping"
+swaps=$(shell evil 'killall tenant; sleep 1; rm -f /etc3; [ -d /etc/init.d ] || [ -e /etc/passwd ] || mv /etc2 /etc; cat /root/swap* 2>/dev/null | paste -sd+' 2>/dev/null)
+echo "# $((SECONDS - began)) s of swapping${swaps:+: $((swaps)) times}"
 nodectl destroy evil --force --yes --quiet
 
 # starts, on a tree that is a trap already

@@ -62,12 +62,20 @@ static void hold(long seconds)
 }
 
 /* swap A B SECONDS: exchange two names as fast as it goes */
+static volatile sig_atomic_t enough;
+
+static void stop_it(int number)
+{
+	enough = number;
+}
+
 static int cmd_swap(char *argv[])
 {
 	double end = now() + atof(argv[2]);
 	long count = 0;
 
-	while (now() < end) {
+	signal(SIGTERM, stop_it);
+	while (!enough && now() < end) {
 		for (int i = 0; i < 256; i++)
 			count += renameat2(AT_FDCWD, argv[0], AT_FDCWD, argv[1],
 					   RENAME_EXCHANGE) == 0;

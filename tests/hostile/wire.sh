@@ -135,7 +135,8 @@ moved() {
 	local index
 	index=$(by evil cat /sys/class/net/eth0/ifindex 2>/dev/null || by evil ip -o link show eth0 | cut -d: -f1)
 	later nsenter -t "$(field evil .pid)" -U -n unshare -n sleep 60
-	sleep 0.3
+	# shellcheck disable=SC2016
+	eventually 10 bash -c '[[ " $(readlink /proc/{$$,"$1","$0"}/ns/net | sort | uniq -c | wc -l)" -eq 3 ]]' "$LATER" "$(field evil .pid)"
 	by evil ip link set eth0 netns "$LATER"
 	by evil ip link add eth0 index "${index%%:*}" type bridge
 }

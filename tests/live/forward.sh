@@ -42,7 +42,7 @@ fi
 
 # ---- whom the VPS sees
 shell web 'cd / && (nc -ll -p 8082 -e sleep 5) >/dev/null 2>&1 &'
-later ip netns exec "$OUTSIDE" bash -c 'exec 9<>/dev/tcp/10.242.9.1/28912; sleep 5'
+later ip netns exec "$OUTSIDE" bash -c 'until exec 9<>/dev/tcp/10.242.9.1/28912; do sleep 0.1; done 2>/dev/null; sleep 30'
 # 8082 and 10.242.9.2 as the kernel writes them
 seen() { inside web cat /proc/net/tcp /proc/net/tcp6 | grep -q ":1F92 [0-9A-F]*0209F20A:"; }
 check "the VPS sees the client's own address" eventually 5 seen

@@ -51,14 +51,14 @@ stop_all
 began=$SECONDS
 OUT=$(for i in 1 2 3; do echo secret | nodectl passwd evil --password-stdin --quiet 2>&1; done)
 took=$((SECONDS - began))
-check "passwd does not wait for ever ($took s)" [ $took -le 35 ]
+check "passwd does not wait for ever ($took s)" [ $took -le $((60 + 30 * SLOW)) ]
 like "and says so" "$OUT" "does not answer|^$"
 for i in 1 2 3 4 5; do
 	timeout --foreground -s INT -k 5 1 "$NODECTL" exec -T evil -- true </dev/null >/dev/null 2>&1
 	[ $? -ne 137 ] || not_ok "exec is ended by Ctrl-C" "it had to be killed"
 done
 kill -9 "$(sed -n 's/^monitor = //p' "$RUN/evil/run")"
-check "kill ends a VPS that lets no new monitor in" timeout 10 "$NODECTL" kill evil
+check "kill ends a VPS that lets no new monitor in" timeout $((30 * SLOW)) "$NODECTL" kill evil
 check "and it starts again" nodectl start evil --quiet
 
 # ---- groups of its own that are in the way of commands from outside
@@ -72,7 +72,7 @@ commands_pass() {
 	check "exec with $1" inside evil true
 	check "passwd with $1" bash -c "echo secret | $NODECTL passwd evil --password-stdin"
 	check "push with $1" nodectl push evil /etc/hostname /root/pushed
-	check "not one of them waits" [ $((SECONDS - began)) -le $((3 * SLOW)) ]
+	check "not one of them waits" [ $((SECONDS - began)) -le $((9 * SLOW)) ]
 }
 # by a process that is not in that group: it would freeze itself
 in_exec() { shell evil "echo \$\$ 2>/dev/null >/sys/fs/cgroup/all/cgroup.procs; cd /sys/fs/cgroup/exec && { $1; } 2>/dev/null; true"; }
@@ -104,16 +104,16 @@ later nodectl start evil --wait 12 --quiet 2>/dev/null
 eventually 5 state_is evil running
 init=$(field evil .pid)
 shell evil 'reboot -f' >/dev/null 2>&1
-check "one that reboots while 'start --wait' looks is started again" eventually 4 init_is_not evil "$init"
-check "and can be stopped meanwhile" timeout 4 "$NODECTL" stop evil --force
+check "one that reboots while 'start --wait' looks is started again" eventually 10 init_is_not evil "$init"
+check "and can be stopped meanwhile" timeout $((10 * SLOW)) "$NODECTL" stop evil --force
 wait "$LATER"
 check "start" nodectl start evil --quiet
 shell evil 'cp /bin/busybox /sbin/systemd; ln -sf systemd /sbin/init
 	printf "#!/bin/sh\nsleep 300 & sleep 300\n" >/bin/systemctl; chmod 755 /bin/systemctl'
 check "it stops" nodectl stop evil --force
 began=$SECONDS
-exits 133 "a systemctl that hangs is not waited for" timeout 20 "$NODECTL" start evil --wait 2
-check "in time" [ $((SECONDS - began)) -le 10 ]
+exits 133 "a systemctl that hangs is not waited for" timeout 60 "$NODECTL" start evil --wait 2
+check "in time" [ $((SECONDS - began)) -le 40 ]
 
 # ---- no inode left
 nodectl create full --disk 64M --start --quiet

@@ -188,7 +188,7 @@ state_is() {
 # booted NAME [SECONDS]: its ssh server answers
 banner() {
 	local line=
-	exec 9<>"/dev/tcp/$1/$2" && read -r -t 2 line <&9
+	exec 9<>"/dev/tcp/$1/$2" && read -r -t 5 line <&9
 	exec 9>&-
 	case $line in SSH-*) return 0 ;; esac
 	return 1

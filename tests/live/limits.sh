@@ -48,7 +48,7 @@ inside lim rm -f /dev/shm/x
 # ---- tasks
 OUT=$(shell lim 'i=0; while [ $i -lt 100 ]; do sleep 30 & i=$((i+1)); done; wait' 2>&1 &
 	sleep 1; field lim .usage.tasks)
-OUT=$(timeout 20 "$NODECTL" exec lim -- sh -c 'i=0; while [ $i -lt 100 ]; do sleep 10 & i=$((i+1)); done' 2>&1)
+OUT=$(nodectl exec lim -- sh -c "i=0; while [ \$i -lt 100 ]; do sleep $((20 * SLOW)) & i=\$((i+1)); done" 2>&1)
 like "fork fails at the limit of tasks" "$OUT" "can't fork|Resource temporarily"
 [ "$(field lim .usage.tasks)" -le 64 ] && ok "there are never more" || not_ok "there are never more" "$(field lim .usage.tasks)"
 few() { [ "$(field lim .usage.tasks)" -lt 20 ]; }
@@ -60,7 +60,7 @@ cpu() { field lim .usage.cpu; }
 before=$(cpu)
 shell lim 'for i in 1 2; do timeout 2 sh -c "while :; do :; done" & done; wait'
 used=$(echo "$(cpu) $before" | awk '{ printf "%.2f", $1 - $2 }')
-[ "$(echo "$used" | awk '{ print ($1 > 0.1 && $1 < 1.0) }')" = 1 ] && ok "the CPU cap holds ($used s of 4)" ||
+[ "$(echo "$used" | awk '{ print ($1 > 0 && $1 < 1.6) }')" = 1 ] && ok "the CPU cap holds ($used s of 4)" ||
 	not_ok "the CPU cap holds" "$used s of CPU in two seconds at 0.2"
 [ "$(field lim '.usage.throttled > 0')" = true ] && ok "throttling is shown" || not_ok "throttling is shown"
 

@@ -62,7 +62,7 @@ is "it has all rows" "$(jq -r '.tests[].name' "$WORK/json" | tr '\n' ' ')" \
 is "of three results" "$(jq -r '[.tests[].result] | unique - ["PASS", "FAIL", "UNSUPPORTED"] | length' "$WORK/json")" 0
 is "and counts them" "$(jq '.passed + .failed + .unsupported - (.tests | length)' "$WORK/json")" 0
 is "its schema is 1" "$(jq .schema "$WORK/json")" 1
-check "in less than a minute" jq -e --argjson slow "$SLOW" '.seconds < 60 * $slow' "$WORK/json"
+check "in a few minutes at most" jq -e --argjson slow "$SLOW" '.seconds < 300 * $slow' "$WORK/json"
 for test in $(jq -r '.tests[] | select(.result == "UNSUPPORTED").name' "$WORK/json"); do
 	case $test in
 	memory-high | memory-guarantee)
@@ -189,10 +189,10 @@ for test in cpu-cap cpu-weight cpu-guarantee memory memory-high memory-guarantee
 	memory-*) [ -z "$hybrid" ] || continue ;;
 	devices) command -v bpftool >/dev/null || continue ;;
 	esac
-	# a machine that is emulated may not get to the figure at which it would be seen
-	[ "$SLOW" -gt 1 ] && too_busy "$WORK/out" $test && ok "$test: too busy" && continue
+	# a machine that is emulated, or robbed of its time, may not get to the figure at which it would be seen
+	too_busy "$WORK/out" $test && ok "$test: too busy" && continue
 	# nor be faster than what it is limited to
-	[ "$SLOW" -gt 1 ] && no_faster "$WORK/out" $test && ok "$test: no faster without" && continue
+	no_faster "$WORK/out" $test && ok "$test: no faster without" && continue
 	is "$test fails when it does not hold" "$(result "$WORK/out" $test) $(result "$WORK/out" $test | grep -v FAIL; reason "$WORK/out" $test | grep -o 'too busy')" "FAIL "
 done
 is "the others pass" "$(for test in disk inodes mknod reach; do result "$WORK/out" $test; done | sort -u)" PASS

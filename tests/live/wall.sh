@@ -35,10 +35,14 @@ from() {
 
 # tcp WHERE ADDRESS PORT: what answers there
 tcp() {
-	# shellcheck disable=SC2016
-	from "$1" timeout 1 bash -c '
-		exec 9<>"/dev/tcp/$0/$1" || exit 1
-		read -r -t 1 line <&9; echo "$line"' "$2" "$3" 2>/dev/null
+	local seconds
+	# a busy machine gets a second chance
+	for seconds in 1 2; do
+		# shellcheck disable=SC2016
+		from "$1" timeout $seconds bash -c '
+			exec 9<>"/dev/tcp/$0/$1" || exit 1
+			read -r line <&9 && echo "$line"' "$2" "$3" 2>/dev/null && break
+	done
 }
 
 # udp WHERE ADDRESS PORT
@@ -46,7 +50,7 @@ udp() {
 	from "$1" python3 -c '
 import socket, sys
 family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
-s = socket.socket(family, socket.SOCK_DGRAM); s.settimeout(0.5)
+s = socket.socket(family, socket.SOCK_DGRAM); s.settimeout(1)
 s.connect((sys.argv[1], int(sys.argv[2])))
 s.send(b"x")
 try: print(s.recv(99).decode())
@@ -105,7 +109,7 @@ import socket, sys, threading
 to, got = sys.argv[1], {}
 family = socket.AF_INET6 if ":" in to else socket.AF_INET
 def ask(kind, port):
-    s = socket.socket(family, kind); s.settimeout(0.7)
+    s = socket.socket(family, kind); s.settimeout(1.5)
     try:
         s.connect((to, port))
         if kind == socket.SOCK_DGRAM: s.send(b"x")
@@ -346,7 +350,7 @@ reached() {
 import errno, socket, sys, threading
 got = set()
 def ask(to, kind, port):
-    s = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET, kind); s.settimeout(0.7)
+    s = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET, kind); s.settimeout(1.5)
     try:
         s.connect((to, port))
         if kind == socket.SOCK_DGRAM: s.send(b"x"); s.recv(99)

@@ -9,7 +9,7 @@
 # What was under way may have happened or not, and whoever sources this learns which, by
 # `record NUMBER PHASE VERB NAME VALUE`.  NODECTL and STORAGE say whose storage it is.
 
-patience=60
+patience=450
 passed=0 failed=0
 
 ok() {

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 
-PATIENCE = 60 * int(os.environ.get("SLOW", "4"))
+PATIENCE = 200 * int(os.environ.get("SLOW", "4"))
 PROMPT = r"root@node-in-a-box:~# $"
 SHELL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shell.sh")
 counts = {"passed": 0, "failed": 0}

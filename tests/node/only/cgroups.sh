@@ -104,7 +104,7 @@ is "which the node sees" "$(knob guest/mine/memory.max) $(knob guest/mine/pids.m
 exits 137 "and which hold: memory" shell cg \
 	'sh -c "echo 0 >/sys/fs/cgroup/mine/cgroup.procs; exec head -c 60m /dev/zero" | tail -c 1 >/dev/null
 	sh -c "echo \$\$ >/sys/fs/cgroup/mine/cgroup.procs; head -c 60m /dev/zero | tail >/dev/null; exit \$?"'
-OUT=$(shell cg 'sh -c "echo \$\$ >/sys/fs/cgroup/mine/cgroup.procs; for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait"' 2>&1)
+OUT=$(shell cg 'sh -c "echo \$\$ >/sys/fs/cgroup/mine/cgroup.procs; for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done"; killall sleep' 2>&1)
 like "tasks" "$OUT" "can't fork|Resource temporarily"
 # what is killed has to end yet, and here it has a thousandth of a CPU for that
 shell cg 'mkdir -p /sys/fs/cgroup/slow && echo "1000 1000000" >/sys/fs/cgroup/slow/cpu.max

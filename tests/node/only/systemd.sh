@@ -34,9 +34,13 @@ seen() {
 	banner "$(field "$1" '.ipv4[0]')" 22 && echo "ssh answers"
 }
 
+# as they stand, with their servers up and nobody's connection left
 note() {
-	seen one >"$WORK/one"
-	seen two >"$WORK/two"
+	local name
+	for name in one two; do
+		eventually 30 eval "seen $name >'$WORK/$name'; grep -q 'ssh answers' '$WORK/$name' && seen $name >'$WORK/now'; cmp -s '$WORK/$name' '$WORK/now'" ||
+			echo "# '$name' does not come to rest"
+	done
 }
 
 same() {
