@@ -412,6 +412,7 @@ struct stopping {
 	unsigned timeout; /* seconds that init may take; 0: it is not asked */
 	bool whole;	  /* return when its network is gone too, and not some 20 ms before */
 	bool shutdown;	  /* the node goes down: --onboot last starts it again */
+	bool restart;	  /* it is started again at once: it stays meant to run */
 };
 
 /* Is nobody to stop it but who starts it again, its init having ended a moment ago? */

@@ -368,6 +368,7 @@ int node_start(const struct node *node, struct held *held, enum admission admiss
 	(void)unlinkat(held->place.run, "error", 0);
 	(void)unlinkat(held->place.run, "stopped", 0);
 	(void)unlinkat(held->place.run, DOWN, 0);
+	(void)unlinkat(held->place.run, RETURNS, 0);
 	if (start_by(held, &view, start, err) < 0) {
 		started_undo(held);
 		/* one that a boot was to start is tried again by the next */
@@ -385,20 +386,24 @@ int node_stop(const struct node *node, struct held *held, const struct stopping 
 {
 	struct status status;
 
+	bool keep = how->shutdown || how->restart;
+
 	*forced = false;
 	/* for who may just be about to start it again */
 	if (how->shutdown)
 		(void)file_replace_volatile(held->place.run, DOWN, "", 0, 0600, err);
 	runtime_status(held->vps.id, held->place.run, &status);
+	if (how->restart && status.init)
+		(void)file_replace_volatile(held->place.run, RETURNS, "", 0, 0600, err);
 	if (!status.init) {
 		/* one that waits to be started again after a crash is stopped by taking that
 		 * away; but the next boot starts it */
 		if (status.state == STATE_ERROR && !how->shutdown) {
 			(void)unlinkat(held->place.run, "error", 0);
-			return running_mark(held, false, err);
+			return keep ? 0 : running_mark(held, false, err);
 		}
 		/* nor is it to be started again by a reboot that was under way */
-		if (!how->shutdown && running_mark(held, false, err) < 0)
+		if (!keep && running_mark(held, false, err) < 0)
 			return -1;
 		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
 	}
@@ -408,7 +413,7 @@ int node_stop(const struct node *node, struct held *held, const struct stopping 
 	    0)
 		return fail_in(err, "stop");
 	vps_log(node, held->vps.name, *forced ? "killed" : "stopped");
-	if (!how->shutdown && running_mark(held, false, err) < 0)
+	if (!keep && running_mark(held, false, err) < 0)
 		return fail_in(err, "it is stopped, but would start again with the node");
 	return 0;
 }
@@ -580,11 +585,12 @@ static int start_again(const struct node *node, const char *name, int pause, str
 	if (bridge_ensure(&node->bridge, false, err) == 0 &&
 	    start_by(&held, &view, restart, err) == 0) {
 		(void)unlinkat(held.place.run, "error", 0);
+		(void)unlinkat(held.place.run, RETURNS, 0);
 		return 0;
 	}
 	vps_log(node, name, "cannot start: %s", err->msg);
 	error_write(held.place.run, err->msg);
-	return is_passing(err->code) ? 1 : -1;
+	return is_passing(err->code) || err->kind == ERR_LOCKED ? 1 : -1;
 }
 
 int node_ended(const char *config, const char *name, const char *how, struct err *err)
@@ -607,7 +613,8 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 
 	pause = again_allowed(&node, &held, how);
 	/* one that was stopped for the node's sake stays meant to run */
-	if (pause < 0 && faccessat(held.place.run, DOWN, F_OK, 0) < 0)
+	if (pause < 0 && faccessat(held.place.run, DOWN, F_OK, 0) < 0 &&
+	    faccessat(held.place.run, RETURNS, F_OK, 0) < 0)
 		(void)running_mark(&held, false, err);
 	vps_release(&held);
 	held = held_none();

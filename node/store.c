@@ -416,8 +416,9 @@ static int settle(const struct node *node, struct held *held, struct err *err)
 	}
 	if (status.init) {
 		/* what a `shutdown` or a `start` that was cut off has left: whatever runs is
-		 * meant to, and its reboot brings it back */
-		(void)unlinkat(held->place.run, DOWN, 0);
+		 * meant to, and its reboot brings it back; but it may have been asked to power
+		 * off */
+		(void)renameat(held->place.run, DOWN, held->place.run, RETURNS);
 		(void)running_mark(held, true, err);
 	}
 	if (status.init && !status.monitor) {

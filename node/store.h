@@ -10,6 +10,10 @@
  * meant to run, and is not started again by a reboot that was under way. */
 #define DOWN "down"
 
+/* The same of one that is being restarted, or whose shutdown was cut off while it went on: it
+ * stays meant to run should it power off, and its reboot brings it back. */
+#define RETURNS "returns"
+
 struct err;
 struct held;
 struct node;

@@ -66,10 +66,10 @@ int cmd_start(struct cli *cli, struct err *err)
 	return targets_each(cli, start_one, err);
 }
 
-static int stop_held(struct cli *cli, const struct node *node, struct held *held,
-		     bool to_return, bool *forced, struct err *err)
+static int stop_held(struct cli *cli, const struct node *node, struct held *held, bool restart,
+		     bool *forced, struct err *err)
 {
-	struct stopping how = { .shutdown = to_return };
+	struct stopping how = { .restart = restart };
 
 	if (!cli_option(cli, "force") &&
 	    cli_seconds(cli, "timeout", held->vps.stop_timeout, &how.timeout, err) < 0)

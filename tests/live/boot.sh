@@ -15,7 +15,7 @@ nodectl create still --onboot last --order 20 --quiet
 nodectl create always --onboot yes --order 30 --quiet
 nodectl create never --onboot no --order 5 --start --quiet
 nodectl create deaf --onboot last --order 1 --stop-timeout 2 --start --quiet
-shell deaf 'printf "#!/bin/sh\ntrap : USR1 USR2 TERM PWR\necho deaf >/dev/console\nwhile :; do sleep 1; done\n" >/sbin/deaf; chmod 755 /sbin/deaf'
+shell deaf 'printf "#!/bin/sh\ntrap : USR1 USR2 TERM PWR\necho deaf >/dev/console\nuntil rm /root/end 2>/dev/null; do sleep 1; done\n" >/sbin/deaf; chmod 755 /sbin/deaf'
 nodectl set deaf --init /sbin/deaf --quiet
 nodectl restart deaf --force --quiet
 deaf() { nodectl log deaf --console | grep -q deaf; }
@@ -55,19 +55,28 @@ exits 0 "shutdown of nothing" nodectl shutdown --yes
 is "says nothing" "$OUT" ""
 is "a stop by the operator is for good" "$(nodectl start last --quiet; nodectl stop last --force --quiet; nodectl boot --dry-run | xargs)" "deaf always"
 
-# ---- a shutdown that is cut off forgets nobody
+# ---- a shutdown, or a restart, that is cut off forgets nobody
 nodectl start deaf --quiet && eventually 20 deaf
 cut_off() {
-	setsid "$NODECTL" shutdown --yes --timeout 60 >/dev/null 2>&1 &
+	setsid "$NODECTL" "$@" --timeout 60 >/dev/null 2>&1 &
 	local group=$!
 	eventually 20 grep -q '^stop' "$RUN/deaf/intent"
 	kill -9 -- "-$group"
 	wait "$group" 2>/dev/null
 }
-cut_off
+cut_off shutdown --yes
 is "it runs on" "$(nodectl status deaf)" "deaf running"
 is "and repair lets it be started again by a reboot" "$(nodectl repair >/dev/null; ls "$RUN/deaf" | grep -x down; nodectl repair --dry-run)" ""
-cut_off
+shell deaf ': >/root/end'
+check "it may have been asked, and powers off later" eventually 20 state_is deaf stopped
+like "then the next boot starts it" "$(nodectl boot --dry-run | xargs)" deaf
+nodectl start deaf --quiet && eventually 20 deaf
+cut_off restart deaf
+pid=$(field deaf .pid)
+inside deaf reboot -f
+check "a reboot after a restart that was cut off brings it back" eventually 30 init_is_not deaf "$pid"
+eventually 20 deaf
+cut_off shutdown --yes
 kill -9 "$(sed -n 's/^init = //p' "$RUN/deaf/run")"
 check "one that ended after it was cut off" eventually 20 state_is deaf stopped
 like "is started by the next boot" "$(nodectl boot --dry-run | xargs)" deaf
