@@ -31,6 +31,8 @@
 
 #define PATIENCE_MS 500 /* for all together that are at work */
 #define PAUSE_MS    5
+#define PID_DIGITS  7 /* PID_MAX_LIMIT is 4194304 */
+#define SKELETON    ".skeleton."
 
 static const char holder[] = "'nodectl repair'\n";
 
@@ -125,7 +127,8 @@ static int volume_look(const struct repair *repair, const struct vps *vps, bool 
 struct records {
 	struct repair *repair;
 	const char *of;
-	bool silent; /* nobody has promised anything of these: they end with the boot */
+	const char *only; /* records of that name, or NULL: all */
+	bool silent;	  /* nobody has promised anything of these: they end with the boot */
 };
 
 /* ".NAME.PID" is a record being written (file_replace()), or what something is made from; its
@@ -136,23 +139,33 @@ static int record_one(int dir, const char *entry, void *arg, struct err *err)
 	const char *pid = strrchr(entry, '.');
 
 	if (entry[0] != '.' || pid == entry || !pid[1] ||
-	    pid[1 + strspn(pid + 1, "0123456789")] || kill(atoi(pid + 1), 0) == 0 ||
-	    faccessat(dir, entry, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	    pid[1 + strspn(pid + 1, "0123456789")] || strlen(pid + 1) > PID_DIGITS ||
+	    (records->only && (strncmp(entry + 1, records->only, strlen(records->only)) != 0 ||
+			       pid != entry + 1 + strlen(records->only))) ||
+	    kill(atoi(pid + 1), 0) == 0 || faccessat(dir, entry, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	if (!records->silent)
 		repair_found(records->repair, "%s: '%s' was never written whole", records->of,
 			     entry);
-	return records->repair->dry ? 0 : tree_remove(dir, entry, err);
+	if (records->repair->dry)
+		return 0;
+	/* what is made from a directory */
+	if (strncmp(entry, SKELETON, strlen(SKELETON)) == 0)
+		return tree_remove(dir, entry, err);
+	if (unlinkat(dir, entry, 0) < 0 && errno != ENOENT)
+		return fail(err, errno, "cannot remove '%s'", entry);
+	return 0;
 }
 
 /* The same of what is the node's own: in the directory @path, if it is there. */
-static void node_records(struct repair *repair, int at, const char *path, bool silent)
+static void node_records(struct repair *repair, int at, const char *path, const char *only,
+			 bool silent)
 {
-	struct records records = { repair, "the node", silent };
+	struct records records = { repair, "the node", only, silent };
 	struct err err;
 	own_fd dir = dir_open(at, path, &err);
 
-	if (dir < 0 && err.code == ENOENT)
+	if (dir < 0 && (err.code == ENOENT || err.code == ENOTDIR || err.code == ELOOP))
 		return;
 	if (dir < 0 || dir_each(dir, record_one, &records, &err) < 0)
 		(void)repair_failed(repair, &err);
@@ -161,23 +174,25 @@ static void node_records(struct repair *repair, int at, const char *path, bool s
 static int report_one(int dir, const char *period, void *arg, struct err *err)
 {
 	(void)err;
-	node_records(arg, dir, period, false);
+	node_records(arg, dir, period, NULL, false);
 	return 0;
 }
 
 static void node_records_sweep(struct repair *repair)
 {
 	const struct node *node = repair->node;
-	char config[sizeof(node->config)];
+	char config[sizeof(node->config)], place[sizeof(node->config)];
 	struct err err;
 
+	/* beside it is what is not ours */
 	str_format(config, sizeof(config), "%s", node->config);
-	node_records(repair, AT_FDCWD, dirname(config), false);
-	node_records(repair, AT_FDCWD, node->plans, false);
-	node_records(repair, node->dir, ".", false);
-	node_records(repair, node->dir, "networks", false);
-	node_records(repair, node->templates, ".", false);
-	node_records(repair, node->runs, ".view", true);
+	str_format(place, sizeof(place), "%s", node->config);
+	node_records(repair, AT_FDCWD, dirname(place), basename(config), false);
+	node_records(repair, AT_FDCWD, node->plans, NULL, false);
+	node_records(repair, node->dir, ".", NULL, false);
+	node_records(repair, node->dir, "networks", NULL, false);
+	node_records(repair, node->templates, ".", NULL, false);
+	node_records(repair, node->runs, ".view", NULL, true);
 	own_fd reports = dir_open(node->dir, "reports", &err);
 	if (reports >= 0 && dir_each(reports, report_one, repair, &err) < 0)
 		(void)repair_failed(repair, &err);
@@ -185,8 +200,8 @@ static void node_records_sweep(struct repair *repair)
 
 static void records_sweep(struct repair *repair, const struct vps *vps)
 {
-	struct records kept = { repair, vps->name, false };
-	struct records passing = { repair, vps->name, true };
+	struct records kept = { repair, vps->name, NULL, false };
+	struct records passing = { repair, vps->name, NULL, true };
 	struct err err;
 	own_fd dir = vps_dir(repair->node, vps->name, &err);
 	own_fd run = dir_open(repair->node->runs, vps->name, &err);
