@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cgroups.h"
@@ -488,6 +489,8 @@ void error_print(const struct err *err)
 	fprintf(stderr, "nodectl: %s\n", msg);
 }
 
+#define FORK_MS 30000 /* a node that is short of processes has some again in a while */
+
 /* Of several: what is wrong is said at once.  The exit status. */
 static int told(struct cli *cli, const struct node *node, const char *name,
 		int (*work)(struct cli *cli, const struct node *node, const char *name,
@@ -508,6 +511,8 @@ static int many(struct cli *cli, const struct node *node, struct names *names,
 		struct err *err)
 {
 	size_t most = (size_t)sysconf(_SC_NPROCESSORS_ONLN) + 4, alive = 0, failed = 0;
+	unsigned long long patience = now_ms() + FORK_MS;
+	const struct timespec pause = { .tv_nsec = 10000000 };
 	int worst = 0, status;
 
 	fflush(stdout);
@@ -521,23 +526,23 @@ static int many(struct cli *cli, const struct node *node, struct names *names,
 				fflush(stdout);
 				_exit(status);
 			}
-			/* the node is short of processes: one of ours makes room, and if there
-			 * is none it is done here */
-			if (pid > 0 || !alive)
-				i++;
 			if (pid > 0) {
+				i++;
 				alive++;
 				continue;
 			}
+			/* the node is short of processes: one of ours makes room */
+			if (!alive && now_ms() >= patience)
+				return fail(err, errno, "cannot fork");
+			if (!alive) {
+				nanosleep(&pause, NULL);
+				continue;
+			}
 		}
-		if (!alive) {
-			status = told(cli, node, names->name[i - 1], work);
-		} else {
-			if (wait(&status) < 0)
-				return fail(err, errno, "cannot wait");
-			alive--;
-			status = WIFEXITED(status) ? WEXITSTATUS(status) : ERR_SYSTEM;
-		}
+		if (wait(&status) < 0)
+			return fail(err, errno, "cannot wait");
+		alive--;
+		status = WIFEXITED(status) ? WEXITSTATUS(status) : ERR_SYSTEM;
 		failed += status != 0;
 		if (status > worst)
 			worst = status;

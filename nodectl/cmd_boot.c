@@ -16,6 +16,7 @@
 #include "str.h"
 
 #define STOP_SECONDS 90u
+#define FORK_MS	     30000    /* a node that is short of processes has some again in a while */
 #define BOOTED	     "booted" /* in the storage: the boot of which `boot --once` was the last */
 
 /* VPSs in the order in which they are to start, or to stop. */
@@ -173,6 +174,7 @@ static int queue_run(const struct queue *queue)
 {
 	const struct timespec pause = { .tv_nsec = 10000000 };
 	struct pace pace = { .cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) };
+	unsigned long long patience = now_ms() + FORK_MS;
 	size_t next = 0, alive = 0;
 	struct err ignored;
 	int failed = 0;
@@ -195,8 +197,13 @@ static int queue_run(const struct queue *queue)
 				failed += wait(&status) > 0 && status != 0;
 				alive--;
 				continue;
+			} else if (now_ms() < patience) {
+				nanosleep(&pause, NULL);
+				continue;
 			} else {
-				failed += work(queue, name) < 0;
+				fprintf(stderr, "nodectl: %s: cannot fork: %s\n", name,
+					strerror(errno));
+				failed++;
 			}
 			pace_begun(&pace, now_ms());
 			next++;
