@@ -397,13 +397,18 @@ int dir_take(const char *path, struct err *err)
 	if (fd < 0)
 		return fail(err, errno, "cannot open '%s'", path);
 	unsigned long long end = now_ms() + DIR_TAKE_MS;
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	bool ours;
+	while (!(ours = flock(fd, LOCK_EX | LOCK_NB) == 0)) {
 		if (errno == EWOULDBLOCK && now_ms() >= end)
-			return fail_as(err, ERR_LOCKED, "somebody has had '%s' for a minute",
-				       path);
+			break;
 		if (errno != EINTR && errno != EWOULDBLOCK)
 			return fail(err, errno, "cannot lock '%s'", path);
 		nanosleep(&pause, NULL);
+	}
+	if (!ours) {
+		fail(err, EAGAIN, "somebody has had '%s' for a minute", path);
+		err->kind = ERR_LOCKED;
+		return -1;
 	}
 	return take_fd(&fd);
 }

@@ -219,7 +219,10 @@ static int name_drop(int store, const char *name, struct err *err)
 static int tree_unkeep(int store, const char *digest, struct staging *staging, struct err *err)
 {
 	char from[96];
+	struct err ignored;
 
+	/* a storage that was copied may lack it */
+	own_fd parent = dir_make(store, "staging", 0700, &ignored);
 	str_format(from, sizeof(from), "sha256/%s", digest);
 	if (staging_take(staging, store, from, err) < 0)
 		return err->code == ENOENT

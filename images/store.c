@@ -94,7 +94,7 @@ int staging_take(struct staging *staging, int store, const char *from, struct er
 	str_format(to, sizeof(to), "staging/%s", staging->name);
 	/* locked before a sweep can see it there */
 	if (flock(dir, LOCK_SH) < 0 || renameat(store, from, store, to) < 0)
-		return fail(err, errno, "cannot rename '%s'", from);
+		return fail(err, errno == ENOENT ? EIO : errno, "cannot rename '%s'", from);
 	staging->dir = take_fd(&dir);
 	return 0;
 }

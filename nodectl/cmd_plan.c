@@ -355,13 +355,10 @@ static int plan_set(struct spread *spread, struct plan_values *values, const cha
 	if (!spread->dry) {
 		following = plan_follow_begin(spread->node, name, err);
 		values->dry = false;
-		if (following < 0)
+		/* one that cannot be written leaves the mark: it may be that of one before, and
+		 * to follow what is written is never wrong */
+		if (following < 0 || plan_write(spread->node, name, values, plan, err) < 0)
 			return -1;
-		if (plan_write(spread->node, name, values, plan, err) < 0) {
-			/* no VPS is to follow what has not changed */
-			plan_follow_end(spread->node, name);
-			return -1;
-		}
 	}
 	for (size_t i = 0; i < vps_fields_count; i++) {
 		own_str line = field_text(plan, &vps_fields[i]);

@@ -260,6 +260,7 @@ static unsigned long long start_of(int pid)
 static enum intent intent_look(void)
 {
 	char text[64] = "", *pid, *start;
+	unsigned long long began;
 	int fd = openat(MONITOR_RUN, "intent", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
@@ -271,8 +272,8 @@ static enum intent intent_look(void)
 	if (!pid || atoi(pid + 1) <= 0)
 		return INTENT_NONE;
 	start = strchr(pid + 1, ' ');
-	return start && start_of(atoi(pid + 1)) == strtoull(start, NULL, 10) ? INTENT_ALIVE
-									     : INTENT_CUT_OFF;
+	began = start ? strtoull(start, NULL, 10) : 0;
+	return began && start_of(atoi(pid + 1)) == began ? INTENT_ALIVE : INTENT_CUT_OFF;
 }
 
 /* How init ended.  A pid namespace's reboot(2) ends its init by a signal (pid_namespaces(7)).
