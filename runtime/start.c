@@ -398,16 +398,36 @@ int runtime_network(const struct vps *before, const struct vps *after,
 	return forwards_apply(after->id, before ? &was : NULL, &is, place, err);
 }
 
+/* A guest side that has given up says why, and that is why we cannot go on. */
+static int guest_reason(struct start *start, struct err *err)
+{
+	struct pollfd heard = { .fd = start->channel, .events = POLLIN };
+	struct err told;
+
+	while (poll(&heard, 1, 0) > 0) {
+		own_fd sent = -1;
+
+		if (channel_wait(start, &sent, &told) == 0)
+			continue;
+		if (!start->ended)
+			*err = told;
+		break;
+	}
+	return -1;
+}
+
 static int network_apply(struct start *start, struct err *err)
 {
 	char path[48];
 
 	str_format(path, sizeof(path), "/proc/%d/ns/net", start->pid);
 	own_fd netns = open(path, O_RDONLY | O_CLOEXEC);
-	if (netns < 0)
-		return fail(err, errno, "cannot open the guest's network namespace");
+	if (netns < 0) {
+		fail(err, errno, "cannot open the guest's network namespace");
+		return guest_reason(start, err);
+	}
 	if (link_neighbours_bound(start->vps->id, start->pid, err) < 0)
-		return -1;
+		return guest_reason(start, err);
 	struct link link = link_of(start->vps);
 	return link_create(start->vps->id, start->place->bridge, &link, netns, err);
 }
