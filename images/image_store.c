@@ -222,7 +222,9 @@ static int tree_unkeep(int store, const char *digest, struct staging *staging, s
 	struct err ignored;
 
 	/* a storage that was copied may lack it */
-	own_fd parent = dir_make(store, "staging", 0700, &ignored);
+	int parent = dir_make(store, "staging", 0700, &ignored);
+	if (parent >= 0)
+		close(parent);
 	str_format(from, sizeof(from), "sha256/%s", digest);
 	if (staging_take(staging, store, from, err) < 0)
 		return err->code == ENOENT
