@@ -92,7 +92,7 @@ static int tree_find(int store, const char *digest, struct image *image, struct 
 	struct image found = { .size = 0 };
 
 	if (info_read(store, digest, &found, err) < 0 ||
-	    digest_name(store, digest, found.name, err) < 0)
+	    digest_name(store, digest, NULL, found.name, err) < 0)
 		return -1;
 	if (!*found.name)
 		str_format(found.name, sizeof(found.name), "%.*s", PREFIX_MIN, digest);
@@ -247,14 +247,16 @@ static int image_drop(int store, const char *name, const char *wanted, struct st
 		return -1;
 	if (strcmp(digest, wanted) != 0)
 		return fail_as(err, ERR_LOCKED, "image '%s' is just being replaced", name);
-	if (named && name_drop(store, name, err) < 0)
-		return -1;
-	if (digest_name(store, digest, other, err) < 0)
+	if (digest_name(store, digest, named ? name : NULL, other, err) < 0)
 		return -1;
 	if (*other && !named)
 		return fail_as(err, ERR_VALUE, "the image '%s' still has the name '%s'", name,
 			       other);
-	return *other ? 0 : tree_unkeep(store, digest, staging, err);
+	/* the tree first: a name without one is seen to be left, a tree without one may be
+	 * meant */
+	if (!*other && tree_unkeep(store, digest, staging, err) < 0)
+		return -1;
+	return named ? name_drop(store, name, err) : 0;
 }
 
 int image_remove(int store, const char *name, const char *digest, int *guard, struct err *err)
@@ -269,6 +271,7 @@ int image_remove(int store, const char *name, const char *digest, int *guard, st
 }
 
 struct sweep {
+	int store;
 	bool dry;
 	int count;
 	struct err failed; /* the last one */
@@ -306,20 +309,39 @@ static int staging_visit(int dir, const char *name, void *arg, struct err *err)
 	return 0;
 }
 
-/* A link that was to become a name: whoever makes one has the store's lock. */
+/*
+ * A link that was to become a name does so if its tree is there, for that came between; and
+ * a name without a tree was about to be removed.  Whoever is at it has the store's lock.
+ */
 static int link_visit(int dir, const char *name, void *arg, struct err *err)
 {
 	struct sweep *sweep = arg;
-	char what[160];
+	bool begun = name[0] == '.';
+	char digest[65], what[192];
+	int there = 0;
 
-	if (name[0] != '.')
+	if (name_read(sweep->store, name, digest, err) == 0)
+		there = tree_look(sweep->store, digest, err);
+	else if (err->kind != ERR_NO_IMAGE)
+		there = -1;
+	else if (!begun)
+		return 0;
+	if (there < 0)
+		sweep->failed = *err;
+	if (there < 0 || (there && !begun))
 		return 0;
 	if (sweep->found) {
-		str_format(what, sizeof(what), "unfinished image name '%.100s'", name + 1);
+		str_format(what, sizeof(what), "%s '%.100s'%s",
+			   begun ? "unfinished image name" : "image name", name + begun,
+			   begun ? "" : ": its image is gone");
 		sweep->found(what, sweep->arg);
 	}
 	sweep->count++;
-	if (!sweep->dry && unlinkat(dir, name, 0) < 0) {
+	if (sweep->dry)
+		return 0;
+	if (there && name_end(sweep->store, name + 1, err) < 0)
+		sweep->failed = *err;
+	if (!there && unlinkat(dir, name, 0) < 0) {
 		fail(err, errno, "cannot remove '%s'", name);
 		sweep->failed = *err;
 	}
@@ -339,7 +361,7 @@ static int names_sweep(int store, struct sweep *sweep, struct err *err)
 int image_sweep(int store, bool dry, void (*found)(const char *what, void *arg), void *arg,
 		struct err *err)
 {
-	struct sweep sweep = { .dry = dry, .found = found, .arg = arg };
+	struct sweep sweep = { .store = store, .dry = dry, .found = found, .arg = arg };
 	own_fd dir = dir_open(store, "staging", err);
 
 	if (dir < 0)

@@ -179,7 +179,7 @@ int name_read(int store, const char *name, char digest[65], struct err *err)
 
 struct name_search {
 	int store;
-	const char *digest;
+	const char *digest, *but;
 	char *name;
 };
 
@@ -189,24 +189,43 @@ static int name_match(int dir, const char *name, void *arg, struct err *err)
 	char digest[65];
 
 	(void)dir;
-	if (!image_name_is_valid(name) || name_read(search->store, name, digest, err) < 0)
+	if (!image_name_is_valid(name) || (search->but && strcmp(name, search->but) == 0))
 		return 0;
+	/* one that cannot be read may be that of a tree which is about to be removed */
+	if (name_read(search->store, name, digest, err) < 0)
+		return err->kind == ERR_NO_IMAGE ? 0 : -1;
 	if (strcmp(digest, search->digest) == 0)
 		str_format(search->name, 128, "%s", name);
 	return 0;
 }
 
-int digest_name(int store, const char *digest, char *name, struct err *err)
+int digest_name(int store, const char *digest, const char *but, char *name, struct err *err)
 {
-	struct name_search search = { .store = store, .digest = digest, .name = name };
+	struct name_search search = {
+		.store = store, .digest = digest, .but = but, .name = name
+	};
 	own_fd names = dir_open(store, "names", err);
 
 	*name = 0;
 	return names < 0 ? -1 : dir_each(names, name_match, &search, err);
 }
 
-/* A link is made whole under another name and then takes the place of the old one. */
-static int name_set(int store, const char *name, const char *digest, struct err *err)
+int tree_look(int store, const char *digest, struct err *err)
+{
+	char path[96];
+
+	str_format(path, sizeof(path), "sha256/%s", digest);
+	if (faccessat(store, path, F_OK, 0) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : fail(err, errno, "cannot look at '%s'", path);
+}
+
+/*
+ * A link is made whole under another name and then takes the place of the old one.  The first
+ * half is on the disk before the tree is in the store, the second comes behind that: whatever
+ * is cut off, the sweep can tell what is missing.
+ */
+static int name_begin(int store, const char *name, const char *digest, struct err *err)
 {
 	char target[96], temporary[160];
 	own_fd names = dir_open(store, "names", err);
@@ -216,8 +235,20 @@ static int name_set(int store, const char *name, const char *digest, struct err 
 	str_format(target, sizeof(target), "../sha256/%s", digest);
 	str_format(temporary, sizeof(temporary), ".%s", name);
 	(void)unlinkat(names, temporary, 0);
-	if (symlinkat(target, names, temporary) < 0 ||
-	    renameat(names, temporary, names, name) < 0 || fsync(names) < 0)
+	if (symlinkat(target, names, temporary) < 0 || fsync(names) < 0)
+		return fail(err, errno, "cannot set the image name '%s'", name);
+	return 0;
+}
+
+int name_end(int store, const char *name, struct err *err)
+{
+	char temporary[160];
+	own_fd names = dir_open(store, "names", err);
+
+	if (names < 0)
+		return -1;
+	str_format(temporary, sizeof(temporary), ".%s", name);
+	if (renameat(names, temporary, names, name) < 0 || fsync(names) < 0)
 		return fail(err, errno, "cannot set the image name '%s'", name);
 	return 0;
 }
@@ -250,9 +281,13 @@ int staging_keep(struct staging *staging, struct image *image, struct err *err)
 	own_fd lock = store_lock(staging->store, err);
 	if (lock < 0)
 		return -1;
-	if (info_read(staging->store, image->digest, &old, err) == 0)
-		*image = old;
-	else if (err->kind != ERR_NO_IMAGE || tree_move(staging, image, err) < 0)
+	bool known = info_read(staging->store, image->digest, &old, err) == 0;
+	if (!known && err->kind != ERR_NO_IMAGE)
 		return -1;
-	return name_set(staging->store, image->name, image->digest, err);
+	if (name_begin(staging->store, image->name, image->digest, err) < 0 ||
+	    (!known && tree_move(staging, image, err) < 0))
+		return -1;
+	if (known)
+		*image = old;
+	return name_end(staging->store, image->name, err);
 }

@@ -26,7 +26,7 @@ int staging_take(struct staging *staging, int store, const char *from, struct er
 /*
  * The tree in staging is whole: force it to disk, move it to its digest and give it @image's
  * name.  When the store has this digest already, that one is used, and @image gets its source
- * and age.  After a crash at any point either all of it is there or none.
+ * and age.  After a crash at any point, and image_sweep(), either all of it is there or none.
  */
 int staging_keep(struct staging *staging, struct image *image, struct err *err);
 
@@ -39,8 +39,15 @@ int store_lock(int store, struct err *err);
 /* Where the name points to; ERR_NO_IMAGE. */
 int name_read(int store, const char *name, char digest[65], struct err *err);
 
-/* Is there a name for this digest?  @name (128 bytes) gets one. */
-int digest_name(int store, const char *digest, char *name, struct err *err);
+/* Is there a name for this digest, beside @but (or NULL)?  @name (128 bytes) gets one. */
+int digest_name(int store, const char *digest, const char *but, char *name, struct err *err);
+
+/* Is a tree with this digest in the store?  1, 0 or -1. */
+int tree_look(int store, const char *digest, struct err *err);
+
+/* ".NAME" becomes NAME: the last step of staging_keep(), and the sweep's if that was cut off.
+ */
+int name_end(int store, const char *name, struct err *err);
 
 bool digest_is_valid(const char *digest);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,4 +243,59 @@ Test(image_store, a_sweep_takes_only_what_nobody_holds)
 	cr_assert_eq(names_in("staging"), 1);
 	staging_free(&alive);
 	cr_assert_eq(names_in("staging"), 0);
+}
+
+/* Killed between the tree and its name, an import is finished; before the tree, it never was.
+ */
+Test(image_store, a_sweep_finishes_a_name_whose_tree_is_there)
+{
+	struct image image, old;
+	int found = 0;
+	struct err err;
+
+	cr_assert_eq(import("web", "old", &old, &err), 0, "%s", err.msg);
+	cr_assert_eq(import("web", "new", &image, &err), 0, "%s", err.msg);
+	own_fd names = dir_open(store, "names", &err);
+	own_str kept = xasprintf("../sha256/%s", old.digest);
+	own_str never = xasprintf("../sha256/%.63sf", old.digest);
+	cr_assert_eq(symlinkat(kept, names, ".web"), 0);
+	cr_assert_eq(symlinkat(never, names, ".mail"), 0);
+
+	cr_expect_eq(image_sweep(store, true, found_count, &found, &err), 2, "%s", err.msg);
+	cr_expect_eq(names_in("names"), 3);
+	cr_expect_eq(image_sweep(store, false, found_count, &found, &err), 2, "%s", err.msg);
+	cr_expect_eq(names_in("names"), 1);
+	cr_expect_eq(image_find(store, "web", &image, &err), 0, "%s", err.msg);
+	cr_expect_str_eq(image.digest, old.digest);
+	cr_expect_eq(image_sweep(store, false, found_count, &found, &err), 0);
+}
+
+/* Killed between the tree and its name, a removal is finished. */
+Test(image_store, a_sweep_removes_a_name_without_a_tree)
+{
+	struct image image;
+	int found = 0;
+	struct err err;
+
+	cr_assert_eq(import("web", "some", &image, &err), 0, "%s", err.msg);
+	own_fd trees = dir_open(store, "sha256", &err);
+	cr_assert_eq(tree_remove(trees, image.digest, &err), 0, "%s", err.msg);
+	cr_expect_eq(image_sweep(store, true, found_count, &found, &err), 1, "%s", err.msg);
+	cr_expect_eq(image_sweep(store, false, found_count, &found, &err), 1, "%s", err.msg);
+	cr_expect_eq(names_in("names"), 0);
+	cr_expect_eq(found, 2);
+}
+
+/* It may be a second name of the same tree. */
+Test(image_store, a_name_that_cannot_be_read_keeps_every_tree)
+{
+	struct image image;
+	struct err err;
+
+	cr_assert_eq(import("web", "some", &image, &err), 0, "%s", err.msg);
+	cr_assert_eq(mkdirat(store, "names/mail", 0700), 0);
+	cr_expect_eq(image_remove(store, "web", image.digest, NULL, &err), -1);
+	cr_expect_eq(err.code, EINVAL, "%s", err.msg);
+	cr_expect_eq(names_in("sha256"), 1);
+	cr_expect_eq(image_find(store, "web", &image, &err), 0, "%s", err.msg);
 }
