@@ -24,7 +24,7 @@ void no_memory_tell(void (*tell)(int fd, const char *what), int fd)
 	listener.fd = fd;
 }
 
-static void *or_exit(void *memory)
+void *or_exit(void *memory)
 {
 	if (memory)
 		return memory;

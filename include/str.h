@@ -8,7 +8,9 @@
 
 struct err;
 
-/* Allocation that never fails: out of memory ends the process with a message. */
+/* Allocation that never fails: out of memory ends the process with a message.  or_exit() does
+ * that with what a library gives back, NULL being out of memory. */
+void *or_exit(void *memory);
 void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *old, size_t size);

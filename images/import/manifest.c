@@ -88,11 +88,8 @@ static const char *first_name(struct walk *walk, const struct stat *stat)
 
 	mine->inode = stat->st_ino;
 	strcpy(mine->path, walk->path);
-	found = tsearch(mine, &walk->firsts, by_inode);
-	if (!found) {
-		free(mine);
-		return NULL;
-	}
+	/* without memory it would be another file, and the image another one */
+	found = or_exit(tsearch(mine, &walk->firsts, by_inode));
 	if (*found == mine)
 		return NULL;
 	free(mine);
