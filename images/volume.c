@@ -33,9 +33,12 @@ static int copy_range(int to, int from, off_t at, off_t end, struct err *err)
 		if (got <= 0)
 			return fail(err, got < 0 ? errno : EIO,
 				    "cannot read what is to be copied");
-		if (pwrite(to, buf, (size_t)got, at) != got)
-			return fail(err, errno ? errno : ENOSPC, "cannot write the volume");
-		at += got;
+		ssize_t put = pwrite(to, buf, (size_t)got, at);
+
+		/* what is cut short says why when it is asked for the rest */
+		if (put <= 0)
+			return fail(err, put < 0 ? errno : ENOSPC, "cannot write the volume");
+		at += put;
 	}
 	return 0;
 }
