@@ -31,15 +31,23 @@ bool host_has_swap(void)
 	return heading_end && heading_end[1];
 }
 
-uint64_t number_read(int dir, const char *name, uint64_t otherwise)
+int number_get(int dir, const char *name, uint64_t *number, struct err *err)
 {
 	char text[64];
-	struct err err;
 
-	if (file_read(dir, name, text, sizeof(text), &err) < 0)
-		return otherwise;
+	if (file_read(dir, name, text, sizeof(text), err) < 0)
+		return -1;
 	text[strcspn(text, "\n")] = 0;
-	return knob_bytes(text);
+	*number = knob_bytes(text);
+	return 0;
+}
+
+uint64_t number_read(int dir, const char *name, uint64_t otherwise)
+{
+	struct err ignored;
+	uint64_t number;
+
+	return number_get(dir, name, &number, &ignored) < 0 ? otherwise : number;
 }
 
 int knob_read(int dir, const struct knob *knob, char text[KNOB_TEXT], struct err *err)

@@ -33,8 +33,12 @@ bool knob_is_needless(const struct knob *knob, const struct limits *limits);
 /* 0, or -1 and the failure, if not. */
 int knob_absent(const struct knob *knob, const struct limits *limits, struct err *err);
 
-/* The number in a file of a group, "max" being UINT64_MAX; @otherwise when there is none. */
+/* The number in a file of a group, "max" being UINT64_MAX; @otherwise when it cannot be read.
+ */
 uint64_t number_read(int dir, const char *name, uint64_t otherwise);
+
+/* The same, where a number that is not known must not be taken for another. */
+int number_get(int dir, const char *name, uint64_t *number, struct err *err);
 
 /* Is any swap space in use by this host now? */
 bool host_has_swap(void);

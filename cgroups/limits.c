@@ -244,8 +244,9 @@ static void change_undo(const struct changes *changes, const struct change *chan
 	}
 	own_fd dir = group_of(changes, change->controller, &none, &group, &ignored);
 	/* what it has taken of more memory meanwhile is not taken back with an OOM kill */
-	if (dir < 0 || (is_named(&knob, "memory.max") &&
-			number_read(dir, "memory.current", 0) > knob_bytes(knob.value)))
+	if (dir < 0 ||
+	    (is_named(&knob, "memory.max") &&
+	     number_read(dir, "memory.current", UINT64_MAX) > knob_bytes(knob.value)))
 		return;
 	(void)knob_set(&group, &knob, old, &ignored);
 }

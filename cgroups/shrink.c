@@ -74,13 +74,17 @@ static void reclaim(int dir, uint64_t bytes)
 
 int memory_shrink(int dir, uint64_t max, struct err *err)
 {
-	uint64_t used = number_read(dir, "memory.current", 0), high = high_of_memory(max);
-	struct progress progress = progress_begin(used);
+	uint64_t used, high = high_of_memory(max);
 
+	if (number_get(dir, "memory.current", &used, err) < 0)
+		return -1;
+
+	struct progress progress = progress_begin(used);
 	/* down to memory.high, so that what is used while we write memory.max has room */
 	while (used > high && progress_goes_on(&progress, used)) {
 		reclaim(dir, used - high);
-		used = number_read(dir, "memory.current", 0);
+		if (number_get(dir, "memory.current", &used, err) < 0)
+			return -1;
 	}
 	return used > max ? too_small("memory", max, used, err) : 0;
 }

@@ -176,6 +176,20 @@ Test(limits, memory_below_what_is_used_is_refused_with_the_figures)
 	holds("17/pids.max", "200");
 }
 
+/* What is not known is not taken for nothing: the kernel would kill for what is too much. */
+Test(limits, memory_is_not_lowered_where_what_is_used_cannot_be_read)
+{
+	struct limits less = usual;
+
+	cr_assert_eq(change(&usual), 0, "%s", err.msg);
+	cr_assert_eq(unlinkat(parent, "17/memory.current", 0), 0);
+	less.memory = 100 << 20;
+	less.memory_guaranteed = 0;
+	cr_expect_eq(change(&less), -1);
+	holds("17/memory.max", "536870912");
+	holds("17/memory.min", "134217728");
+}
+
 Test(limits, a_limit_without_its_knob_is_refused_by_name)
 {
 	cr_assert_eq(unlinkat(parent, "17/pids.max", 0), 0);
