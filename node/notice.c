@@ -112,8 +112,9 @@ void notice_print(const struct vps *vps, const struct quota_record *record,
 void notice_begin(const struct vps *vps, int dir, char *text, size_t size)
 {
 	struct quota_record record;
+	struct err ignored;
 
-	quota_read(dir, &record);
+	(void)quota_read(dir, &record, &ignored);
 	notice_print(vps, &record, NULL, 0, time(NULL), text, size);
 }
 

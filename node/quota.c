@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "quota.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -91,14 +92,16 @@ void quota_parse(const char *text, struct quota_record *record)
 		*record = (struct quota_record){ 0 };
 }
 
-void quota_read(int dir, struct quota_record *record)
+int quota_read(int dir, struct quota_record *record, struct err *err)
 {
-	struct err none;
 	char text[512];
 
 	*record = (struct quota_record){ 0 };
-	if (file_read(dir, "quota", text, sizeof(text), &none) > 0)
-		quota_parse(text, record);
+	if (file_read(dir, "quota", text, sizeof(text), err) < 0)
+		/* one of another kind or size was never ours */
+		return err->code == ENOENT || err->code == EFBIG ? 0 : -1;
+	quota_parse(text, record);
+	return 0;
 }
 
 int64_t quota_begin(const struct quota *rule, int64_t now)

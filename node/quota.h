@@ -31,8 +31,9 @@ struct quota_record {
 void quota_print(const struct quota_record *record, char *text, size_t size);
 void quota_parse(const char *text, struct quota_record *record);
 
-/* "quota" in @dir, a VPS's directory; none is a record of nothing. */
-void quota_read(int dir, struct quota_record *record);
+/* "quota" in @dir, a VPS's directory; none is a record of nothing.  One that cannot be read is
+ * -1: what was paid for is in it. */
+int quota_read(int dir, struct quota_record *record, struct err *err);
 
 /* When did the period of @rule begin that @now is in, and when does the next; 0: it rolls.
  * Pure.

@@ -172,9 +172,9 @@ int quota_apply(const struct node *node, const char *name, uint64_t traffic,
 	struct quota_record before, record;
 	int64_t now = time(NULL);
 
-	if (vps_hold(node, name, "sample", &held, err) < 0)
+	if (vps_hold(node, name, "sample", &held, err) < 0 ||
+	    quota_read(held.place.dir, &before, err) < 0)
 		return -1;
-	quota_read(held.place.dir, &before);
 	record = before;
 	quota_decide(&held.vps, traffic, total, node->warn, now, &record);
 
@@ -263,7 +263,8 @@ static int add(struct held *held, uint64_t bytes, struct err *err)
 	if (!held->vps.traffic)
 		return fail_as(err, ERR_VALUE,
 			       "it has no traffic quota: nothing could be added to it");
-	quota_read(held->place.dir, &record);
+	if (quota_read(held->place.dir, &record, err) < 0)
+		return -1;
 	if (record.since < begin)
 		record.added = 0;
 	size_print(record.added, size, sizeof(size));
@@ -320,11 +321,12 @@ static int one_run(const struct node *node, struct history *history, const struc
 		used = quota_count(&one->vps->quota, &one->month);
 	else if (quota_used(history, one->vps, one->key, now, &used, err) < 0)
 		return -1;
-	quota_read(dir, &record);
+	if (quota_read(dir, &record, err) < 0)
+		return -1;
 	if (is_due(node, one, &record, used, now)) {
-		if (quota_apply(node, one->vps->name, used, &one->total, err) < 0)
+		if (quota_apply(node, one->vps->name, used, &one->total, err) < 0 ||
+		    quota_read(dir, &record, err) < 0)
 			return -1;
-		quota_read(dir, &record);
 		tell = true;
 	}
 	if (tell)

@@ -162,7 +162,8 @@ static void quota_find(const struct node *node, struct report_vps *one, struct q
 	own_fd dir = vps_dir(node, vps.name, &none);
 	if (dir < 0 || strcmp(vps.uuid, one->vps.uuid) != 0)
 		return;
-	quota_read(dir, &record);
+	if (quota_read(dir, &record, &none) < 0)
+		return;
 	*rule = vps.quota;
 	*limit = quota_limit(&vps, &record, now);
 	one->throttle = record.throttle;

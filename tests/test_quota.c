@@ -2,13 +2,18 @@
 #include "../node/quota.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cgroups.h"
 #include "err.h"
 #include "own.h"
 #include "report.h"
+#include "test_scratch.h"
 
 #define DAY 1763769600ll /* 2025-11-22, 00:00 UTC */
 #define NOW (DAY + 13 * SPAN_HOUR)
@@ -199,6 +204,24 @@ Test(quota, a_record_is_read_back_as_it_was)
 	cr_assert_eq(again.traffic_told, QUOTA_WARNED);
 	quota_parse("no record\n", &again);
 	cr_assert_eq(again.throttle, 0);
+}
+
+/* What was paid for is in it: one that cannot be read is no record of nothing. */
+Test(quota, a_record_that_cannot_be_read_is_an_error, .init = scratch_make,
+     .fini = scratch_remove)
+{
+	struct quota_record record;
+	struct err err;
+
+	cr_expect_eq(quota_read(scratch, &record, &err), 0);
+	cr_expect_eq(record.added, 0);
+	scratch_put(scratch, "quota", "added = 5\n");
+	cr_expect_eq(quota_read(scratch, &record, &err), 0);
+	cr_expect_eq(record.added, 5);
+	cr_assert_eq(unlinkat(scratch, "quota", 0), 0);
+	cr_assert_eq(mkdirat(scratch, "quota", 0700), 0);
+	cr_expect_eq(quota_read(scratch, &record, &err), -1);
+	cr_expect_eq(err.code, EISDIR, "%s", err.msg);
 }
 
 static const char *text_of(const char *key, const char *value, char *text, size_t size)
