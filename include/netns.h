@@ -160,13 +160,14 @@ struct link {
 				  the  node has room for */
 };
 
-/* The @n-th of all its addresses, NULL behind the last; and one more, unless there are too
- * many.
- */
+/* The @n-th of all its addresses, NULL behind the last. */
 const struct address *link_address(const struct link *link, unsigned n);
 
 /* Is @address one of them, whatever the prefixes?  NULL has none. */
 bool link_has(const struct link *link, const struct address *address);
+
+/* One more of @family; false, and nothing is changed: there are as many as there can be. */
+bool link_has_room(const struct link *link, int family);
 bool link_address_add(struct link *link, const struct address *address);
 
 /* Take one away, whatever its prefix; the next of its family becomes the first. */
@@ -487,8 +488,8 @@ int wall_each(const struct bridge *bridge, int (*each)(unsigned id, void *arg, s
 	      void *arg, struct err *err);
 
 /* Has somebody who was killed left the machine's RCU expedited, as loading and removing guards
- * makes it for a moment?  Unless @dry it is as it was before. */
-bool guard_hurry_left(bool dry);
+ * makes it for a moment?  1, and unless @dry it is as it was before; 0; -1: it still is. */
+int guard_hurry_left(bool dry, struct err *err);
 
 /* Does @id have an element still?  For repair. */
 bool wall_is_left(unsigned id, const struct bridge *bridge);

@@ -150,6 +150,12 @@ bool link_has(const struct link *link, const struct address *address)
 	return false;
 }
 
+bool link_has_room(const struct link *link, int family)
+{
+	return !(family == AF_INET6 ? &link->ipv6 : &link->ipv4)->family ||
+	       link->further_count < LINK_ADDRESSES_MAX;
+}
+
 bool link_address_add(struct link *link, const struct address *address)
 {
 	struct address *first = address->family == AF_INET6 ? &link->ipv6 : &link->ipv4;

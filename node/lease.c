@@ -55,9 +55,12 @@ static int ticket_link(int dir, const char *ticket, const char *key, const char 
 
 	if (linked < 0 && errno != EEXIST)
 		return fail(err, errno, "cannot take lease '%s'", key);
+	*taken = linked == 0;
+	if (*taken)
+		return 0;
 	if (lease_owner(dir, key, holder, sizeof(holder), err) < 0)
 		return -1;
-	*taken = linked == 0 || strcmp(holder, owner) == 0;
+	*taken = strcmp(holder, owner) == 0;
 	return 0;
 }
 
@@ -290,11 +293,19 @@ static int address_auto(const struct node *node, const struct vps *vps, int fami
 	return address_find(node, vps, network, NULL, (uint64_t)vps->id + 1, address, err);
 }
 
+static int many(struct err *err)
+{
+	return fail_as(err, ERR_VALUE, "more than %d addresses", LINK_ADDRESSES_MAX + 1);
+}
+
 static int address_more(const struct node *node, struct vps *vps,
 			const struct wanted_address *wanted, struct err *err)
 {
 	struct address address;
 
+	/* before it is leased, for what is not in the definition is never given back */
+	if (!link_has_room(&vps->link, wanted->family))
+		return many(err);
 	if (!wanted->pool[0]) {
 		if (address_auto(node, vps, wanted->family, &address, err) < 0)
 			return -1;
@@ -314,9 +325,7 @@ static int address_more(const struct node *node, struct vps *vps,
 		if (address_find(node, vps, &pool->network, pool, 1, &address, err) < 0)
 			return -1;
 	}
-	if (!link_address_add(&vps->link, &address))
-		return fail_as(err, ERR_VALUE, "more than %d addresses",
-			       LINK_ADDRESSES_MAX + 1);
+	(void)link_address_add(&vps->link, &address);
 	return 0;
 }
 
@@ -655,11 +664,12 @@ static int first_auto(const struct node *node, struct vps *vps, int family,
 {
 	struct address named = *first;
 
+	if (!link_has_room(&vps->link, family))
+		return many(err);
 	if (address_auto(node, vps, family, first, err) < 0)
 		return -1;
-	if (named.family && !link_address_add(&vps->link, &named))
-		return fail_as(err, ERR_VALUE, "more than %d addresses",
-			       LINK_ADDRESSES_MAX + 1);
+	if (named.family)
+		(void)link_address_add(&vps->link, &named);
 	return 0;
 }
 

@@ -536,6 +536,28 @@ Test(lease, a_change_that_is_refused_takes_nothing)
 	cr_expect_eq(scratch_count(node.addresses), 1);
 }
 
+/* One that is not in the definition would be given back by nobody. */
+Test(lease, an_address_that_there_is_no_room_for_is_not_taken)
+{
+	const struct wanted wanted = { .more = { { .family = AF_INET } }, .more_count = 1 };
+	struct vps before = named("web1"), after;
+	unsigned count;
+
+	before.id = 1;
+	cr_assert_eq(network(&before, true, false), 0, "%s", err.msg);
+	while (link_has_room(&before.link, AF_INET)) {
+		struct address one = address("10.77.0.2");
+
+		one.bytes[2] = (uint8_t)(100 + before.link.further_count);
+		cr_assert(link_address_add(&before.link, &one));
+	}
+	count = scratch_count(node.addresses);
+	after = before;
+	cr_expect_eq(lease_change(&node, &before, &after, &wanted, &err), -1);
+	cr_expect_eq(err.kind, ERR_VALUE, "%s", err.msg);
+	cr_expect_eq(scratch_count(node.addresses), count);
+}
+
 Test(lease, what_is_no_longer_published_is_free)
 {
 	struct vps before = publishing("web1", "8000-8003:80");
