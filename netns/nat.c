@@ -195,17 +195,17 @@ static void entry_of(const struct nft_entry *element, struct nat_entry *entry)
 	nat_entry_read(&element->e, entry);
 }
 
-/* Where does the kernel send what comes for that port?  false: nowhere. */
-static bool entry_find(const struct nft_table *table, const struct nat_entry *wanted,
-		       struct nat_entry *found)
+/* Where does the kernel send what comes for that port?  1; 0: nowhere; -1. */
+static int entry_find(const struct nft_table *table, const struct nat_entry *wanted,
+		      struct nat_entry *found, struct err *err)
 {
 	struct nft_entry element = { .set = (unsigned)map_index(wanted) }, there;
 
 	nat_element(wanted, &element.e);
-	if (!nft_table_find(table, &sets, &element, &there))
-		return false;
-	entry_of(&there, found);
-	return true;
+	int result = nft_table_find(table, &sets, &element, &there, err);
+	if (result > 0)
+		entry_of(&there, found);
+	return result;
 }
 
 /* Which of these was it that somebody else has? */
@@ -214,12 +214,14 @@ static int conflict(const struct nft_table *table, const struct nat_entries *in,
 {
 	struct nat_entry holder;
 	char address[ADDRESS_TEXT];
+	struct err ignored;
 
 	for (size_t i = 0; i < in->count; i++) {
 		const struct nat_entry *entry = &in->list[i];
 		const char *protocol = entry->publish.protocol == IPPROTO_UDP ? "udp" : "tcp";
 
-		if (!entry_find(table, entry, &holder) || leads_to_same(&holder, entry))
+		if (entry_find(table, entry, &holder, &ignored) <= 0 ||
+		    leads_to_same(&holder, entry))
 			continue;
 		address_print(&holder.to, false, address, sizeof(address));
 		return fail_as(err, ERR_ADDRESS,
@@ -263,8 +265,11 @@ static int entries_change_once(const struct nft_table *table, const struct nat_e
 	struct nat_entry found;
 
 	for (size_t i = 0; i < out->count; i++) {
-		if (entry_find(table, &out->list[i], &found) &&
-		    leads_to_same_vps(&found, &out->list[i]))
+		int result = entry_find(table, &out->list[i], &found, err);
+
+		if (result < 0)
+			return -1;
+		if (result && leads_to_same_vps(&found, &out->list[i]))
 			entry_add(&there, &found);
 	}
 	return entries_replace(table, &there, in, err);
@@ -385,7 +390,7 @@ bool nat_entry_exists(const struct bridge *bridge, const struct nat_entry *entry
 	struct err ignored;
 
 	return nft_table_open(&table, bridge, &ignored) == 0 &&
-	       entry_find(&table, entry, &found) && leads_to_same(&found, entry);
+	       entry_find(&table, entry, &found, &ignored) > 0 && leads_to_same(&found, entry);
 }
 
 int nat_entry_remove(const struct bridge *bridge, const struct nat_entry *entry,

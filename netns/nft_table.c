@@ -125,25 +125,25 @@ static void answer_seen(const struct nlmsghdr *nlh, void *arg)
 	nft_elements_read(nlh, element_seen, arg);
 }
 
-bool nft_table_find(const struct nft_table *table, const struct nft_sets *sets,
-		    const struct nft_entry *wanted, struct nft_entry *found)
+int nft_table_find(const struct nft_table *table, const struct nft_sets *sets,
+		   const struct nft_entry *wanted, struct nft_entry *found, struct err *err)
 {
 	own_nft_entries there = { 0 };
 	struct answer answer = { &there, wanted->set };
 	struct netlink_batch batch;
-	struct err ignored;
 
 	netlink_start(&batch);
-	struct nlmsghdr *nlh = netlink_next(&batch, sets->list, 0);
+	struct nlmsghdr *nlh = netlink_next(&batch, sets->list, ENOENT);
 
 	nft_put_element_get(nlh, table->name, sets->name(wanted->set), &wanted->e);
 	if (is_of_bridge(sets, wanted->set))
 		nft_of_bridge(nlh);
-	if (netlink_run(table->fd, &batch, answer_seen, &answer, &ignored) < 0 ||
-	    there.count != 1)
-		return false;
+	if (netlink_run(table->fd, &batch, answer_seen, &answer, err) < 0)
+		return -1;
+	if (there.count != 1)
+		return 0;
 	*found = there.list[0];
-	return true;
+	return 1;
 }
 
 int nft_table_read(const struct nft_table *table, const struct nft_sets *sets,

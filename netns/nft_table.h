@@ -59,9 +59,10 @@ struct nft_sets {
 	const char *list, *change, *add, *remove;
 };
 
-/* The one with the key of @wanted, or the range that this is in; false: there is none. */
-bool nft_table_find(const struct nft_table *table, const struct nft_sets *sets,
-		    const struct nft_entry *wanted, struct nft_entry *found);
+/* The one with the key of @wanted, or the range that this is in.  1; 0: there is none, or not
+ * even such a set; -1. */
+int nft_table_find(const struct nft_table *table, const struct nft_sets *sets,
+		   const struct nft_entry *wanted, struct nft_entry *found, struct err *err);
 
 /* All elements of the sets, ordered by their owners; sets that are not there have none. */
 int nft_table_read(const struct nft_table *table, const struct nft_sets *sets,

@@ -449,17 +449,20 @@ static const struct nft_sets all_sets = {
  * same VPS's; an address has one owner, so that what is there of another's was left.  A set
  * that is not there has none.
  */
-static void find(const struct nft_table *table, const struct nft_entries *wanted, bool ours,
-		 struct nft_entries *there)
+static int find(const struct nft_table *table, const struct nft_entries *wanted, bool ours,
+		struct nft_entries *there, struct err *err)
 {
 	for (size_t i = 0; i < wanted->count; i++) {
 		const struct nft_entry *one = &wanted->list[i];
 		struct nft_entry found;
 
-		if (nft_table_find(table, &all_sets, one, &found) && is_same_key(&found, one) &&
-		    (!ours || found.owner == one->owner))
+		int result = nft_table_find(table, &all_sets, one, &found, err);
+		if (result < 0)
+			return -1;
+		if (result && is_same_key(&found, one) && (!ours || found.owner == one->owner))
 			nft_entry_copy(there, &found);
 	}
+	return 0;
 }
 
 /* Those of @a whose key none of @b has. */
@@ -490,8 +493,9 @@ static int change(const struct nft_table *table, const struct nft_entries *out,
 	for (int tries = 0; tries < 3 && result < 0; tries++) {
 		own_nft_entries there = { 0 };
 
-		find(table, &gone, true, &there);
-		find(table, in, false, &there);
+		if (find(table, &gone, true, &there, err) < 0 ||
+		    find(table, in, false, &there, err) < 0)
+			return -1;
 		wall_sort(&there);
 		result = nft_table_replace(table, &all_sets, &there, in, err);
 		if (result < 0 && (err->code != ENOENT || !there.count))

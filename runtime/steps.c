@@ -14,6 +14,9 @@ static int undo(const struct step *steps, size_t count, bool slow_too, struct st
 	while (count-- > 0) {
 		struct err *to = result < 0 ? &again : err;
 
+		/* the first tells the next command that there is something to undo */
+		if (count == 0 && result < 0)
+			break;
 		if (!steps[count].undo || (steps[count].speed == SLOW && !slow_too) ||
 		    steps[count].undo(start, to) == 0)
 			continue;

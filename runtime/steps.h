@@ -27,5 +27,6 @@ int steps_apply(const struct step *steps, size_t count, struct start *start, str
 int steps_undo_fast(const struct step *steps, size_t count, struct start *start,
 		    struct err *err);
 
-/* Undo all, last first, going on after a failure; the first failure is reported. */
+/* Undo all, last first, going on after a failure; the first failure is reported.  The first
+ * step is the record that there is something to undo, and it stays if any other failed. */
 int steps_undo(const struct step *steps, size_t count, struct start *start, struct err *err);
