@@ -37,6 +37,7 @@ void netlink_start_in(struct netlink_batch *batch, void *data, size_t size, size
 	batch->count = 0;
 	batch->failed = 0;
 	batch->used = 0;
+	batch->streams = false;
 	batch->data = data;
 	batch->size = size;
 	batch->message = message;
@@ -183,7 +184,8 @@ struct inbox {
 	char *data;
 	size_t used, size;
 	unsigned ends;
-	bool torn; /* a dump of what was changed meanwhile */
+	bool torn;		 /* a dump of what was changed meanwhile */
+	struct answers *streams; /* sees them at once */
 };
 
 /* One datagram, which lies at the end of the inbox. */
@@ -225,6 +227,10 @@ static int inbox_fill(int fd, struct inbox *inbox, unsigned ends)
 			return -1;
 		if (from.nl_pid == 0)
 			inbox_add(inbox, (int)len);
+		if (inbox->streams) {
+			answers_read(inbox->streams, inbox->data, (int)inbox->used);
+			inbox->used = 0;
+		}
 	}
 	return 0;
 }
@@ -237,7 +243,8 @@ static int batch_ask(int fd, const struct netlink_batch *batch, struct inbox *in
 	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	const struct nlmsghdr *first = (const void *)batch->data;
 	struct timespec pause = { .tv_nsec = 500000 };
-	bool again = batch->count == 1 && (first->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+	bool again = !inbox->streams && batch->count == 1 &&
+		     (first->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
 
 	for (unsigned tries = 0; tries < (again ? DUMP_TRIES : 1); tries++) {
 		inbox->used = inbox->ends = 0;
@@ -271,6 +278,7 @@ int netlink_run(int fd, struct netlink_batch *batch,
 	batch->used = (size_t)((char *)batch_end(batch) - batch->data);
 	answers.pending = batch_number(batch);
 
+	inbox.streams = batch->streams ? &answers : NULL;
 	inbox.data = xmalloc(inbox.size);
 	int asked = batch_ask(fd, batch, &inbox, answers.pending, err);
 	own_str data = inbox.data;

@@ -19,6 +19,7 @@ struct netlink_batch {
 	unsigned count, failed; /* failed: index of the first message that did */
 	char *data;		/* buf, or what netlink_start_in() was given */
 	size_t used, size, message;
+	bool streams; /* answers are seen as they come: they may be many, and are never torn */
 	struct {
 		const char *what; /* completes "cannot ..." */
 		int fine;	  /* errno that is no failure, or 0 */

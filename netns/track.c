@@ -73,6 +73,7 @@ int connections_read(struct connections *all, struct err *err)
 		struct netlink_batch batch;
 
 		netlink_start(&batch);
+		batch.streams = true;
 		track_put_dump(netlink_next(&batch, "list the connections", 0), families[i]);
 		if (netlink_run(fd, &batch, connection_seen, all, err) < 0)
 			return -1;
