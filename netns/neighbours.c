@@ -121,6 +121,8 @@ static int way_begin(size_t way, bool pin)
 	int result =
 	    object_open(&object, ways[way].programs, pin, ways[way].way == NEIGHBOURS_KILL);
 
+	if (!object)
+		return result;
 	if (result == 0)
 		result = bpf_object__load(object);
 	bpf_object__for_each_program(program, object)
