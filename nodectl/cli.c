@@ -489,6 +489,14 @@ void error_print(const struct err *err)
 	fprintf(stderr, "nodectl: %s\n", msg);
 }
 
+int output_end(int status)
+{
+	if ((fflush(stdout) != EOF && !ferror(stdout)) || status)
+		return status;
+	fprintf(stderr, "nodectl: cannot write to standard output: %s\n", strerror(errno));
+	return ERR_SYSTEM;
+}
+
 #define FORK_MS 30000 /* a node that is short of processes has some again in a while */
 
 /* Of several: what is wrong is said at once.  The exit status. */
@@ -521,12 +529,10 @@ static int many(struct cli *cli, const struct node *node, struct names *names,
 
 		if (i < names->count && alive < most) {
 			pid = fork();
-			if (pid == 0) {
-				status = told(cli, node, names->name[i], work);
-				fflush(stdout);
-				_exit(status);
-			}
+			if (pid == 0)
+				_exit(output_end(told(cli, node, names->name[i], work)));
 			if (pid > 0) {
+				patience = now_ms() + FORK_MS;
 				i++;
 				alive++;
 				continue;

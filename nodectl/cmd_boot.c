@@ -16,7 +16,9 @@
 #include "str.h"
 
 #define STOP_SECONDS 90u
-#define FORK_MS	     30000    /* a node that is short of processes has some again in a while */
+#define FORK_MS	     30000 /* a node that is short of processes has some again in a while */
+#define FAILED	     1	   /* a process of the queue: what it exits with */
+#define LACKING	     2
 #define BOOTED	     "booted" /* in the storage: the boot of which `boot --once` was the last */
 
 /* VPSs in the order in which they are to start, or to stop. */
@@ -30,6 +32,7 @@ struct queue {
 	} * vps;
 	size_t count;
 	unsigned long long begun, deadline; /* of a shutdown, as now_ms() */
+	bool lacking; /* the node had not even the processes for it: it was not really tried */
 };
 
 static int queue_add(const struct vps *vps, const struct err *broken, void *arg,
@@ -106,11 +109,29 @@ static int stop_one(const struct queue *queue, const char *name, struct err *err
 	return node_stop(queue->node, &held, &how, &forced, err);
 }
 
+/* What the node lacks at this moment, as processes when all start, it has again in a while; a
+ * shutdown has further rounds. */
+static int work_patiently(const struct queue *queue, const char *name, struct err *err)
+{
+	unsigned long long end = now_ms() + FORK_MS;
+	unsigned pause = 1;
+	int result;
+
+	if (!queue->booting)
+		return stop_one(queue, name, err);
+	while ((result = start_one(queue, name, err)) < 0 && is_passing(err->code) &&
+	       now_ms() + pause * 1000ull < end) {
+		sleep(pause);
+		pause *= 2;
+	}
+	return result;
+}
+
+/* What it exits with: 0 if all is well, and LACKING if it may be another time. */
 static int work(const struct queue *queue, const char *name)
 {
 	struct err err;
-	int result =
-	    queue->booting ? start_one(queue, name, &err) : stop_one(queue, name, &err);
+	int result = work_patiently(queue, name, &err);
 
 	/* it was faster than we */
 	if (result < 0 && err.kind == (queue->booting ? ERR_RUNNING : ERR_NOT_RUNNING))
@@ -119,7 +140,9 @@ static int work(const struct queue *queue, const char *name)
 		fprintf(stderr, "nodectl: %s: %s\n", name, err.msg);
 	else
 		cli_say(queue->cli, "%s: %s", name, queue->booting ? "running" : "stopped");
-	return result;
+	if (result < 0)
+		return err.code == EAGAIN || err.code == ENOMEM ? LACKING : FAILED;
+	return output_end(0) ? FAILED : 0;
 }
 
 /* In a process of its own: one VPS that hangs is waited for by nobody but that.  -1: there can
@@ -127,13 +150,10 @@ static int work(const struct queue *queue, const char *name)
 static pid_t work_begin(const struct queue *queue, const char *name)
 {
 	pid_t pid = fork();
-	int result;
 
 	if (pid)
 		return pid;
-	result = work(queue, name);
-	fflush(stdout);
-	_exit(result < 0);
+	_exit(work(queue, name));
 }
 
 /*
@@ -169,8 +189,16 @@ static bool may_begin(const struct queue *queue, struct pace *pace, size_t next,
 						 queue->deadline - queue->begun);
 }
 
+/* One of its processes has ended; has it failed? */
+static int work_ended(struct queue *queue, int status)
+{
+	if (WIFEXITED(status) && WEXITSTATUS(status) == LACKING)
+		queue->lacking = true;
+	return status != 0;
+}
+
 /* Returns how many failed. */
-static int queue_run(const struct queue *queue)
+static int queue_run(struct queue *queue)
 {
 	const struct timespec pause = { .tv_nsec = 10000000 };
 	struct pace pace = { .cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) };
@@ -191,10 +219,11 @@ static int queue_run(const struct queue *queue)
 			const char *name = queue->vps[next].name;
 
 			if (work_begin(queue, name) > 0) {
+				patience = now_ms() + FORK_MS;
 				alive++;
 			} else if (alive) {
 				/* the node is short of processes: one of ours makes room */
-				failed += wait(&status) > 0 && status != 0;
+				failed += wait(&status) > 0 && work_ended(queue, status);
 				alive--;
 				continue;
 			} else if (now_ms() < patience) {
@@ -203,6 +232,7 @@ static int queue_run(const struct queue *queue)
 			} else {
 				fprintf(stderr, "nodectl: %s: cannot fork: %s\n", name,
 					strerror(errno));
+				queue->lacking = true;
 				failed++;
 			}
 			pace_begun(&pace, now_ms());
@@ -212,7 +242,7 @@ static int queue_run(const struct queue *queue)
 			nanosleep(&pause, NULL);
 		} else {
 			alive--;
-			failed += status != 0;
+			failed += work_ended(queue, status);
 		}
 	}
 	return failed;
@@ -257,7 +287,9 @@ static int boot_all(struct cli *cli, struct queue *queue, struct err *err)
 	if (dry)
 		return queue_print(queue, err);
 	failed = queue_run(queue);
-	if (once && file_replace(queue->node->dir, BOOTED, boot, strlen(boot), 0600, err) < 0)
+	/* what was not really tried is to be tried by the next */
+	if (once && !queue->lacking &&
+	    file_replace(queue->node->dir, BOOTED, boot, strlen(boot), 0600, err) < 0)
 		return -1;
 	if (failed)
 		return fail_as(err, ERR_SYSTEM, "%d of %zu did not start", failed,

@@ -93,6 +93,10 @@ __attribute__((format(printf, 2, 3))) void cli_say(const struct cli *cli, const 
 /* One line on standard error, control bytes escaped. */
 void error_print(const struct err *err);
 
+/* What a process that would exit with @status is to exit with: ERR_SYSTEM, and it is said, if
+ * what it printed has not all arrived. */
+int output_end(int status);
+
 /* Print {"schema":1, ...} and free it. */
 int json_print(json_t *object, struct err *err);
 

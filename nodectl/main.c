@@ -9,7 +9,6 @@
 #include "err.h"
 #include "own.h"
 #include "str.h"
-#include <errno.h>
 
 static int help(int argc, char *argv[])
 {
@@ -116,10 +115,5 @@ int main(int argc, char *argv[])
 	else if (result >= EXIT_AS(0))
 		result -= EXIT_AS(0);
 	cli_free(&cli);
-	if ((fflush(stdout) == EOF || ferror(stdout)) && result == 0) {
-		fprintf(stderr, "nodectl: cannot write to standard output: %s\n",
-			strerror(errno));
-		return ERR_SYSTEM;
-	}
-	return result;
+	return output_end(result);
 }
