@@ -239,7 +239,8 @@ static size_t small_read(const char *path, char *text, size_t size)
 
 enum intent { INTENT_NONE, INTENT_CUT_OFF, INTENT_ALIVE };
 
-/* When process @pid began, in the kernel's ticks, or 0. */
+/* When process @pid began, in the kernel's ticks; 0: it has ended, whether its parent knows or
+ * not. */
 static unsigned long long start_of(int pid)
 {
 	unsigned long long start = 0;
@@ -247,7 +248,8 @@ static unsigned long long start_of(int pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	/* behind its name, which may be anything, it is the twentieth */
-	if (small_read(path, text, sizeof(text)) && (at = strrchr(text, ')'))) {
+	if (small_read(path, text, sizeof(text)) && (at = strrchr(text, ')')) && at[1] == ' ' &&
+	    at[2] != 'Z' && at[2] != 'X') {
 		for (int i = 0; at && i < 20; i++)
 			at = strchr(at + 1, ' ');
 		start = at ? strtoull(at, NULL, 10) : 0;
