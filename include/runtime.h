@@ -69,8 +69,9 @@ int runtime_start(const struct vps *vps, const struct place *place,
 		  int (*meanwhile)(void *arg, struct err *err), void *arg, struct err *err);
 
 /* The same in this very process, which becomes the monitor: for a reboot of the guest.  Returns
- * only on failure. */
-int runtime_restart(const struct vps *vps, const struct place *place, struct err *err);
+ * only on failure; @started is called once it runs. */
+int runtime_restart(const struct vps *vps, const struct place *place,
+		    void (*started)(void *arg), void *arg, struct err *err);
 
 /*
  * Call @work in the root of a VPS that is stopped, as its root, its only process, with its

@@ -28,8 +28,6 @@
 /* Of the run directory, that a start takes. */
 #define RUN_ROOM 16384
 
-/* In it: the node goes down, or its traffic is used up, and its reboot does not start it. */
-
 #define CRASHES	   5  /* of init ... */
 #define CRASH_SPAN 60 /* ... within so many seconds, and it is left alone */
 
@@ -77,11 +75,12 @@ static void staging_name(const char *name, char *staging, size_t size)
 bool staging_is_alive(const struct node *node, const char *name)
 {
 	char staging[80];
-	struct err ignored;
+	struct err error;
 
 	staging_name(name, staging, sizeof(staging));
-	own_fd dir = dir_open(node->vps, staging, &ignored);
-	return dir >= 0 && lock_is_held(dir, "lock");
+	own_fd dir = dir_open(node->vps, staging, &error);
+	/* one that cannot be looked at is not said to be dead */
+	return dir >= 0 ? lock_is_held(dir, "lock") : error.code != ENOENT;
 }
 
 /*
@@ -102,7 +101,8 @@ static int name_take(const struct node *node, const char *name, int *lock, struc
 			       name);
 
 	staging_name(name, staging, sizeof(staging));
-	if (tree_remove(node->vps, staging, err) < 0)
+	/* nor is what one of that name has left in the run directory the new one's */
+	if (tree_remove(node->vps, staging, err) < 0 || tree_remove(node->runs, name, err) < 0)
 		return -1;
 	own_fd dir = dir_make(node->vps, staging, 0700, err);
 	if (dir < 0)
@@ -214,9 +214,24 @@ static int leases_free(const struct node *node, const struct held *held, struct 
 	return lease_left(node, &left, err) < 0 ? -1 : lease_free_all(node, &left, err);
 }
 
+/* What a VPS that is no more has beside its directory: as much of it as can be; the first
+ * failure is told. */
+static int left_remove(const struct node *node, const struct held *held, struct err *err)
+{
+	struct err again;
+	int result = meter_forget(held->vps.id, err);
+
+	if (leases_free(node, held, result < 0 ? &again : err) < 0)
+		result = -1;
+	if (tree_remove(node->runs, held->vps.name, result < 0 ? &again : err) < 0)
+		result = -1;
+	return result;
+}
+
 int node_destroy(const struct node *node, struct held *held, struct err *err)
 {
 	const struct vps *vps = &held->vps;
+	struct err again;
 	struct status status;
 	own_ledger ledger = ledger_none();
 	char grave[128], uuid[37];
@@ -240,13 +255,12 @@ int node_destroy(const struct node *node, struct held *held, struct err *err)
 		return fail(err, errno, "cannot move it to the trash");
 	ledger_end(&ledger, vps, false);
 	ledger_close(&ledger);
+	/* it may be there again after a power cut: then what it has is still its own */
 	if (fsync(node->vps) < 0 || fsync(node->trash) < 0)
 		return fail(err, errno, "cannot sync the storage");
-	if (meter_forget(vps->id, err) < 0 || leases_free(node, held, err) < 0 ||
-	    tree_remove(node->runs, vps->name, err) < 0)
-		return -1;
+	int result = left_remove(node, held, err);
 	close(take_fd(&naming));
-	return tree_remove(node->trash, grave, err);
+	return tree_remove(node->trash, grave, result < 0 ? &again : err) < 0 ? -1 : result;
 }
 
 /*
@@ -297,9 +311,18 @@ static int start(struct held *held, struct err *err)
 	return runtime_start(&held->vps, &held->place, started_mark, held, err);
 }
 
+/* What kept it from running is over. */
+static void restarted(void *arg)
+{
+	const struct held *held = arg;
+
+	(void)unlinkat(held->place.run, "error", 0);
+	(void)unlinkat(held->place.run, RETURNS, 0);
+}
+
 static int restart(struct held *held, struct err *err)
 {
-	return runtime_restart(&held->vps, &held->place, err);
+	return runtime_restart(&held->vps, &held->place, restarted, held, err);
 }
 
 /* Start it by @how, with a first notice and the view that was asked for. */
@@ -318,15 +341,17 @@ static int start_by(struct held *held, struct view_offer *view,
 	return result;
 }
 
-/* A start that failed leaves nothing that runs, not even when it failed after the guest's exec.
- */
-static void started_undo(struct held *held)
+/* A start that failed leaves nothing that runs, not even when it failed after the guest's exec;
+ * one that a boot was to start (@marked) is tried again by the next. */
+static void started_undo(struct held *held, bool marked)
 {
 	struct status status;
 	struct err ignored;
 	bool forced;
 
 	runtime_status(held->vps.id, held->place.run, &status);
+	if (status.init && marked)
+		(void)file_replace_volatile(held->place.run, RETURNS, "", 0, 0600, &ignored);
 	if (status.init && runtime_stop(&held->vps, &held->place, 0, &forced, &ignored) == 0)
 		(void)runtime_clean(&held->vps, &held->place, &ignored);
 }
@@ -370,8 +395,7 @@ int node_start(const struct node *node, struct held *held, enum admission admiss
 	(void)unlinkat(held->place.run, DOWN, 0);
 	(void)unlinkat(held->place.run, RETURNS, 0);
 	if (start_by(held, &view, start, err) < 0) {
-		started_undo(held);
-		/* one that a boot was to start is tried again by the next */
+		started_undo(held, marked);
 		if (!marked)
 			(void)running_mark(held, false, &again);
 		return fail_in(err, "start");
@@ -395,6 +419,11 @@ int node_stop(const struct node *node, struct held *held, const struct stopping 
 	runtime_status(held->vps.id, held->place.run, &status);
 	if (how->restart && status.init)
 		(void)file_replace_volatile(held->place.run, RETURNS, "", 0, 0600, err);
+	/* what an earlier one of those has left is over */
+	if (!keep) {
+		(void)unlinkat(held->place.run, DOWN, 0);
+		(void)unlinkat(held->place.run, RETURNS, 0);
+	}
 	if (!status.init) {
 		/* one that waits to be started again after a crash is stopped by taking that
 		 * away; but the next boot starts it */
@@ -559,8 +588,7 @@ static int open_patiently(struct node *node, const char *config, const char *nam
 	return 0;
 }
 
-/* After @pause seconds.  0: done, or not to be done; 1: it failed, and may not the next time.
- */
+/* After @pause seconds.  0: not to be done; 1: it failed, and may not the next time. */
 static int start_again(const struct node *node, const char *name, int pause, struct err *err)
 {
 	own_held held = held_none();
@@ -582,12 +610,9 @@ static int start_again(const struct node *node, const char *name, int pause, str
 	view_begin(node, &view);
 	view_accept(&view, held.place.run);
 	view_log(node, &held);
-	if (bridge_ensure(&node->bridge, false, err) == 0 &&
-	    start_by(&held, &view, restart, err) == 0) {
-		(void)unlinkat(held.place.run, "error", 0);
-		(void)unlinkat(held.place.run, RETURNS, 0);
-		return 0;
-	}
+	/* and then this is the monitor */
+	if (bridge_ensure(&node->bridge, false, err) == 0)
+		(void)start_by(&held, &view, restart, err);
 	vps_log(node, name, "cannot start: %s", err->msg);
 	error_write(held.place.run, err->msg);
 	return is_passing(err->code) || err->kind == ERR_LOCKED ? 1 : -1;

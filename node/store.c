@@ -63,7 +63,10 @@ static int load_from(int dir, const char *name, struct vps *vps, struct err *err
 		return fail_in(err, "%s", name);
 	if (vps_parse(vps, text, err) < 0)
 		return fail_in(err, "%s: vps.conf", name);
-	quota_read(dir, &quota);
+	if (quota_read(dir, &quota, err) < 0) {
+		vps_free(vps);
+		return fail_in(err, "%s", name);
+	}
 	vps->throttle = quota.throttle;
 	vps->suspended = quota.suspended;
 	if (strcmp(vps->name, name) != 0) {
@@ -373,6 +376,21 @@ static int lock_entry(const struct node *node, const char *name, const char *wha
 	}
 }
 
+/*
+ * A stop was cut off, and init has ended.  For the monitor, which may come to look only when
+ * the intent is gone: that is no crash of init.  After a `stop` it is not to run any more; what
+ * a `shutdown` or a `restart` has stopped is, and its reboot brings it back.
+ */
+static void stop_settle(const struct held *held)
+{
+	struct err ignored;
+
+	(void)file_replace_volatile(held->place.run, "stopped", "", 0, 0600, &ignored);
+	(void)renameat(held->place.run, DOWN, held->place.run, RETURNS);
+	if (faccessat(held->place.run, RETURNS, F_OK, 0) < 0)
+		(void)running_mark(held, false, &ignored);
+}
+
 /* Whatever a crash left is put in order before anything else is done with the VPS. */
 static int settle(const struct node *node, struct held *held, struct err *err)
 {
@@ -399,11 +417,8 @@ static int settle(const struct node *node, struct held *held, struct err *err)
 		runtime_status(held->vps.id, held->place.run, &status);
 	}
 	if (status.crashed && !status.init) {
-		/* for the monitor, which may come to look only when the intent is gone: a stop
-		 * that was cut off is no crash of init */
 		if (strncmp(intent, "stop", 4) == 0 || strncmp(intent, "kill", 4) == 0)
-			(void)file_replace_volatile(held->place.run, "stopped", "", 0, 0600,
-						    err);
+			stop_settle(held);
 		if (runtime_clean(&held->vps, &held->place, err) < 0)
 			return fail_in(err, "cannot clean up");
 		if (cut)

@@ -601,14 +601,17 @@ static int populated_check(const struct vps *vps, struct err *err)
 	return fail_as(err, ERR_RUNNING, "processes of it run; 'nodectl repair' finds out why");
 }
 
-/* The last step is not in the table: there is no undo once the VPS runs. */
-static int start_here(const struct vps *vps, const struct place *place, int answer,
-		      struct err *err)
+/*
+ * The last step is not in the table: there is no undo once the VPS runs.  @started is called
+ * when it does: what follows waits for RCU, and if it failed the next command would give the
+ * VPS a new monitor.  @disk brings the volume, or is -1.
+ */
+static int start_here(const struct vps *vps, const struct place *place, int disk,
+		      void (*started)(void *arg), void *arg, struct err *err)
 {
 	struct start start = start_of(vps, place);
-	struct err done = { 0 };
 
-	start.disk = answer;
+	start.disk = disk;
 	own_fd monitor = handover_open(err);
 	if (monitor < 0 || populated_check(vps, err) < 0)
 		return -1;
@@ -617,18 +620,23 @@ static int start_here(const struct vps *vps, const struct place *place, int answ
 
 	if (intent_remove(place->run, err) < 0)
 		return -1;
-	/* It runs.  What follows waits for RCU, and if it failed the next command would give
-	 * the VPS a new monitor. */
-	if (answer >= 0)
-		(void)write_all(answer, &done, sizeof(done));
+	started(arg);
 	if (rootfs_leave(&start, err) < 0)
 		return -1;
 	return handover(monitor, vps, place, start.pidfd, start.console, err);
 }
 
-int runtime_restart(const struct vps *vps, const struct place *place, struct err *err)
+int runtime_restart(const struct vps *vps, const struct place *place,
+		    void (*started)(void *arg), void *arg, struct err *err)
 {
-	return start_here(vps, place, -1, err);
+	return start_here(vps, place, -1, started, arg, err);
+}
+
+static void started_tell(void *answer)
+{
+	struct err done = { 0 };
+
+	(void)write_all(*(int *)answer, &done, sizeof(done));
 }
 
 static void no_memory(int answer, const char *what)
@@ -647,7 +655,7 @@ static __attribute__((noreturn)) void host_main(const struct vps *vps,
 
 	no_memory_tell(no_memory, answer);
 	if (session_leave(&err) == 0)
-		(void)start_here(vps, place, answer, &err);
+		(void)start_here(vps, place, answer, started_tell, &answer, &err);
 	(void)write_all(answer, &err, sizeof(err));
 	_exit(1);
 }
