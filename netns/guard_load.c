@@ -330,28 +330,32 @@ void guard_hurry_begin(struct guard_hurry *hurry)
 		(void)knob_write('1');
 }
 
-bool guard_hurry_left(bool dry)
+/* The marker goes last: without it the knob would be taken for the operator's own. */
+static int hurry_undo(struct err *err)
+{
+	if (!knob_write('0') || unlink(HURRY_MARKER) < 0)
+		return fail(err, errno, "cannot set '%s' back", RCU_KNOB);
+	return 0;
+}
+
+int guard_hurry_left(bool dry, struct err *err)
 {
 	if (faccessat(AT_FDCWD, HURRY_MARKER, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		return false;
+		return 0;
 	own_fd top = open(GUARD_TOP, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* or somebody is in a hurry just now */
 	if (top < 0 || flock(top, LOCK_EX | LOCK_NB) < 0 ||
 	    faccessat(AT_FDCWD, HURRY_MARKER, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		return false;
-	if (!dry) {
-		(void)knob_write('0');
-		(void)unlink(HURRY_MARKER);
-	}
-	return true;
+		return 0;
+	return dry || hurry_undo(err) == 0 ? 1 : -1;
 }
 
 void guard_hurry_end(struct guard_hurry *hurry)
 {
-	if (hurry->set) {
-		(void)knob_write('0');
-		(void)unlink(HURRY_MARKER);
-	}
+	struct err ignored;
+
+	if (hurry->set)
+		(void)hurry_undo(&ignored);
 	if (hurry->fd >= 0)
 		close(hurry->fd);
 	*hurry = (struct guard_hurry){ .fd = -1 };

@@ -86,12 +86,13 @@ int plan_follow(const struct node *node, const struct vps *plan, struct held *he
 struct following {
 	struct repair *repair;
 	const struct vps *plan;
+	bool again; /* one that is to follow could not now */
 };
 
 static int follow_one(const struct vps *vps, const struct err *broken, void *arg,
 		      struct err *err)
 {
-	const struct following *following = arg;
+	struct following *following = arg;
 	const struct node *node = following->repair->node;
 	own_held held = held_none();
 	own_vps after = { 0 };
@@ -103,7 +104,11 @@ static int follow_one(const struct vps *vps, const struct err *broken, void *arg
 	if (vps_hold(node, vps->name, "repair", &held, err) == 0 &&
 	    plan_follow(node, following->plan, &held, ADMIT_FORCED, false, &after, err) >= 0)
 		return 0;
-	return err->kind == ERR_NO_VPS ? 0 : repair_failed(following->repair, err);
+	if (err->kind == ERR_NO_VPS)
+		return 0;
+	/* one that refuses what the plan says does so next time, as `plan set` has said */
+	following->again |= err->kind == ERR_LOCKED || err->kind == ERR_SYSTEM;
+	return repair_failed(following->repair, err);
 }
 
 static int mark_one(int dir, const char *entry, void *arg, struct err *err)
@@ -126,10 +131,14 @@ static int mark_one(int dir, const char *entry, void *arg, struct err *err)
 		return err->kind == ERR_LOCKED ? 0 : repair_failed(repair, err);
 	vps_init(&plan);
 	if (plan_load(repair->node, name, &plan, err) == 0) {
-		struct following following = { repair, &plan };
+		struct following following = { repair, &plan, false };
 
 		if (vps_each(repair->node, follow_one, &following, err) < 0)
 			return repair_failed(repair, err);
+		if (following.again)
+			return 0;
+	} else if (err->kind == ERR_SYSTEM && err->code != ENOENT) {
+		return repair_failed(repair, err);
 	}
 	plan_follow_end(repair->node, name);
 	return 0;

@@ -54,9 +54,10 @@ int repair_failed(struct repair *repair, const struct err *err)
 	return 0;
 }
 
+/* One that cannot be looked at is there: what was not seen to be nobody's is not taken away. */
 static bool exists(const struct repair *repair, const char *name)
 {
-	return faccessat(repair->node->vps, name, F_OK, 0) == 0;
+	return faccessat(repair->node->vps, name, F_OK, 0) == 0 || errno != ENOENT;
 }
 
 bool repair_is_busy(const struct repair *repair, const char *name)
@@ -67,18 +68,27 @@ bool repair_is_busy(const struct repair *repair, const char *name)
 	return (dir >= 0 && lock_is_held(dir, "lock")) || staging_is_alive(repair->node, name);
 }
 
-int repair_lock(const struct repair *repair, const char *name)
+int repair_lock(const struct repair *repair, const char *name, struct err *err)
 {
 	struct stat held, now;
-	struct err ignored;
-	own_fd dir = dir_open(repair->node->vps, name, &ignored);
-	own_fd lock = dir < 0 ? -1 : lock_take(dir, "lock", holder, 0, &ignored);
+	own_fd dir = dir_open(repair->node->vps, name, err);
+	own_fd lock = dir < 0 ? -1 : lock_take(dir, "lock", holder, 0, err);
 
+	if (lock < 0)
+		return err->kind == ERR_LOCKED || err->code == ENOENT
+			   ? -1
+			   : fail_in(err, "%s: cannot be looked at", name);
+	if (fstat(dir, &held) < 0 || fstatat(repair->node->vps, name, &now, 0) < 0)
+		return fail(err, errno, "%s: cannot be looked at", name);
 	/* one of that name may have been destroyed since, and another made */
-	if (lock < 0 || fstat(dir, &held) < 0 ||
-	    fstatat(repair->node->vps, name, &now, 0) < 0 || held.st_ino != now.st_ino)
-		return -1;
+	if (held.st_ino != now.st_ino)
+		return fail_as(err, ERR_LOCKED, "%s: another was made", name);
 	return take_fd(&lock);
+}
+
+int repair_passed_over(struct repair *repair, const struct err *err)
+{
+	return err->kind == ERR_LOCKED || err->code == ENOENT ? 0 : repair_failed(repair, err);
 }
 
 int repair_naming(const struct repair *repair, struct err *err)
@@ -212,14 +222,14 @@ static void records_sweep(struct repair *repair, const struct vps *vps)
 }
 
 /* Who was killed a moment ago holds its locks until what it asked of the disk is done. */
-static int lock_patiently(struct repair *repair, const char *name)
+static int lock_patiently(struct repair *repair, const char *name, struct err *err)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000 };
 
 	for (;;) {
-		int lock = repair_lock(repair, name);
+		int lock = repair_lock(repair, name, err);
 
-		if (lock >= 0 || repair->patience < PAUSE_MS)
+		if (lock >= 0 || err->kind != ERR_LOCKED || repair->patience < PAUSE_MS)
 			return lock;
 		repair->patience -= PAUSE_MS;
 		nanosleep(&pause, NULL);
@@ -285,9 +295,19 @@ static int settle(const struct repair *repair, const struct vps *vps,
 		  const struct findings *findings, struct held *held, struct err *err)
 {
 	int result = hold(repair, vps->name, held, err);
+	struct status status;
 
-	if (result || !findings->blind)
+	if (result)
 		return result < 0 ? -1 : 0;
+	if (findings->astray) {
+		vps_status(repair->node, vps, &status);
+		if (status.init && !vps_returns(repair->node, vps))
+			return fail_as(err, ERR_SYSTEM,
+				       "%s: that it is to run cannot be written down",
+				       vps->name);
+	}
+	if (!findings->blind)
+		return 0;
 	return view_mend(repair->node, held, err) < 0 ? fail_in(err, "%s", vps->name) : 0;
 }
 
@@ -299,9 +319,9 @@ static int vps_one(const struct vps *vps, const struct err *broken, void *arg, s
 	own_vps now = { 0 };
 
 	/* nobody changes what is written there now */
-	own_fd lock = lock_patiently(repair, vps->name);
+	own_fd lock = lock_patiently(repair, vps->name, err);
 	if (lock < 0)
-		return 0;
+		return repair_passed_over(repair, err);
 	(void)broken;
 	if (vps_look(repair->node, vps->name, &now, &findings.broken, err) < 0)
 		return repair_failed(repair, err);

@@ -37,8 +37,12 @@ int repair_failed(struct repair *repair, const struct err *err);
 /* Is a VPS, or the making of one, at work? */
 bool repair_is_busy(const struct repair *repair, const char *name);
 
-/* The lock of the VPS @name, which is there and which nobody works on; or -1. */
-int repair_lock(const struct repair *repair, const char *name);
+/* The lock of the VPS @name, which is there and which nobody works on; else -1, and why. */
+int repair_lock(const struct repair *repair, const char *name, struct err *err);
+
+/* What repair_lock() or repair_naming() did not get: in the hands of another, or gone, is none
+ * of our business; anything else is a failure.  Returns 0, as repair_failed() does. */
+int repair_passed_over(struct repair *repair, const struct err *err);
 
 /* That of all names: none comes into being or goes meanwhile. */
 int repair_naming(const struct repair *repair, struct err *err);

@@ -76,14 +76,14 @@ static bool is_elsewhere(struct repair *repair, unsigned id)
 static bool id_is_dead(struct repair *repair, unsigned id, int *lock)
 {
 	char name[80], again[80];
-	struct err ignored;
+	struct err err;
 
 	if (id_owner(repair, id, name, sizeof(name)) < 0 ||
 	    (name[0] && id_runs(repair, id, name)))
 		return false;
-	*lock = name[0] ? repair_lock(repair, name) : repair_naming(repair, &ignored);
+	*lock = name[0] ? repair_lock(repair, name, &err) : repair_naming(repair, &err);
 	if (*lock < 0)
-		return false;
+		return repair_passed_over(repair, &err);
 	return id_owner(repair, id, again, sizeof(again)) == 0 && strcmp(name, again) == 0 &&
 	       (!name[0] || !id_runs(repair, id, name)) && !is_elsewhere(repair, id);
 }
@@ -124,7 +124,7 @@ static int meter_one(unsigned id, void *arg, struct err *err)
 		return 0;
 	own_fd lock = repair_naming(repair, err);
 	if (lock < 0)
-		return 0;
+		return repair_passed_over(repair, err);
 	/* or forgotten since we have seen it, with its VPS */
 	if (id_owner(repair, id, name, sizeof(name)) < 0 || name[0] || !meter_has(id) ||
 	    is_elsewhere(repair, id))
@@ -204,9 +204,11 @@ static int route_one(const struct link_route *route, void *arg, struct err *err)
 	if (route_owner(repair, route, name, sizeof(name)) < 0 ||
 	    route_is_needed(repair, name, route))
 		return 0;
-	own_fd lock = name[0] ? repair_lock(repair, name) : repair_naming(repair, err);
-	if (lock < 0 || route_owner(repair, route, again, sizeof(again)) < 0 ||
-	    strcmp(name, again) != 0 || route_is_needed(repair, name, route) ||
+	own_fd lock = name[0] ? repair_lock(repair, name, err) : repair_naming(repair, err);
+	if (lock < 0)
+		return repair_passed_over(repair, err);
+	if (route_owner(repair, route, again, sizeof(again)) < 0 || strcmp(name, again) != 0 ||
+	    route_is_needed(repair, name, route) ||
 	    !link_route_exists(&repair->node->bridge, route))
 		return 0;
 	address_print(&route->to, true, to, sizeof(to));
@@ -309,6 +311,9 @@ void repair_kernel(struct repair *repair)
 		(void)repair_failed(repair, &err);
 	if (link_routes_each(&repair->node->bridge, route_one, repair, &err) < 0)
 		(void)repair_failed(repair, &err);
-	if (guard_hurry_left(repair->dry))
+	int hurry = guard_hurry_left(repair->dry, &err);
+	if (hurry > 0)
 		repair_found(repair, "rcu_expedited: somebody who was killed has left it on");
+	if (hurry < 0)
+		(void)repair_failed(repair, &err);
 }
