@@ -135,9 +135,11 @@ int node_network_remove(const struct node *node, const char *name, struct err *e
 		return fail_as(err, ERR_EXISTS, "network '%s' is in use by VPS '%s'", name,
 			       search.by);
 	own_fd dir = networks_open(node, err);
-	if (dir < 0 || !name_is_valid(name) ||
-	    number_read(dir, name, &network.number, err) < 0 || !network.number)
-		return dir < 0 ? -1 : fail_as(err, ERR_VALUE, "there is no network '%s'", name);
+	if (dir < 0 ||
+	    (name_is_valid(name) && number_read(dir, name, &network.number, err) < 0))
+		return -1;
+	if (!network.number)
+		return fail_as(err, ERR_VALUE, "there is no network '%s'", name);
 	if (unlinkat(dir, name, 0) < 0)
 		return fail(err, errno, "cannot remove network '%s'", name);
 	return dir_sync(dir, ".", err);
