@@ -109,8 +109,10 @@ static __attribute__((noreturn)) void adopt_main(const struct vps *vps,
 	(void)setsid();
 	signal(SIGPIPE, SIG_IGN);
 	record->monitor = getpid();
-	if (monitor >= 0 && dup2(null, 0) >= 0 && dup2(null, 1) >= 0 && dup2(null, 2) >= 0 &&
-	    record_write(place->run, record, &err) == 0) {
+	if (monitor >= 0 &&
+	    (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0))
+		fail(&err, errno, "cannot open /dev/null");
+	else if (monitor >= 0 && record_write(place->run, record, &err) == 0) {
 		(void)write_all(answer, &err, sizeof(err));
 		(void)handover(monitor, vps, place, pidfd, console >= 0 ? console : null, &err);
 	}
