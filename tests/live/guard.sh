@@ -56,9 +56,9 @@ done
 
 # ---- whatever others do
 flushes() {
-	local until=$((SECONDS + $1)) text=$WORK/ruleset
+	local text=$WORK/ruleset
 	nft list ruleset >"$text"
-	while [ $SECONDS -lt $until ]; do
+	until [ -e "$WORK/enough" ]; do
 		nft flush ruleset
 		[ ! -e "$PINS/nv$id-from" ] || tc qdisc del dev "nv$id" clsact 2>/dev/null
 		sleep 0.1
@@ -66,11 +66,13 @@ flushes() {
 	nft -f "$text"
 }
 storm() {
-	later flushes 4
+	later flushes
 	local flush=$LATER
 	for _ in 1 2; do
 		attack arp-ip spoof4 spoof6 ra na-mac dhcp vlan smtp
+		sleep 1
 	done
+	touch "$WORK/enough"
 	wait "$flush"
 }
 seen storm
