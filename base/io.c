@@ -278,15 +278,18 @@ int dir_each(int dir, int (*each)(int dir, const char *name, void *arg, struct e
 	return 0;
 }
 
-static int remove_below(int dir, const char *name, void *arg, struct err *err)
-{
-	struct statx found;
+/* What could not be removed does not keep the rest; the first failure is told. */
+struct removal {
+	unsigned failures;
+	struct err first;
+};
 
-	(void)arg;
-	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return fail(err, errno, "cannot remove '%s'", name);
+static int remove_below(int dir, const char *name, void *arg, struct err *err);
+
+static int remove_dir(int dir, const char *name, struct removal *removal, struct err *err)
+{
+	unsigned before = removal->failures;
+	struct statx found;
 
 	own_fd fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -297,16 +300,42 @@ static int remove_below(int dir, const char *name, void *arg, struct err *err)
 	if (!(found.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) ||
 	    found.stx_attributes & STATX_ATTR_MOUNT_ROOT)
 		return fail(err, EBUSY, "cannot remove '%s'", name);
-	if (dir_each(fd, remove_below, NULL, err) < 0)
+	if (dir_each(fd, remove_below, removal, err) < 0)
 		return fail_in(err, "%s", name);
+	if (removal->failures > before) {
+		if (!before)
+			fail_in(&removal->first, "%s", name);
+		return 0;
+	}
 	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return fail(err, errno, "cannot remove '%s'", name);
 	return 0;
 }
 
+static int remove_below(int dir, const char *name, void *arg, struct err *err)
+{
+	struct removal *removal = arg;
+
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		fail(err, errno, "cannot remove '%s'", name);
+	else if (remove_dir(dir, name, removal, err) == 0)
+		return 0;
+	if (!removal->failures++)
+		removal->first = *err;
+	return 0;
+}
+
 int tree_remove(int dir, const char *name, struct err *err)
 {
-	return remove_below(dir, name, NULL, err);
+	struct removal removal = { 0 };
+
+	(void)remove_below(dir, name, &removal, err);
+	if (!removal.failures)
+		return 0;
+	*err = removal.first;
+	return -1;
 }
 
 const char *boot_id(struct err *err)

@@ -52,7 +52,7 @@ int dir_make_path(const char *path, mode_t mode, struct err *err);
 int dir_open(int dir, const char *path, struct err *err);
 
 /* Remove a name and everything below it, never through a symbolic link and never
- * into a mount.  One that is not there is fine. */
+ * into a mount.  One that is not there is fine; what cannot be removed keeps nothing else. */
 int tree_remove(int dir, const char *name, struct err *err);
 
 /* Call @each for every name but "." and ".."; stops at the first -1 and returns it. */

@@ -410,8 +410,13 @@ Test(io, another_file_system_is_not_removed)
 	make_dir("t/m");
 	mount_at("none", "tmpfs", 0, "t/m");
 	scratch_put(scratch, "t/m/precious", "x");
+	make_dir("t/a");
+	scratch_put(scratch, "t/a/file", "x");
+	scratch_put(scratch, "t/z", "x");
 	cr_expect_eq(tree_remove(scratch, "t", &err), -1);
 	cr_expect(exists("t/m/precious"));
+	cr_expect_str_eq(err.msg, "t: cannot remove 'm': Device or resource busy");
+	cr_expect_not(exists("t/a") || exists("t/z"), "the rest is removed");
 	unmount_at("t/m");
 }
 
