@@ -266,8 +266,16 @@ int image_remove(int store, const char *name, const char *digest, int *guard, st
 
 	if (guard)
 		close(take_fd(guard));
-	staging_free(&staging);
-	return result;
+	if (result < 0) {
+		staging_free(&staging);
+		return -1;
+	}
+	if (staging_remove(&staging, err) < 0)
+		return fail_in(err,
+			       "image '%s' is removed, but not all of its files ('nodectl "
+			       "repair' removes them)",
+			       name);
+	return 0;
 }
 
 struct sweep {

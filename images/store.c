@@ -45,14 +45,9 @@ static int random_name(char name[17], struct err *err)
  * A sweep may come between mkdir and flock: it then holds the directory, or it is gone when we
  * get hold of it.
  */
-static int staging_try(struct staging *staging, int parent, struct err *err)
+static int staging_lock(struct staging *staging, int parent, struct err *err)
 {
 	struct stat stat;
-
-	if (random_name(staging->name, err) < 0)
-		return -1;
-	if (mkdirat(parent, staging->name, 0700) < 0)
-		return fail(err, errno, "cannot create 'staging/%s'", staging->name);
 
 	own_fd dir = dir_open(parent, staging->name, err);
 	if (dir < 0)
@@ -63,6 +58,18 @@ static int staging_try(struct staging *staging, int parent, struct err *err)
 		return 0;
 	staging->dir = take_fd(&dir);
 	return 0;
+}
+
+static int staging_try(struct staging *staging, int parent, struct err *err)
+{
+	if (random_name(staging->name, err) < 0)
+		return -1;
+	if (mkdirat(parent, staging->name, 0700) < 0)
+		return fail(err, errno, "cannot create 'staging/%s'", staging->name);
+	if (staging_lock(staging, parent, err) == 0)
+		return 0;
+	(void)unlinkat(parent, staging->name, AT_REMOVEDIR);
+	return -1;
 }
 
 int staging_make(struct staging *staging, int store, struct err *err)
@@ -99,21 +106,28 @@ int staging_take(struct staging *staging, int store, const char *from, struct er
 	return 0;
 }
 
+int staging_remove(struct staging *staging, struct err *err)
+{
+	int result = 0;
+
+	if (staging->dir < 0)
+		return 0;
+	if (*staging->name) {
+		own_fd parent = dir_open(staging->store, "staging", err);
+
+		result = parent < 0 ? -1 : tree_remove(parent, staging->name, err);
+	}
+	close(staging->dir);
+	staging->dir = -1;
+	return result;
+}
+
 void staging_free(struct staging *staging)
 {
 	struct err ignored;
 
-	if (!staging || staging->dir < 0)
-		return;
-	if (*staging->name) {
-		own_fd parent = dir_open(staging->store, "staging", &ignored);
-
-		/* what cannot be removed now is removed by the next sweep */
-		if (parent >= 0)
-			(void)tree_remove(parent, staging->name, &ignored);
-	}
-	close(staging->dir);
-	staging->dir = -1;
+	/* what cannot be removed now is removed by the next sweep */
+	(void)staging_remove(staging, &ignored);
 }
 
 static int info_write(int dir, const struct image *image, struct err *err)

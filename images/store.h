@@ -30,7 +30,8 @@ int staging_take(struct staging *staging, int store, const char *from, struct er
  */
 int staging_keep(struct staging *staging, struct image *image, struct err *err);
 
-/* Let go, and remove what was not kept. */
+/* Let go, and remove what was not kept; what cannot be removed the next sweep finds. */
+int staging_remove(struct staging *staging, struct err *err);
 void staging_free(struct staging *staging);
 
 /* Taken by whoever changes names or moves a tree into or out of sha256/. */
