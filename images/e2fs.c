@@ -12,6 +12,8 @@
 #include "program.h"
 #include "str.h"
 
+#define E2FSCK "/sbin/e2fsck"
+
 /* "resize2fs 1.47.0 (5-Feb-2023)" */
 static bool is_banner(const char *line)
 {
@@ -64,4 +66,21 @@ int e2fs_run(const char *const argv[], const char *what, char *said, size_t size
 	const char *reason = e2fs_reason(text);
 	return *reason ? fail(err, code, "cannot %s: %s", what, reason)
 		       : fail_in(err, "cannot %s", what);
+}
+
+int e2fs_mend(const char *path, struct err *err)
+{
+	const char *const argv[] = { E2FSCK, "-f", "-p", path, NULL };
+
+	if (e2fs_run(argv, "check the file system", NULL, 0, err) == 0)
+		return 0;
+	/* what it repaired makes an exit status of 1; nothing is left the second time */
+	return e2fs_run(argv, "check the file system", NULL, 0, err);
+}
+
+int e2fs_check(const char *path, struct err *err)
+{
+	const char *const argv[] = { E2FSCK, "-f", "-n", path, NULL };
+
+	return e2fs_run(argv, "check the file system", NULL, 0, err);
 }

@@ -12,6 +12,15 @@ struct err;
 int e2fs_run(const char *const argv[], const char *what, char *said, size_t size,
 	     struct err *err);
 
+/* Mend what can be mended without loss in the file system in a file. */
+int e2fs_mend(const char *path, struct err *err);
+
+/*
+ * Is it whole?  Nothing is written.  For behind what makes, mends or changes one: with
+ * e2fsprogs 1.47 the last writes of those may fail without a word.
+ */
+int e2fs_check(const char *path, struct err *err);
+
 /* The line of @said that tells what was wrong, cut in place: not a banner, not the usage. */
 char *e2fs_reason(char *said);
 

@@ -27,7 +27,6 @@
 
 #define BLOCK	  4096u
 #define MIB	  (1ull << 20)
-#define E2FSCK	  "/sbin/e2fsck"
 #define RESIZE2FS "/sbin/resize2fs"
 
 /* A volume being rebuilt; nobody ever mounts it under this name. */
@@ -274,16 +273,6 @@ static int rest_grow(int file, const struct volume *wanted, struct err *err)
 	return nodes < 0 ? -1 : device_grow(file, nodes, device, wanted, err);
 }
 
-/* What it repaired makes an exit status of 1; nothing is left to repair the second time. */
-static int fsck_run(const char *path, struct err *err)
-{
-	const char *const argv[] = { E2FSCK, "-f", "-p", path, NULL };
-
-	if (e2fs_run(argv, "check the file system", NULL, 0, err) == 0)
-		return 0;
-	return e2fs_run(argv, "check the file system", NULL, 0, err);
-}
-
 static int copy_resize(int copy, const struct super *super, const struct volume *wanted,
 		       struct err *err)
 {
@@ -293,13 +282,14 @@ static int copy_resize(int copy, const struct super *super, const struct volume 
 
 	e2fs_path(copy, path, sizeof(path));
 	str_format(count, sizeof(count), "%" PRIu64, blocks);
-	if (fsck_run(path, err) < 0)
+	if (e2fs_mend(path, err) < 0)
 		return -1;
 	if (blocks < super->blocks && minimum_check(path, super, wanted->size, err) < 0)
 		return -1;
 	if (blocks > super->blocks && file_stretch(copy, wanted->size, err) < 0)
 		return -1;
-	if (e2fs_run(argv, "resize the file system", NULL, 0, err) < 0)
+	if (e2fs_run(argv, "resize the file system", NULL, 0, err) < 0 ||
+	    e2fs_check(path, err) < 0)
 		return -1;
 	if (ftruncate(copy, (off_t)wanted->size) < 0)
 		return fail(err, errno, "cannot set the size of the volume");

@@ -107,7 +107,9 @@ static int mkfs_run(int fd, const char *skeleton, const struct volume *volume, s
 		   grow_blocks(volume->size));
 	str_format(journal, sizeof(journal), "size=%u", volume_journal_mib(volume->size));
 	str_format(inodes, sizeof(inodes), "%u", volume->inodes);
-	return e2fs_run(argv, "make a file system", NULL, 0, err);
+	if (e2fs_run(argv, "make a file system", NULL, 0, err) < 0)
+		return -1;
+	return e2fs_check(image, err);
 }
 
 /* "up" is the root directory of a guest before its first change; "work" is overlay's own;
