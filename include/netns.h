@@ -411,7 +411,7 @@ void link_connections(const struct connections *all, const struct link *link,
  * for the kernel. */
 int link_remove(unsigned id, struct err *err);
 
-/* Does the near end exist? */
+/* Does the near end exist?  One that cannot be looked for does. */
 bool link_exists(unsigned id);
 
 /* Is anything there that link_remove() would remove? */

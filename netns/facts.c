@@ -6,7 +6,6 @@
 #include <linux/netlink.h>
 #include <net/if.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -245,8 +244,7 @@ unsigned link_rates_lacking(void)
 		lacking &= ~(unsigned)LINK_RATE_IN;
 	if (can_hold_out())
 		lacking &= ~(unsigned)LINK_RATE_OUT;
-	if (setns(home, CLONE_NEWNET) < 0)
-		abort();
+	netns_home(home);
 	return lacking;
 }
 
@@ -265,7 +263,7 @@ unsigned net_facts(struct net_fact *facts, unsigned max)
 
 	bool possible = home >= 0 && unshare(CLONE_NEWNET) == 0;
 	facts_fill(facts, count, true, possible);
-	if (possible && setns(home, CLONE_NEWNET) < 0)
-		abort();
+	if (possible)
+		netns_home(home);
 	return count;
 }

@@ -208,7 +208,7 @@ bool link_exists(unsigned id)
 	char name[IFNAMSIZ];
 
 	near_name(id, name);
-	return if_nametoindex(name) != 0;
+	return if_nametoindex(name) != 0 || errno != ENODEV;
 }
 
 int link_compare(const struct link_comparison *comparison, const char *name, bool equal,

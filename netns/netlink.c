@@ -7,9 +7,11 @@
 #include <linux/netlink.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "err.h"
 #include "own.h"
@@ -21,6 +23,7 @@
 /* How often a dump is asked for that others change while it is read. */
 #define DUMP_TRIES	  20
 #define DUMP_PAUSE_MAX_NS 16000000
+#define HOME_TRIES	  10 /* it takes a little memory */
 
 /* What is known while the answers to one batch come in. */
 struct answers {
@@ -89,11 +92,22 @@ int netlink_open(int protocol, struct err *err)
 	return take_fd(&fd);
 }
 
-/*
- * A socket belongs for ever to the network namespace it was made in, so this
- * process need not stay there.  One that cannot come back would configure the
- * node with a tenant's network from here on: it must not live.
- */
+void netns_home(int home)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+
+	for (unsigned tries = 0; setns(home, CLONE_NEWNET) < 0; tries++) {
+		if (tries == HOME_TRIES) {
+			fprintf(stderr, "nodectl: cannot leave a network namespace: %s\n",
+				strerror(errno));
+			_exit(ERR_SYSTEM);
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* A socket belongs for ever to the network namespace it was made in, so this process need not
+ * stay there. */
 int netlink_open_in(int netns, int protocol, struct err *err)
 {
 	own_fd home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -105,8 +119,7 @@ int netlink_open_in(int netns, int protocol, struct err *err)
 		return fail(err, errno, "cannot enter the network namespace");
 
 	fd = netlink_open(protocol, err);
-	if (setns(home, CLONE_NEWNET) < 0)
-		abort();
+	netns_home(home);
 	return fd;
 }
 
