@@ -713,38 +713,49 @@ int lease_network(const struct node *node, struct vps *vps, const struct wanted 
 	return 0;
 }
 
-static int one_free(int dir, const char *key, void *arg, struct err *err)
-{
-	return lease_free(dir, key, arg, err);
-}
-
-int lease_free_all(const struct node *node, const struct vps *vps, struct err *err)
-{
-	const struct lease_work work = { node, vps, one_free, (void *)(uintptr_t)vps->name };
-
-	return leases_each(&work, err);
-}
-
-/* What the owner has, and is not @kept's. */
+/* What the owner has, and is not @kept's (or NULL); what cannot be freed keeps nothing else. */
 struct freeing {
 	const struct vps *kept;
 	const char *owner;
+	unsigned failures;
+	struct err first;
 };
 
 static int unkept_free(int dir, const char *key, void *arg, struct err *err)
 {
-	const struct freeing *freeing = arg;
+	struct freeing *freeing = arg;
 
-	return lease_is_of(freeing->kept, key) ? 0 : lease_free(dir, key, freeing->owner, err);
+	if ((freeing->kept && lease_is_of(freeing->kept, key)) ||
+	    lease_free(dir, key, freeing->owner, err) == 0)
+		return 0;
+	if (!freeing->failures++)
+		freeing->first = *err;
+	return 0;
+}
+
+static int leases_free(const struct node *node, const struct vps *had, const struct vps *kept,
+		       struct err *err)
+{
+	struct freeing freeing = { .kept = kept, .owner = had->name };
+	const struct lease_work work = { node, had, unkept_free, &freeing };
+
+	if (leases_each(&work, err) < 0)
+		return -1;
+	if (!freeing.failures)
+		return 0;
+	*err = freeing.first;
+	return -1;
+}
+
+int lease_free_all(const struct node *node, const struct vps *vps, struct err *err)
+{
+	return leases_free(node, vps, NULL, err);
 }
 
 int lease_shed(const struct node *node, const struct vps *had, const struct vps *has,
 	       struct err *err)
 {
-	struct freeing freeing = { has, had->name };
-	const struct lease_work work = { node, had, unkept_free, &freeing };
-
-	return leases_each(&work, err);
+	return leases_free(node, had, has, err);
 }
 
 int lease_change(const struct node *node, const struct vps *before, struct vps *after,
