@@ -30,7 +30,7 @@ struct queue {
 		char name[64];
 		unsigned order, id;
 	} * vps;
-	size_t count;
+	size_t count, unread;		    /* unread: what cannot be read is not started */
 	unsigned long long begun, deadline; /* of a shutdown, as now_ms() */
 	bool lacking; /* the node had not even the processes for it: it was not really tried */
 };
@@ -44,8 +44,11 @@ static int queue_add(const struct vps *vps, const struct err *broken, void *arg,
 	/* one that runs is stopped all the same */
 	if (broken)
 		error_print(broken);
-	if (broken && queue->booting)
+	/* whether it belongs up nobody knows */
+	if (broken && queue->booting) {
+		queue->unread++;
 		return 0;
+	}
 	vps_status(queue->node, vps, &status);
 	if (queue->booting ? status.init || !vps_wants_boot(queue->node, vps)
 			   : !status.init && !status.lost && !vps_returns(queue->node, vps))
@@ -72,7 +75,7 @@ static int by_order_backwards(const void *left, const void *right)
 
 static int queue_fill(struct queue *queue, struct err *err)
 {
-	queue->count = 0;
+	queue->count = queue->unread = 0;
 	if (vps_each(queue->node, queue_add, queue, err) < 0)
 		return -1;
 	if (queue->count)
@@ -291,9 +294,9 @@ static int boot_all(struct cli *cli, struct queue *queue, struct err *err)
 	if (once && !queue->lacking &&
 	    file_replace(queue->node->dir, BOOTED, boot, strlen(boot), 0600, err) < 0)
 		return -1;
-	if (failed)
-		return fail_as(err, ERR_SYSTEM, "%d of %zu did not start", failed,
-			       queue->count);
+	if (failed || queue->unread)
+		return fail_as(err, ERR_SYSTEM, "%zu of %zu did not start",
+			       (size_t)failed + queue->unread, queue->count + queue->unread);
 	return 0;
 }
 
