@@ -261,6 +261,10 @@ int vps_hold(const struct node *node, const char *name, const char *what, struct
 /* The same also when the definition cannot be read: for what ends a VPS. */
 int vps_hold_left(const struct node *node, const char *name, const char *what,
 		  struct held *held, struct err *err);
+
+/* Its state, which nobody else changes now; -1 when it cannot be told, for one that runs must
+ * not be taken for one that does not. */
+int held_status(const struct held *held, struct status *status, struct err *err);
 void vps_release(struct held *held);
 
 #define own_held __attribute__((cleanup(vps_release))) struct held

@@ -109,8 +109,8 @@ static int by_definition(const struct node *node, const struct held *held, struc
 	}
 	if (disk_settle(&vps, held->place.dir, true, err) < 0)
 		return -1;
-	vps_restarted(held, &vps);
-	if (ledger_open(&ledger, node, err) < 0 || ledger_begin(&ledger, &vps, err) < 0)
+	if (vps_restarted(held, &vps, err) < 0 || ledger_open(&ledger, node, err) < 0 ||
+	    ledger_begin(&ledger, &vps, err) < 0)
 		return -1;
 	ledger_end(&ledger, &vps, true);
 	(void)unlinkat(held->place.run, "intent", 0);
@@ -216,7 +216,10 @@ static int change_running(const struct node *node, struct held *held, const stru
 	    write_down(node, held, after, &admitted, &own, err) == 0) {
 		ledger_close(&own);
 		if (disk_settle(after, held->place.dir, true, err) == 0) {
-			vps_restarted(held, after);
+			/* done it is; what it runs with the next command writes down */
+			if (vps_restarted(held, after, err) < 0)
+				return fail_in(err, "it is changed, but its run directory says "
+						    "otherwise");
 			(void)unlinkat(held->place.run, "intent", 0);
 			return 0;
 		}
@@ -298,9 +301,9 @@ static int change_leased(const struct node *node, struct held *held, struct vps 
 	struct err again;
 	int result;
 
-	if (lease_change(node, &held->vps, after, wanted, err) < 0)
+	if (held_status(held, &status, err) < 0 ||
+	    lease_change(node, &held->vps, after, wanted, err) < 0)
 		return -1;
-	runtime_status(held->vps.id, held->place.run, &status);
 	result = status.init ? change_running(node, held, after, wanted, ledger, err)
 			     : change_stopped(node, held, after, wanted, ledger, err);
 	if (result == 0) {

@@ -199,8 +199,7 @@ static int forwards_mend(const struct held *held, const struct vps *vps,
 		return -1;
 	if (runtime_network(NULL, vps, &held->place, err) < 0)
 		return -1;
-	vps_restarted(held, &held->vps);
-	return 0;
+	return vps_restarted(held, &held->vps, err);
 }
 
 /* A field's value in words: "1G"; of a list, all of them. */
@@ -409,7 +408,8 @@ int diff_mend(const struct node *node, const char *name, struct err *err)
 
 	if (vps_hold(node, name, "diff", &held, err) < 0)
 		return -1;
-	runtime_status(held.vps.id, held.place.run, &status);
+	if (held_status(&held, &status, err) < 0)
+		return -1;
 	if (disk_settle(&held.vps, held.place.dir, status.init != 0, err) < 0)
 		return fail_in(err, "%s", held.vps.name);
 	if (!status.init)

@@ -127,7 +127,8 @@ static int subject_start(struct lab *lab, struct subject *subject, struct err *e
 	if (vps_hold(lab->node, subject->vps.name, "selftest", &held, err) < 0 ||
 	    node_start(lab->node, &held, ADMIT_KNOWN, err) < 0)
 		return -1;
-	runtime_status(subject->vps.id, held.place.run, &status);
+	if (held_status(&held, &status, err) < 0)
+		return -1;
 	subject->init = status.init;
 	return 0;
 }
@@ -141,7 +142,8 @@ int lab_discard(const struct node *node, const char *name, struct err *err)
 
 	if (vps_hold(node, name, "selftest", &held, err) < 0)
 		return err->kind == ERR_NO_VPS ? 0 : -1;
-	runtime_status(held.vps.id, held.place.run, &status);
+	if (held_status(&held, &status, err) < 0)
+		return -1;
 	if (status.init && node_stop(node, &held, &now, &forced, err) < 0)
 		return -1;
 	return node_destroy(node, &held, err);

@@ -236,7 +236,8 @@ int node_destroy(const struct node *node, struct held *held, struct err *err)
 	own_ledger ledger = ledger_none();
 	char grave[128], uuid[37];
 
-	runtime_status(vps->id, held->place.run, &status);
+	if (held_status(held, &status, err) < 0)
+		return -1;
 	if (status.init)
 		return fail_as(err, ERR_RUNNING,
 			       "it is running; stop it first, or use --force");
@@ -364,7 +365,8 @@ int node_start(const struct node *node, struct held *held, enum admission admiss
 	struct status status;
 	struct err again;
 
-	runtime_status(held->vps.id, held->place.run, &status);
+	if (held_status(held, &status, err) < 0)
+		return -1;
 	if (status.init)
 		return fail_as(err, ERR_RUNNING, "it is already running");
 	if (held->vps.suspended)
@@ -413,10 +415,11 @@ int node_stop(const struct node *node, struct held *held, const struct stopping 
 	bool keep = how->shutdown || how->restart;
 
 	*forced = false;
+	if (held_status(held, &status, err) < 0)
+		return -1;
 	/* for who may just be about to start it again */
 	if (how->shutdown)
 		(void)file_replace_volatile(held->place.run, DOWN, "", 0, 0600, err);
-	runtime_status(held->vps.id, held->place.run, &status);
 	if (how->restart && status.init)
 		(void)file_replace_volatile(held->place.run, RETURNS, "", 0, 0600, err);
 	/* what an earlier one of those has left is over */
@@ -599,7 +602,7 @@ static int start_again(const struct node *node, const char *name, int pause, str
 		return -1;
 	runtime_status(held.vps.id, held.place.run, &status);
 	/* started, or stopped, by the operator meanwhile */
-	if (status.init || !is_wanted(&held) || held.vps.suspended ||
+	if (status.init || status.lost || !is_wanted(&held) || held.vps.suspended ||
 	    faccessat(held.place.run, DOWN, F_OK, 0) == 0 ||
 	    (pause > 0 && status.state != STATE_ERROR))
 		return 0;
@@ -633,7 +636,7 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 		return -1;
 	vps_log(&node, name, "init ended: %s", how);
 	runtime_status(held.vps.id, held.place.run, &status);
-	if (status.init)
+	if (status.init || status.lost)
 		return 0;
 
 	pause = again_allowed(&node, &held, how);

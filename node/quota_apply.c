@@ -137,7 +137,8 @@ static int kernel_apply(const struct node *node, struct held *held,
 
 	held->vps.throttle = record->throttle;
 	held->vps.suspended = record->suspended;
-	runtime_status(held->vps.id, held->place.run, &status);
+	if (held_status(held, &status, err) < 0)
+		return -1;
 	if (record->suspended)
 		return status.init ? node_stop(node, held, &how, &forced, err) : 0;
 	struct vps running = vps_as_running(&held->vps, held->place.was);

@@ -75,7 +75,8 @@ static int mend(const struct repair *repair, const char *name, struct err *err)
 
 	if (vps_hold(repair->node, name, "repair", &held, err) < 0)
 		return -1;
-	runtime_status(held.vps.id, held.place.run, &status);
+	if (held_status(&held, &status, err) < 0)
+		return -1;
 	if (!status.init)
 		return 0;
 	struct vps running = vps_as_running(&held.vps, held.place.was);

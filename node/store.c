@@ -251,6 +251,13 @@ void vps_status(const struct node *node, const struct vps *vps, struct status *s
 	runtime_status(vps->id, run, status);
 }
 
+int held_status(const struct held *held, struct status *status, struct err *err)
+{
+	runtime_status(held->vps.id, held->place.run, status);
+	/* whoever has taken hold of it has mended a record that was damaged */
+	return status->lost ? fail_as(err, ERR_SYSTEM, "its run record cannot be read") : 0;
+}
+
 int vps_started(const struct held *held, struct err *err)
 {
 	own_str text = vps_print(&held->vps);
@@ -259,19 +266,18 @@ int vps_started(const struct held *held, struct err *err)
 				     err);
 }
 
-void vps_restarted(const struct held *held, const struct vps *vps)
+int vps_restarted(const struct held *held, const struct vps *vps, struct err *err)
 {
 	own_vps started = { 0 };
-	struct err ignored;
 
-	if (load_from(held->place.run, vps->name, &started, &ignored) < 0)
-		return;
+	if (load_from(held->place.run, vps->name, &started, err) < 0)
+		return err->code == ENOENT ? 0 : -1;
 	enum link_mode mode = started.link.mode;
 	started.link = vps->link;
 	started.link.mode = mode;
 	own_str text = vps_print(&started);
-	(void)file_replace_volatile(held->place.run, "vps.conf", text, strlen(text), 0600,
-				    &ignored);
+	return file_replace_volatile(held->place.run, "vps.conf", text, strlen(text), 0600,
+				     err);
 }
 
 int vps_started_load(const struct node *node, const char *name, struct vps *vps,
@@ -368,8 +374,10 @@ static int lock_entry(const struct node *node, const char *name, const char *wha
 
 		if (lock < 0)
 			return -1;
-		if (fstat(entry, &held) == 0 && fstatat(node->vps, name, &now, 0) == 0 &&
-		    held.st_ino == now.st_ino) {
+		bool there = fstatat(node->vps, name, &now, 0) == 0;
+		if ((!there && errno != ENOENT) || fstat(entry, &held) < 0)
+			return fail(err, errno, "cannot look at '%s'", name);
+		if (there && held.st_ino == now.st_ino) {
 			*dir = take_fd(&entry);
 			return take_fd(&lock);
 		}

@@ -34,7 +34,7 @@ int vps_started(const struct held *held, struct err *err);
 /* What it was started with, with the network that it has by now: what could be changed live
  * was.
  */
-void vps_restarted(const struct held *held, const struct vps *vps);
+int vps_restarted(const struct held *held, const struct vps *vps, struct err *err);
 
 /*
  * Remember across boots and power cuts that a VPS is meant to run; what it was told last

@@ -144,7 +144,8 @@ int view_mend(const struct node *node, struct held *held, struct err *err)
 	struct view_state state;
 	struct lxcfs lxcfs;
 
-	runtime_status(held->vps.id, held->place.run, &status);
+	if (held_status(held, &status, err) < 0)
+		return -1;
 	if (!status.init || keeper_ensure(node, &lxcfs, err) < 0)
 		return status.init ? -1 : 0;
 	view_state_read(held->place.run, &state);
@@ -224,11 +225,11 @@ static int give_one(int runs, const char *vps, void *arg, struct err *err)
 	if (entry < 0)
 		return 0;
 	if (is_starting(run) || lock_is_held(entry, "lock") ||
-	    vps_hold(keeper->node, vps, "view", &held, err) < 0) {
+	    vps_hold(keeper->node, vps, "view", &held, err) < 0 ||
+	    held_status(&held, &status, err) < 0) {
 		keeper->left = true;
 		return 0;
 	}
-	runtime_status(held.vps.id, held.place.run, &status);
 	if (!status.init)
 		return 0;
 	if (view_attach(held.place.run, status.init, keeper->give, keeper->reason, &failed) <

@@ -242,7 +242,8 @@ int password_set(const struct held *held, const char *user, const char *password
 	if (!secret.hash || secret.hash[0] == '*')
 		return fail(err, errno, "cannot hash the password");
 
-	runtime_status(held->vps.id, held->place.run, &status);
+	if (held_status(held, &status, err) < 0)
+		return -1;
 	if (status.state == STATE_FROZEN)
 		return fail_as(err, ERR_NOT_RUNNING, "it is frozen; thaw it first");
 	/* the lock is held meanwhile */

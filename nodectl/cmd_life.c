@@ -156,7 +156,8 @@ static int freeze_held(struct cli *cli, const struct node *node, const char *nam
 
 	if (vps_hold(node, name, frozen ? "freeze" : "thaw", &held, err) < 0)
 		return -1;
-	runtime_status(held.vps.id, held.place.run, &status);
+	if (held_status(&held, &status, err) < 0)
+		return -1;
 	if (!status.init)
 		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
 	if (frozen ? cgroup_freeze(held.vps.id, true, err) < 0
@@ -197,7 +198,8 @@ static int destroy_one(struct cli *cli, const struct node *node, const char *nam
 
 	if (hold_left(node, name, "destroy", &held, err) < 0)
 		return -1;
-	runtime_status(held.vps.id, held.place.run, &status);
+	if (held_status(&held, &status, err) < 0)
+		return -1;
 	if (status.init && cli_option(cli, "force") &&
 	    node_stop(node, &held, &whole, &forced, err) < 0)
 		return -1;

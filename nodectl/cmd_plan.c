@@ -291,7 +291,8 @@ static int spread_held(struct spread *spread, struct held *held, json_t *changes
 	struct status status;
 	int result;
 
-	runtime_status(held->vps.id, held->place.run, &status);
+	if (held_status(held, &status, err) < 0)
+		return -1;
 	changing.running = status.init != 0;
 	result = plan_follow(spread->node, spread->plan, held, cli_admission(spread->cli),
 			     spread->dry, &after, err);

@@ -171,7 +171,8 @@ static int set_held(struct cli *cli, const struct node *node, struct held *held,
 	changed.ssh_keys = held->vps.ssh_keys ? xstrdup(held->vps.ssh_keys) : NULL;
 	if (change_make(cli, node, &changed, &wanted, err) < 0)
 		return -1;
-	runtime_status(held->vps.id, held->place.run, &status);
+	if (held_status(held, &status, err) < 0)
+		return -1;
 	changing.running = status.init != 0;
 	/* what the node is to choose is not known yet */
 	bool chooses = wanted.auto4 || wanted.auto6 || wanted.more_count;

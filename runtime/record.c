@@ -46,22 +46,41 @@ bool stat_parse(const char *line, char *state, uint64_t *start)
 		      state, start) == 2;
 }
 
-uint64_t process_start(pid_t pid)
+/* As process_start(); -1 when it cannot be looked at. */
+static int start_look(pid_t pid, uint64_t *start)
 {
 	char path[32], line[1024], state;
 	struct err err;
+
+	*start = 0;
+	str_format(path, sizeof(path), "/proc/%d/stat", pid);
+	if (pid <= 0)
+		return 0;
+	if (file_read(AT_FDCWD, path, line, sizeof(line), &err) < 0)
+		return err.code == ENOENT || err.code == ESRCH ? 0 : -1;
+	if (!stat_parse(line, &state, start) || state == 'Z' || state == 'X')
+		*start = 0;
+	return 0;
+}
+
+uint64_t process_start(pid_t pid)
+{
 	uint64_t start;
 
-	str_format(path, sizeof(path), "/proc/%d/stat", pid);
-	if (pid <= 0 || file_read(AT_FDCWD, path, line, sizeof(line), &err) < 0 ||
-	    !stat_parse(line, &state, &start) || state == 'Z' || state == 'X')
-		return 0;
+	(void)start_look(pid, &start);
 	return start;
 }
 
 bool process_is(pid_t pid, uint64_t start)
 {
-	return start && process_start(pid) == start;
+	uint64_t now;
+
+	if (!start || pid <= 0)
+		return false;
+	if (start_look(pid, &now) == 0)
+		return now == start;
+	/* what runs must not be taken for what has ended, and cleaned up */
+	return kill(pid, 0) == 0 || errno != ESRCH;
 }
 
 int process_open(pid_t pid, uint64_t start)
@@ -69,7 +88,7 @@ int process_open(pid_t pid, uint64_t start)
 	own_fd fd = pid > 0 ? pidfd_open(pid, 0) : -1;
 
 	/* open first, compare then: what we hold cannot be replaced any more */
-	return fd >= 0 && process_is(pid, start) ? take_fd(&fd) : -1;
+	return fd >= 0 && start && process_start(pid) == start ? take_fd(&fd) : -1;
 }
 
 bool process_wait(int pidfd, unsigned wait_ms)

@@ -32,7 +32,7 @@ int record_remove(int run, struct err *err);
 /* The start time of a process; 0 when there is none, or it is a zombie. */
 uint64_t process_start(pid_t pid);
 
-/* Is @pid still the process that started then? */
+/* Is @pid still the process that started then?  One that cannot be looked at is. */
 bool process_is(pid_t pid, uint64_t start);
 
 /* Its descriptor, or -1 when it is another one or gone. */
