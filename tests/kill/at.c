@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * at [-e ERRNO | -s] [-k one|root|tree] [-t SECONDS] [-o FILE] [-l LIST] N COMMAND...: run
- * COMMAND and let nothing but its N-th system call go wrong.
+ * at [-e ERRNO [-p] | -s] [-k one|root|tree] [-t SECONDS] [-o FILE] [-l LIST] N COMMAND...:
+ * run COMMAND and let nothing but its N-th system call go wrong.
  *
  * Calls are counted over the command and all that it starts, in the order in which they come.
  * At the N-th, before it is made, the whole tree is killed with SIGKILL, or only who makes it
  * (-k one) or the command itself (-k root), or the call returns an error (-e) without being
- * made.  N = 0 lets all be made.  With -s only reads and writes of files and pipes count, and
- * the N-th moves no more than half of what it was asked to.
+ * made; with -p so do all of its kind that come after it.  N = 0 lets all be made.  With -s
+ * only reads and writes of files and pipes count, and the N-th moves no more than half of what
+ * it was asked to.
  *
  * What a VPS runs is the tenant's, not ours: a process that executes a program in another pid
  * namespace is let go.  Counting ends when the command has ended and what it has left to
@@ -41,12 +42,13 @@
 	 PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL)
 #define QUIET_MS                                                                               \
 	120 /* what goes on after the command has ended, and has this long made no call */
-#define TREE 256
+#define TREE	  256
+#define LASTING_S 1
 
 static struct {
 	long n;
 	int error; /* instead of the call, or 0 */
-	bool one, root, cut;
+	bool one, root, cut, persists;
 	double seconds;
 	const char *out;
 	FILE *list;
@@ -54,6 +56,7 @@ static struct {
 
 static struct {
 	pid_t pid[TREE];
+	bool fails[TREE]; /* the call that it is in returns the error */
 	int pids;
 	pid_t root;
 	int status; /* the root's */
@@ -61,7 +64,6 @@ static struct {
 	long count;
 	long call;     /* the N-th */
 	char comm[17]; /* who made it */
-	pid_t victim;  /* whose call returns the error */
 	bool loaded; /* the dynamic loader of the command is through: it reports nothing well */
 } tree;
 
@@ -107,21 +109,27 @@ static bool is_inside(pid_t pid)
 	return strtok(ids, "\t") && strtok(NULL, "\t");
 }
 
-static void tree_add(pid_t pid)
+/* Where it stands, as the last one if it was not there. */
+static int tree_add(pid_t pid)
 {
 	for (int i = 0; i < tree.pids; i++)
 		if (tree.pid[i] == pid)
-			return;
+			return i;
 	if (tree.pids == TREE)
 		die("too many processes");
-	tree.pid[tree.pids++] = pid;
+	tree.pid[tree.pids] = pid;
+	tree.fails[tree.pids] = false;
+	return tree.pids++;
 }
 
 static void tree_drop(pid_t pid)
 {
-	for (int i = 0; i < tree.pids; i++)
-		if (tree.pid[i] == pid)
-			tree.pid[i] = tree.pid[--tree.pids];
+	for (int i = 0; i < tree.pids; i++) {
+		if (tree.pid[i] != pid)
+			continue;
+		tree.pid[i] = tree.pid[--tree.pids];
+		tree.fails[i] = tree.fails[tree.pids];
+	}
 }
 
 /* Calls that cannot fail, or whose failure nobody could act on. */
@@ -206,22 +214,27 @@ static void at_call(pid_t pid, const struct __ptrace_syscall_info *info)
 		return;
 	if (ask.list)
 		fprintf(ask.list, "%ld\n", (long)info->entry.nr);
-	if (++tree.count != ask.n)
+	tree.count++;
+	if (tree.count != ask.n &&
+	    !(ask.persists && ask.n && tree.count > ask.n && tree.call == (long)info->entry.nr))
 		return;
-	tree.call = (long)info->entry.nr;
-	file(pid, "comm", tree.comm, sizeof(tree.comm));
-	tree.comm[strcspn(tree.comm, "\n")] = 0;
+	if (tree.count == ask.n) {
+		tree.call = (long)info->entry.nr;
+		file(pid, "comm", tree.comm, sizeof(tree.comm));
+		tree.comm[strcspn(tree.comm, "\n")] = 0;
+	}
 	if (ask.error || ask.cut) {
 		struct user_regs_struct regs;
 
 		if (ptrace(PTRACE_GETREGS, pid, NULL, &regs) < 0)
 			return;
+		/* one that every filter of system calls allows: those look after us */
 		if (ask.cut)
 			regs.rdx /= 2;
 		else
-			regs.orig_rax = (unsigned long long)-1;
+			regs.orig_rax = SYS_getpid;
 		(void)ptrace(PTRACE_SETREGS, pid, NULL, &regs);
-		tree.victim = ask.cut ? 0 : pid;
+		tree.fails[tree_add(pid)] = !ask.cut;
 	} else if (ask.root) {
 		kill(tree.root, SIGKILL);
 	} else if (ask.one) {
@@ -235,11 +248,11 @@ static void at_return(pid_t pid)
 {
 	struct user_regs_struct regs;
 
-	if (pid != tree.victim || ptrace(PTRACE_GETREGS, pid, NULL, &regs) < 0)
+	if (!tree.fails[tree_add(pid)] || ptrace(PTRACE_GETREGS, pid, NULL, &regs) < 0)
 		return;
 	regs.rax = (unsigned long long)-ask.error;
 	(void)ptrace(PTRACE_SETREGS, pid, NULL, &regs);
-	tree.victim = 0;
+	tree.fails[tree_add(pid)] = false;
 }
 
 static void stopped(pid_t pid, int status)
@@ -308,14 +321,19 @@ static void let_go(pid_t pid)
 /* false: it hangs */
 static bool follow(const sigset_t *child)
 {
-	double began = now(), last = began;
+	double began = now(), last = began, over = 0;
 
 	for (;;) {
 		struct timespec wait = { .tv_nsec = 20000000 };
 
 		if (look())
 			last = now();
+		if (tree.ended && !over)
+			over = now();
 		if (tree.ended && (!tree.pids || now() - last > QUIET_MS / 1e3))
+			return true;
+		/* a call that never works again is tried again by who lives on */
+		if (tree.ended && ask.persists && now() - over > LASTING_S)
 			return true;
 		if (now() - began > ask.seconds)
 			return false;
@@ -360,7 +378,7 @@ int main(int argc, char *argv[])
 	sigset_t child;
 	int option;
 
-	while ((option = getopt(argc, argv, "+e:sk:t:o:l:")) > 0) {
+	while ((option = getopt(argc, argv, "+e:psk:t:o:l:")) > 0) {
 		switch (option) {
 		case 'e':
 			ask.error = atoi(optarg);
@@ -368,6 +386,9 @@ int main(int argc, char *argv[])
 		case 'k':
 			ask.one = strcmp(optarg, "one") == 0;
 			ask.root = strcmp(optarg, "root") == 0;
+			break;
+		case 'p':
+			ask.persists = true;
 			break;
 		case 's':
 			ask.cut = true;
@@ -388,9 +409,10 @@ int main(int argc, char *argv[])
 		}
 	}
 	if (argc - optind < 2) {
-		fputs("usage: at [-e ERRNO | -s] [-k one|root|tree] [-t SECONDS] [-o FILE] "
-		      "[-l LIST] N COMMAND...\n",
-		      stderr);
+		fputs(
+		    "usage: at [-e ERRNO [-p] | -s] [-k one|root|tree] [-t SECONDS] [-o FILE] "
+		    "[-l LIST] N COMMAND...\n",
+		    stderr);
 		return 125;
 	}
 	ask.n = atol(argv[optind]);

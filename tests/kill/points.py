@@ -5,7 +5,8 @@
 For N = 1, 2… the operation is run by `at` (at.c), which kills at the N-th call, or lets that call
 fail; or with alloc.c, by which the N-th allocation gets no memory.  Then `nodectl repair` is run, and asked of the node:
 
-  - the VPS is as before the operation or as after it, and nothing else;
+  - the VPS is as before the operation or as after it, and nothing else; and what said that it
+    is done was, before anything was repaired;
   - `repair --dry-run` has nothing to say;
   - what there is of the VPS (groups, links, mounts, loop devices, processes, files, leases) is what
     there is of any VPS in that state;
@@ -31,8 +32,11 @@ SLOW = int(os.environ.get("SLOW", "1"))  # an emulated machine takes so many tim
 # x86-64, as at.c: these are asked for by name, and the rest is there where headers are.
 CALLS = {21: "access", 44: "sendto", 45: "recvfrom", 105: "setuid", 117: "setresuid", 116: "setgroups", 82: "rename", 7: "poll", 46: "sendmsg", 157: "prctl", 262: "newfstatat"}
 # No ENOENT: that something is not there would be no failure but a lie.
+LASTING = "ENOSPC EIO ENOMEM EMFILE EPERM EROFS ENFILE EACCES".split()  # that may last
 ERRORS = "ENOSPC EIO ENOMEM EMFILE EINTR EBUSY EPERM EAGAIN EROFS EDQUOT ENFILE EACCES ETIMEDOUT".split()
-PASSING = re.compile(r"\.ledger|^run/.*/\.[a-z]+\.\d+$|^images/names/points$|/(stopped|error|crashes|unheard|down|returns|running|console\.ring|events(\.1)?|view|started)$")
+PASSING = re.compile(r"\.ledger|^network \.last$|^run/.*/\.[a-z]+\.\d+$|^images/names/points$|/(stopped|error|crashes|unheard|down|returns|running|console\.ring|events(\.1)?|view|started|quota)$")
+KINDS = {int(one) for one in re.findall(
+    r"ERR_\w+ = (\d+)", open(os.path.join(os.path.dirname(__file__), "../../include/err.h"), encoding="utf-8").read())}
 SHOWN = 6  # failures of an operation that are told of at length
 
 
@@ -121,6 +125,12 @@ def ours():
     return found
 
 
+def elements_of(number):
+    """Of sets and maps of nftables: each says whose it is."""
+    done = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=False)
+    return len(re.findall(r'comment "nodectl %d"' % number, done.stdout))
+
+
 def pins():
     """Of the guards of this network namespace."""
     return names("/sys/fs/bpf/nodectl/%d" % os.stat("/proc/self/ns/net").st_ino)
@@ -148,6 +158,12 @@ def things(number):
     all_of.update(ours())
     all_of.update("pin " + pin for pin in pins() if number and str(number) in pin)
     all_of.add("%d addresses" % len(names(STORAGE + "/addresses")))
+    all_of.add("%d trees of images" % trees())
+    all_of.add("rcu_expedited " + read("/sys/kernel/rcu_expedited").strip())
+    all_of.update("network " + one for one in names(STORAGE + "/networks"))
+    all_of.update("plan " + one for one in names(os.path.join(os.path.dirname(os.environ["NODECTL_CONFIG"]), "plans")))
+    if number and elements_of(number):
+        all_of.add("elements of nftables")
     for folder in "ids", "vps", "trash", "images/staging", "images/names":
         all_of.update("%s/%s" % (folder, name) for name in names(os.path.join(STORAGE, folder)))
     for vps in names(os.path.join(STORAGE, "vps")):
@@ -177,6 +193,7 @@ class Node:
         self.bystander = json.loads(must("show", "bystander", "-j"))["pid"]
         self.bystander_start = start_of(self.bystander)
         self.usual = {}  # state: things
+        self.left = 0  # how often repair had to come, where nobody was killed
         self.number = 0  # the victim's, or what it was
 
     def undisturbed(self):
@@ -222,11 +239,11 @@ class Node:
             time.sleep(0.3)  # what stop leaves to others
             self.usual[state] = things(self.number) | self.usual.get(state, set())
 
-    def wrong(self, state):
+    def wrong(self, state, operation):
         """More than belongs to that state; and for one that runs, less."""
         now = things(self.number)
         more = now - self.usual[state]
-        more = {one for one in more if not one.startswith("process nodectl ")}
+        more = {one for one in more if not one.startswith("process nodectl ") and not operation.passing.search(one)}
         less = {one for one in self.usual[state] - now if re.match("link|group|process", one)}
         if state in ("running", "frozen"):
             less |= {"the mark that it is to run"} - marks()
@@ -238,14 +255,17 @@ class Node:
 
 class Operation:
     text = ""  # its standard input
+    passing = re.compile("^$")  # what may be otherwise than it usually is
     status = None  # what it exited with, or minus the signal
     failed = False  # it said so
 
     def at_once(self):
         """At once, before anything is put in order."""
 
-    def __init__(self, before, after, *words, text=""):
+    def __init__(self, before, after, *words, text="", done=""):
+        """@done: what it is when the command says that all is well; else the last of @after."""
         self.before, self.after, self.words, self.text = before, after.split(), words, text
+        self.done = done or (self.after or [""])[-1]
 
     def prepare(self, node):
         node.prepare(self.before)
@@ -254,7 +274,110 @@ class Operation:
         """What else holds after repair."""
 
 
-class Set(Operation):
+class Stop(Operation):
+    """Stopped, it is not to be started by the next boot."""
+
+    def __init__(self, *words):
+        super().__init__("running", "stopped", *words)
+
+    def check(self, node, state):
+        if state == "stopped" and "the mark that it is to run" in marks():
+            raise Trouble("it is stopped, and the next boot would start it")
+
+
+def trees():
+    return len(names(STORAGE + "/images/sha256"))
+
+
+class Boot(Operation):
+    """What belongs up is started."""
+
+    def prepare(self, node):
+        node.prepare("stopped")
+        must("set", "victim", "--onboot", "yes", "--quiet")
+
+
+class Change(Operation):
+    """What said that it is done is so in the kernel, before anything is repaired."""
+
+    def at_once(self):
+        if self.status == 0:
+            status, out, err = run("diff", "victim")
+            if status or out:
+                raise Trouble("it exits 0, and diff says: " + (out + err).strip())
+
+
+class Given(Change):
+    """Something is taken from what the node has, or given back: before or after, and nothing else."""
+
+    passing = re.compile(r"^\d+ addresses$")
+
+    def __init__(self, state, key, had, wanted):
+        super().__init__(state, state, "set", "victim", "--" + key, wanted)
+        self.back = ["set", "victim", "--" + key, had, "--quiet"]
+        self.leases = []
+
+    def prepare(self, node):
+        super().prepare(node)
+        must(*self.back)
+        self.leases = names(STORAGE + "/addresses")
+
+    def check(self, node, state):
+        status, out, err = run("diff", "victim", "bystander")
+        if status or out:
+            raise Trouble("diff: " + (out + err).strip())
+        must(*self.back)
+        now = names(STORAGE + "/addresses")
+        if len(now) != len(self.leases):
+            raise Trouble("leases were %s, and are %s" % (self.leases, now))
+
+
+class Traffic(Operation):
+    """What is bought is there, and what was bought before."""
+    added = 0
+
+    def record(self):
+        return int(dict(re.findall(r"^(\S+) = (.*)$", read(STORAGE + "/vps/victim/quota"), re.M)).get("added", 0))
+
+    def prepare(self, node):
+        super().prepare(node)
+        must("set", "victim", "--traffic", "10G", "--quiet")
+        must("traffic", "add", "victim", "1M", "--quiet")
+        self.added = self.record()
+
+    def check(self, node, state):
+        now = self.record()
+        if now not in ([self.added + (1 << 20)] if self.status == 0 else [self.added, self.added + (1 << 20)]):
+            raise Trouble("it had %d added, and has %d" % (self.added, now))
+
+
+class Named(Operation):
+    """A plan, a network or an image is there or not, and can be made and removed."""
+    passing = re.compile(r"^(network|plan) (named|\.last)(\.conf)?$|^images/names/named$|^\d+ trees of images$")
+
+    def __init__(self, what, make, remove, there, words):
+        super().__init__("stopped", "stopped", *words)
+        self.what, self.make, self.remove, self.there, self.trees = what, make, remove, there, 0
+
+    def prepare(self, node):
+        super().prepare(node)
+        run(*self.remove)
+        self.trees = trees()
+        if self.there:
+            must(*self.make)
+
+    def check(self, node, state):
+        shown = self.what in run(self.make[0], "list")[1].split()
+        if self.status == 0 and shown == self.there:
+            raise Trouble("nothing was done, and nothing said")
+        if not shown:
+            must(*self.make)
+        must(*self.remove)
+        if trees() != self.trees:
+            raise Trouble("there were %d trees of images, and are %d" % (self.trees, trees()))
+
+
+class Set(Change):
     """The definition is one of two, whole, and the kernel agrees with it."""
     choices = ({"memory": "40M", "tasks": "70", "cpus": "0.5"}, {"memory": "48M", "tasks": "90", "cpus": "0.75"})
 
@@ -364,9 +487,12 @@ class Exec(Operation):
 
 class Import(Operation):
     """The image is there whole, or not at all."""
+    passing = re.compile(r"^\d+ trees of images$")
+    trees = 0
 
     def prepare(self, node):
         run("image", "remove", "points", "--quiet")
+        self.trees = trees()
         super().prepare(node)
 
     def check(self, node, state):
@@ -377,6 +503,8 @@ class Import(Operation):
         elif status != 91:
             raise Trouble("image show: " + err)
         run("image", "remove", "points", "--quiet")
+        if trees() != self.trees:
+            raise Trouble("there were %d trees of images, and are %d" % (self.trees, trees()))
 
 
 class Repair(Operation):
@@ -384,24 +512,30 @@ class Repair(Operation):
 
     def __init__(self, others):
         super().__init__("stopped", "", "repair")
+        self.done, self.other = "", None
         self.others = others
 
     def prepare(self, node):
-        other = random.choice(self.others)
+        self.other = other = random.choice(self.others)
         other.prepare(node)
-        self.before, self.after = other.before, other.after
+        self.before, self.after, self.passing = other.before, other.after, other.passing
         subprocess.run([AT, "-o", WORK + "/at.before", "-k", random.choice(("one", "root", "tree")),
                         str(random.randrange(1, 900)), NODECTL, *other.words],
                        input=other.text, text=True, capture_output=True, check=False)
+        other.status = None
+
+    def check(self, node, state):
+        self.other.check(node, state)
 
 
 def operations():
     table = {
         "create": Operation("absent", "stopped", "create", "victim", "--plan", "points"),
         "start": Operation("stopped", "running", "start", "victim"),
-        "stop": Operation("running", "stopped", "stop", "victim", "--timeout", "5"),
-        "stop-force": Operation("running", "stopped", "stop", "victim", "--force"),
-        "restart": Restart("running", "stopped", "restart", "victim", "--force"),
+        "stop": Stop("stop", "victim", "--timeout", "5"),
+        "stop-force": Stop("stop", "victim", "--force"),
+        "restart": Restart("running", "stopped", "restart", "victim", "--force", done="running"),
+        "boot": Boot("stopped", "running", "boot"),
         "freeze": Operation("running", "frozen", "freeze", "victim"),
         "thaw": Operation("frozen", "running", "thaw", "victim"),
         "set": Set("stopped"),
@@ -416,9 +550,21 @@ def operations():
         "destroy": Operation("stopped", "absent", "destroy", "victim", "--yes"),
         "destroy-force": Operation("running", "stopped absent", "destroy", "victim", "--force", "--yes"),
         "image-import": Import("stopped", "stopped", "image", "import", "points", WORK + "/points.tar"),
+        "set-publish": Given("running", "publish", "22011:11", "22012-22014:12"),
+        "set-address": Given("running", "ip6", "auto", "none"),
+        "set-disk": Given("stopped", "disk", "64M", "80M"),
+        "traffic-add": Traffic("running", "running", "traffic", "add", "victim", "1M"),
+        "sample": Operation("running", "running", "sample"),
     }
+    for what, make in ("network", ()), ("plan", ("--memory", "32M")), ("image", (WORK + "/points.tar",)):
+        verb = "import" if what == "image" else "create"
+        names_it = [what, verb, "named", *make, "--quiet"], [what, "remove", "named", "--quiet"]
+        if what != "image":
+            table[what + "-create"] = Named("named", *names_it, False, names_it[0][:-1])
+        table[what + "-remove"] = Named("named", *names_it, True, names_it[1][:-1])
     table["repair"] = Repair([table[name] for name in ("create", "start", "stop-force", "set-live", "destroy-force",
-                                                       "freeze", "adopt")])
+                                                       "freeze", "adopt", "plan-set", "image-import", "image-remove",
+                                                       "set-publish", "passwd-offline")])
     return table
 
 
@@ -426,13 +572,13 @@ def operations():
 
 def at(operation, point, way, whom):
     """(result, count, call, comm, status, stderr) of the operation with its N-th call gone wrong."""
-    words = [AT, "-t", str(30 * SLOW), "-o", WORK + "/at.out", "-k", whom]
+    words = [AT, "-t", str(30 * SLOW), "-o", WORK + "/at.out", "-k", "tree" if way else whom]
     if not point:
         words += ["-l", WORK + "/at.list"]
     if way == "short":
         words += ["-s"]
     elif way:
-        words += ["-e", str(getattr(errno, way))]
+        words += ["-e", str(getattr(errno, way))] + (["-p"] if whom == "lasting" else [])
     try:
         done = subprocess.run([*words, str(point), NODECTL, *operation.words], input=operation.text, text=True,
                               errors="replace", capture_output=True, timeout=60 * SLOW)
@@ -491,7 +637,7 @@ def judge(node, operation):
             return False
         if state not in [operation.before, *operation.after]:
             raise Trouble("it is: " + state)
-        wrong = node.wrong(state)
+        wrong = node.wrong(state, operation)
         return not wrong
     # an init that crashed four times in a minute is started again after eight seconds
     if not eventually(20, clean):
@@ -509,14 +655,25 @@ def one(node, operation, point, way, whom):
         where = "allocation %d gets nothing" % point
     else:
         where = "call %d (%s of %s)" % (point, CALLS.get(call, call), comm) + \
-            (" is cut short" if way == "short" else " returns " + way if way else " kills " + whom)
+            (" is cut short" if way == "short" else " returns " + way if way else " kills " + whom) + \
+            (" from there on" if way and whom == "lasting" else "")
     try:
         if result == "hang":
             raise Trouble("it hangs")
         if way and status < 0:
             raise Trouble("signal %d ended it: %s" % (-status, err.strip()))
-        if way and status and not err.strip():
+        mute = whom == "lasting" and CALLS.get(call) in ("write", "writev")
+        if way and status and not err.strip() and not mute:
             raise Trouble("it exits %d and says nothing" % status)
+        if way and status and status not in KINDS:
+            raise Trouble("it exits %d: %s" % (status, err.strip()))
+        if way and not status and operation.done and node.state() != operation.done:
+            raise Trouble("it exits 0, and it is: " + node.state())
+        left = way and run("repair", "--dry-run")[1]
+        if left:
+            node.left += 1
+            if node.left <= SHOWN:
+                print("# left by %s: %s" % (where, left.strip().replace("\n", "; ")), flush=True)
         operation.status, operation.failed = status, status > 0
         operation.at_once()
         judge(node, operation)
@@ -538,12 +695,15 @@ def try_all(node, name, operation, arguments):
         points = random.sample(range(1, count + 1), min(arguments.points + 5, count))
     if arguments.most and len(points) > arguments.most:
         points = sorted(random.sample(points, arguments.most))
-    began, tried, failed = time.time(), 0, 0
+    began, tried, failed, node.left = time.time(), 0, 0, 0
     for point in points:
         if not arguments.calls and not arguments.every and tried == arguments.points:
             break
-        way = ERRORS[(point + arguments.seed) % len(ERRORS)] if arguments.way == "error" else arguments.way
+        errors = LASTING if arguments.lasting else ERRORS
+        way = errors[(point + arguments.seed) % len(errors)] if arguments.way == "error" else arguments.way
         whom = arguments.whom if arguments.whom != "any" else random.choice(("one", "root", "tree"))
+        if arguments.lasting:
+            whom = "lasting"
         try:
             tried += bool(one(node, operation, point, way, whom))
         except Trouble as trouble:
@@ -557,8 +717,9 @@ def try_all(node, name, operation, arguments):
                 raise Trouble("the neighbour is gone: nothing more can be tried") from trouble
     what = {"memory": "allocations got nothing", "error": "calls returned an error", "short": "calls cut short",
             None: "calls killed"}[arguments.way]
-    print("%s - %s: %d of %d %s, %d failed (%d s)" %
-          ("not ok" if failed or not tried else "ok", name, tried, count, what, failed, time.time() - began), flush=True)
+    print("%s - %s: %d of %d %s, %d failed%s (%d s)" %
+          ("not ok" if failed or not tried else "ok", name, tried, count, what, failed,
+           ", %d left to repair" % node.left if node.left else "", time.time() - began), flush=True)
     return tried, failed
 
 
@@ -571,6 +732,7 @@ def main():
     for way, text in ("error", "calls return errors"), ("memory", "allocations get nothing"), \
             ("short", "reads and writes move half"):
         parser.add_argument("--" + way, dest="way", action="store_const", const=way, help=text)
+    parser.add_argument("--lasting", action="store_true", help="errors last: all later calls of the kind have them")
     parser.add_argument("--whom", choices=("one", "root", "tree", "any"), default="any", help="who is killed")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     parser.add_argument("operation", nargs="*")

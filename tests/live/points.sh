@@ -38,6 +38,7 @@ known() {
 
 points "killed at a call"
 points "a call fails" --error
+points "calls fail from there on" --error --lasting
 points "no memory" --memory
 points "a call is cut short" --short
 if [ -z "${OPERATIONS-}" ]; then
@@ -48,6 +49,9 @@ if [ -z "${OPERATIONS-}" ]; then
 	known "who lets it in is killed before it says so" --whom one --calls sendto adopt
 	known "who works in one that does not run is killed" --whom one --calls rename passwd-offline
 	known "nodectl is killed while who is inside gives up its ids" --whom root --calls setresuid,setgroups,prctl exec-sleep
+	known "whether it has an interface cannot be told" --error --calls ioctl set-address
+	known "what its status is cannot be read" --error --calls read,openat set-publish
+	known "resize2fs cannot write, and does not say so" --error --calls write,lseek set-disk
 	known "a pin that cannot be looked at" --error --calls access,newfstatat,poll stop-force
 fi
 
