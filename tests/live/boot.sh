@@ -40,6 +40,8 @@ is "all of them" "$(nodectl list -j | jq -r '[.vps[] | select(.state == "running
 nodectl stop always --force --quiet
 exits 0 "boot --once again" nodectl boot --once
 is "starts nothing that the operator has stopped since" "$(nodectl status always)" "always stopped"
+exits 3 "boot that cannot say what it did" bash -c "'$NODECTL' boot >/dev/full"
+nodectl stop always --force --quiet
 exits 0 "boot without it" nodectl boot
 is "does" "$(nodectl status always)" "always running"
 
@@ -76,13 +78,52 @@ pid=$(field deaf .pid)
 inside deaf reboot -f
 check "a reboot after a restart that was cut off brings it back" eventually 30 init_is_not deaf "$pid"
 eventually 20 deaf
+refuse "of which nothing stays" test -e "$RUN/deaf/returns"
+# nobody takes hold of it in between, as a command does that enters it
+pid=$(field deaf .pid)
+shell deaf '(until [ -e /root/now ]; do sleep 0.2; done; rm /root/now; reboot -f) >/dev/null 2>&1 </dev/null &'
+cut_off shutdown --yes
+nsenter -t "$pid" -U -m -S 0 -G 0 touch /root/now || not_ok "it is told to reboot"
+check "a reboot after a shutdown that was cut off brings it back" eventually 30 init_is_not deaf "$pid"
+eventually 20 deaf
 cut_off shutdown --yes
 kill -9 "$(sed -n 's/^init = //p' "$RUN/deaf/run")"
 check "one that ended after it was cut off" eventually 20 state_is deaf stopped
 like "is started by the next boot" "$(nodectl boot --dry-run | xargs)" deaf
 
-# ---- somebody is at a VPS until the very end of the time
+# ---- a stop that is cut off is one all the same
 nodectl start deaf --quiet && eventually 20 deaf
+cut_off stop deaf
+pid=$(field deaf .pid)
+kill -9 "$(field deaf .monitor)" "$pid"
+eventually 20 test ! -e "/proc/$pid"
+is "one whose stop was cut off, and which has ended" "$(nodectl repair >/dev/null; nodectl status deaf)" "deaf stopped"
+unlike "is not started by the next boot" "$(nodectl boot --dry-run | xargs)" deaf
+nodectl start deaf --quiet && eventually 20 deaf
+ended() { nodectl log deaf | grep -c 'init ended'; }
+before=$(ended)
+python3 -c '
+import subprocess, sys, time
+stop = subprocess.Popen([sys.argv[1], "stop", "deaf", "--timeout", "60"])
+while True:
+    try:
+        if open(sys.argv[2] + "/deaf/intent").read().startswith("stop"):
+            break
+    except OSError:
+        pass
+    time.sleep(0.05)
+stop.kill()
+time.sleep(600)' "$NODECTL" "$RUN" &
+background+=("$!")
+zombie() { [ "$(ps -o stat= --ppid "$1" | cut -c1)" = Z ]; }
+eventually 20 zombie "$!" || not_ok "a stop is killed that nobody waits for"
+kill -9 "$(sed -n 's/^init = //p' "$RUN/deaf/run")"
+more() { [ "$(ended)" -gt "$before" ]; }
+check "a stop that was killed and that nobody has waited for keeps nobody from cleaning up" eventually 20 more
+kill "$!"
+
+# ---- somebody is at a VPS until the very end of the time
+nodectl start deaf --quiet --idempotent && eventually 20 deaf
 flock "$STORAGE/vps/deaf/lock" sleep 15 &
 background+=("$!")
 eventually 5 bash -c "! flock -n '$STORAGE/vps/deaf/lock' true"
@@ -97,6 +138,11 @@ like "names it" "$OUT" '^nodectl: deaf: '
 is "and starts the others" "$(states)" "always:running deaf:stopped last:stopped late:running never:stopped still:stopped"
 mv "$STORAGE/vps/deaf/volume.gone" "$STORAGE/vps/deaf/volume.img"
 is "which the next boot tries again" "$(nodectl boot --dry-run)" deaf
+cp "$STORAGE/vps/last/vps.conf" "$WORK/vps.conf"
+echo nonsense >>"$STORAGE/vps/last/vps.conf"
+exits 3 "boot with one of which nobody knows whether it belongs up" nodectl boot
+like "names it" "$OUT" '^nodectl: last: '
+cat "$WORK/vps.conf" >"$STORAGE/vps/last/vps.conf"
 exits 0 "shutdown --force asks nobody" nodectl shutdown --yes --force
 is "and leaves none running" "$(running)" 0
 

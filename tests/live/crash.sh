@@ -248,6 +248,16 @@ case $(nodectl status victim) in
 esac
 check "and start works" nodectl start victim --idempotent
 
+# ---- what cannot be looked at is not said to be nobody's
+nodectl start victim --quiet --idempotent
+mv "$STORAGE/vps/victim" "$WORK/victim"
+ln -s victim "$STORAGE/vps/victim"
+exits 3 "repair of one that cannot be looked at" nodectl repair --dry-run
+unlike "takes nothing of it for garbage" "$OUT" 'no such VPS|nobody has it|no VPS with it'
+rm "$STORAGE/vps/victim"
+mv "$WORK/victim" "$STORAGE/vps/victim"
+is "and it is as it was" "$(nodectl repair --dry-run; nodectl status victim)" "victim running"
+
 # ---- a run record that is damaged, while the VPS runs
 nodectl start victim --quiet --idempotent
 pid=$(field victim .pid) monitor=$(field victim .monitor) started=$(date -d "$(field victim .started)" +%s)

@@ -81,6 +81,13 @@ check "a crashed init is started again" eventually 30 init_is_not re "$pid"
 booted re || not_ok "and boots"
 is "with the same address" "$(field re '.ipv4[0]')" "$address"
 like "the log says so" "$(nodectl log re)" 'init ended: crash'
+pid=$(field re .pid)
+kill -9 "$pid"
+check "so is one that crashes again" eventually 60 init_is_not re "$pid"
+booted re || not_ok "and boots"
+asked re poweroff
+check "and of that error nothing stays" eventually 30 state_is re stopped
+nodectl start re --quiet --wait 30
 pid=$(field once .pid)
 kill -9 "$pid"
 check "with restart=no it is not" eventually 30 state_is once "error: init crashed"
