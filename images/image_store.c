@@ -219,17 +219,18 @@ static int name_drop(int store, const char *name, struct err *err)
 static int tree_unkeep(int store, const char *digest, struct staging *staging, struct err *err)
 {
 	char from[96];
-	struct err ignored;
+	struct err lacking;
 
 	/* a storage that was copied may lack it */
-	int parent = dir_make(store, "staging", 0700, &ignored);
-	if (parent >= 0)
-		close(parent);
+	own_fd parent = dir_make(store, "staging", 0700, &lacking);
 	str_format(from, sizeof(from), "sha256/%s", digest);
-	if (staging_take(staging, store, from, err) < 0)
-		return err->code == ENOENT
-			   ? 0
-			   : fail_in(err, "cannot remove the image '%.12s'", digest);
+	if (staging_take(staging, store, from, err) < 0) {
+		if (err->code == ENOENT)
+			return 0;
+		if (parent < 0)
+			*err = lacking;
+		return fail_in(err, "cannot remove the image '%.12s'", digest);
+	}
 	return dir_sync(store, "sha256", err);
 }
 
@@ -254,9 +255,13 @@ static int image_drop(int store, const char *name, const char *wanted, struct st
 			       other);
 	/* the tree first: a name without one is seen to be left, a tree without one may be
 	 * meant */
-	if (!*other && tree_unkeep(store, digest, staging, err) < 0)
+	bool unkept = *other || tree_unkeep(store, digest, staging, err) == 0;
+	if (!unkept && (err->kind != ERR_NO_SPACE || !named))
 		return -1;
-	return named ? name_drop(store, name, err) : 0;
+	if (named && name_drop(store, name, err) < 0)
+		return -1;
+	/* on a storage that is full its name has made room for the directory that it takes */
+	return unkept ? 0 : tree_unkeep(store, digest, staging, err);
 }
 
 int image_remove(int store, const char *name, const char *digest, int *guard, struct err *err)
