@@ -25,7 +25,7 @@ points() {
 		"not ok - "*) not_ok "$title: ${line#not ok - }" ;;
 		*) echo "$line" ;;
 		esac
-	done < <(python3 "$TESTS/../kill/points.py" ${SEED:+--seed $SEED} --points "${POINTS:-5}" ${EVERY:+--every $EVERY} "$@" ${OPERATIONS-} 2>&1)
+	done < <(python3 "$TESTS/../kill/points.py" ${SEED:+--seed $SEED} --points "${POINTS:-3}" ${EVERY:+--every $EVERY} "$@" ${OPERATIONS-} 2>&1)
 }
 
 # known TITLE OPTION... OPERATION: what was found once; a few of it where a machine is emulated
