@@ -252,7 +252,8 @@ check "and start works" nodectl start victim --idempotent
 nodectl start victim --quiet --idempotent
 mv "$STORAGE/vps/victim" "$WORK/victim"
 ln -s victim "$STORAGE/vps/victim"
-exits 3 "repair of one that cannot be looked at" nodectl repair --dry-run
+exits 3 "repair of one that cannot be looked at" nodectl repair
+like "says so" "$OUT" '^(nodectl: )?victim: cannot be looked at'
 unlike "takes nothing of it for garbage" "$OUT" 'no such VPS|nobody has it|no VPS with it'
 rm "$STORAGE/vps/victim"
 mv "$WORK/victim" "$STORAGE/vps/victim"
