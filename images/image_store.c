@@ -211,6 +211,8 @@ static int name_drop(int store, const char *name, struct err *err)
 		return -1;
 	if (unlinkat(names, name, 0) < 0 && errno != ENOENT)
 		return fail(err, errno, "cannot remove the image name '%s'", name);
+	/* nor does one that was cut off get it later */
+	name_forget(store, name);
 	return fsync(names) < 0 ? fail(err, errno, "cannot sync the image names") : 0;
 }
 
@@ -256,7 +258,7 @@ static int image_drop(int store, const char *name, const char *wanted, struct st
 	/* the tree first: a name without one is seen to be left, a tree without one may be
 	 * meant */
 	bool unkept = *other || tree_unkeep(store, digest, staging, err) == 0;
-	if (!unkept && (err->kind != ERR_NO_SPACE || !named))
+	if (!unkept && (err->kind != ERR_NO_SPACE || !named || staging->dir >= 0))
 		return -1;
 	if (named && name_drop(store, name, err) < 0)
 		return -1;
@@ -364,8 +366,9 @@ static int link_visit(int dir, const char *name, void *arg, struct err *err)
 static int names_sweep(int store, struct sweep *sweep, struct err *err)
 {
 	own_fd names = dir_open(store, "names", err);
+	own_fd trees = names < 0 ? -1 : dir_open(store, "sha256", err);
 
-	if (names < 0)
+	if (trees < 0)
 		return err->code == ENOENT ? 0 : -1;
 	own_fd lock = store_lock(store, err);
 	return lock < 0 ? -1 : dir_each(names, link_visit, sweep, err);
@@ -379,8 +382,10 @@ int image_sweep(int store, bool dry, void (*found)(const char *what, void *arg),
 
 	if (dir < 0)
 		return err->code == ENOENT ? 0 : -1;
-	if (dir_each(dir, staging_visit, &sweep, err) < 0 ||
-	    names_sweep(store, &sweep, err) < 0)
+	if (dir_each(dir, staging_visit, &sweep, err) < 0)
+		return -1;
+	/* a name that comes or goes is told of */
+	if (found && names_sweep(store, &sweep, err) < 0)
 		return -1;
 	if (!sweep.failed.kind)
 		return sweep.count;

@@ -254,6 +254,14 @@ static int name_begin(int store, const char *name, const char *digest, struct er
 	return 0;
 }
 
+void name_forget(int store, const char *name)
+{
+	char path[160];
+
+	str_format(path, sizeof(path), "names/.%s", name);
+	(void)unlinkat(store, path, 0);
+}
+
 int name_end(int store, const char *name, struct err *err)
 {
 	char temporary[160];
@@ -299,8 +307,12 @@ int staging_keep(struct staging *staging, struct image *image, struct err *err)
 	if (!known && err->kind != ERR_NO_IMAGE)
 		return -1;
 	if (name_begin(staging->store, image->name, image->digest, err) < 0 ||
-	    (!known && tree_move(staging, image, err) < 0))
+	    (!known && tree_move(staging, image, err) < 0)) {
+		/* unless its tree is in the store: then the sweep ends what is begun here */
+		if (*staging->name)
+			name_forget(staging->store, image->name);
 		return -1;
+	}
 	if (known)
 		*image = old;
 	return name_end(staging->store, image->name, err);

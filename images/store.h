@@ -50,6 +50,9 @@ int tree_look(int store, const char *digest, struct err *err);
  */
 int name_end(int store, const char *name, struct err *err);
 
+/* It does not. */
+void name_forget(int store, const char *name);
+
 bool digest_is_valid(const char *digest);
 
 /* sha256/<digest>/info */
