@@ -45,7 +45,7 @@ const char *state_name(enum state state);
 struct status {
 	enum state state;
 	pid_t init;	 /* guest init as the node sees it, 0 when stopped */
-	pid_t monitor;	 /* 0: it died; see runtime_adopt() */
+	pid_t monitor;	 /* 0: it died; see runtime_adopt().  It outlives init by a moment */
 	int64_t started; /* seconds since 1970 */
 	char error[200]; /* STATE_ERROR: why */
 	bool crashed;	 /* an operation was cut off; the next one or `repair` cleans up */

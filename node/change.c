@@ -312,8 +312,10 @@ static int change_leased(const struct node *node, struct held *held, struct vps 
 	}
 	/* what is written down decides: taking it back may have failed too */
 	own_vps now = { 0 };
-	if (vps_load(node, held->vps.name, &now, &again) == 0)
+	if (vps_load(node, held->vps.name, &now, &again) == 0) {
 		(void)lease_shed(node, after, &now, &again);
+		(void)lease_shed(node, &held->vps, &now, &again);
+	}
 	return result;
 }
 

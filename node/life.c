@@ -96,6 +96,8 @@ static int name_take(const struct node *node, const char *name, int *lock, struc
 		return -1;
 	if (faccessat(node->vps, name, F_OK, 0) == 0)
 		return fail_as(err, ERR_EXISTS, "'%s' exists already", name);
+	if (errno != ENOENT)
+		return fail(err, errno, "cannot look for '%s'", name);
 	if (staging_is_alive(node, name))
 		return fail_as(err, ERR_LOCKED, "'%s' is being created by another command",
 			       name);

@@ -107,7 +107,8 @@ static int follow_one(const struct vps *vps, const struct err *broken, void *arg
 	if (err->kind == ERR_NO_VPS)
 		return 0;
 	/* one that refuses what the plan says does so next time, as `plan set` has said */
-	following->again |= err->kind == ERR_LOCKED || err->kind == ERR_SYSTEM;
+	following->again |= broken || err->kind == ERR_LOCKED || err->kind == ERR_SYSTEM ||
+			    err->kind == ERR_NO_SPACE;
 	return repair_failed(following->repair, err);
 }
 

@@ -218,6 +218,7 @@ static int each_entry(int dir, const char *name, void *arg, struct err *err)
 {
 	const struct each *each = arg;
 	own_vps vps = { 0 };
+	struct stat found;
 	struct err broken;
 
 	/* ".name.new" is one that is being created */
@@ -226,8 +227,10 @@ static int each_entry(int dir, const char *name, void *arg, struct err *err)
 	own_fd entry = dir_open(dir, name, &broken);
 	if (entry >= 0 && load(each->node, entry, name, &vps, &broken) == 0)
 		return each->each(&vps, NULL, each->arg, err);
-	/* destroyed while we look */
-	if (broken.code == ENOENT && faccessat(dir, name, F_OK, 0) < 0)
+	/* destroyed while we look; or an operator's file */
+	if ((broken.code == ENOENT && faccessat(dir, name, F_OK, 0) < 0) ||
+	    (broken.code == ENOTDIR && fstatat(dir, name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+	     S_ISREG(found.st_mode)))
 		return 0;
 	vps_left(each->node, name, &vps);
 	return each->each(&vps, &broken, each->arg, err);
@@ -387,15 +390,16 @@ static int lock_entry(const struct node *node, const char *name, const char *wha
 /*
  * A stop was cut off, and init has ended.  For the monitor, which may come to look only when
  * the intent is gone: that is no crash of init.  After a `stop` it is not to run any more; what
- * a `shutdown` or a `restart` has stopped is, and its reboot brings it back.
+ * a `shutdown` or a `restart` has stopped is, and its reboot brings it back.  A monitor that
+ * lives knows how init ended, which may be long after the stop, and decides (node_ended()).
  */
-static void stop_settle(const struct held *held)
+static void stop_settle(const struct held *held, bool watched)
 {
 	struct err ignored;
 
 	(void)file_replace_volatile(held->place.run, "stopped", "", 0, 0600, &ignored);
-	(void)renameat(held->place.run, DOWN, held->place.run, RETURNS);
-	if (faccessat(held->place.run, RETURNS, F_OK, 0) < 0)
+	if (renameat(held->place.run, DOWN, held->place.run, RETURNS) < 0 && errno == ENOENT &&
+	    faccessat(held->place.run, RETURNS, F_OK, 0) < 0 && errno == ENOENT && !watched)
 		(void)running_mark(held, false, &ignored);
 }
 
@@ -404,7 +408,7 @@ static int settle(const struct node *node, struct held *held, struct err *err)
 {
 	struct status status;
 	char intent[64] = "";
-	bool cut, forced;
+	bool cut, forced, watched;
 
 	runtime_status(held->vps.id, held->place.run, &status);
 	if (status.lost) {
@@ -416,6 +420,7 @@ static int settle(const struct node *node, struct held *held, struct err *err)
 			return fail_as(err, ERR_SYSTEM,
 				       "its run record is damaged, and cannot be written anew");
 	}
+	watched = status.monitor != 0;
 	cut = status.crashed &&
 	      file_read(held->place.run, "intent", intent, sizeof(intent), err) >= 0;
 	/* a kill may be on its way: there is no going back from it */
@@ -426,9 +431,13 @@ static int settle(const struct node *node, struct held *held, struct err *err)
 	}
 	if (status.crashed && !status.init) {
 		if (strncmp(intent, "stop", 4) == 0 || strncmp(intent, "kill", 4) == 0)
-			stop_settle(held);
-		if (runtime_clean(&held->vps, &held->place, err) < 0)
+			stop_settle(held, watched);
+		if (runtime_clean(&held->vps, &held->place, err) < 0) {
+			/* the next command does not try again: it may be one that goes without,
+			 * and repair finds by the id what is left */
+			(void)unlinkat(held->place.run, "intent", 0);
 			return fail_in(err, "cannot clean up");
+		}
 		if (cut)
 			vps_log(node, held->vps.name,
 				"cleaned up after an operation that was cut off");

@@ -36,12 +36,12 @@ void runtime_status(unsigned id, int run, struct status *status)
 	status->crashed = intent_is;
 
 	if (record_read(run, &record) == 0 && record.id == id) {
+		if (process_is(record.monitor, record.monitor_start))
+			status->monitor = record.monitor;
 		if (process_is(record.init, record.init_start)) {
 			status->state = cgroup_is_frozen(id) ? STATE_FROZEN : STATE_RUNNING;
 			status->init = record.init;
 			status->started = record.started;
-			if (process_is(record.monitor, record.monitor_start))
-				status->monitor = record.monitor;
 			return;
 		}
 		/* init ended, and nobody has cleaned up yet */
