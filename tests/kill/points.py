@@ -497,6 +497,8 @@ class Import(Operation):
 
     def check(self, node, state):
         status, _, err = run("image", "show", "points")
+        if self.status == 0 and status:
+            raise Trouble("it is said to be there, and is not")
         if status == 0:
             must("create", "fromit", "--image", "points", "--quiet")
             must("destroy", "fromit", "--yes", "--quiet")
@@ -668,7 +670,7 @@ def one(node, operation, point, way, whom):
         if way and status and status not in KINDS:
             raise Trouble("it exits %d: %s" % (status, err.strip()))
         if way and not status and operation.done and \
-                not eventually(1, lambda: node.state() == operation.done):
+                not eventually(SLOW, lambda: node.state() == operation.done):
             raise Trouble("it exits 0, and it is: " + node.state())
         left = way and run("repair", "--dry-run")[1]
         if left:

@@ -91,8 +91,14 @@ kill -9 "$(sed -n 's/^init = //p' "$RUN/deaf/run")"
 check "one that ended after it was cut off" eventually 20 state_is deaf stopped
 like "is started by the next boot" "$(nodectl boot --dry-run | xargs)" deaf
 
-# ---- a stop that is cut off is one all the same
+# ---- a stop that is cut off is one all the same; but not for ever
 nodectl start deaf --quiet && eventually 20 deaf
+pid=$(field deaf .pid)
+shell deaf '(until [ -e /root/now ]; do sleep 0.2; done; rm /root/now; reboot -f) >/dev/null 2>&1 </dev/null &'
+cut_off stop deaf
+nsenter -t "$pid" -U -m -S 0 -G 0 touch /root/now || not_ok "it is told to reboot"
+check "a reboot after a stop that was cut off brings it back" eventually 30 init_is_not deaf "$pid"
+eventually 20 deaf
 cut_off stop deaf
 pid=$(field deaf .pid)
 kill -9 "$(field deaf .monitor)" "$pid"

@@ -250,13 +250,13 @@ check "and start works" nodectl start victim --idempotent
 
 # ---- what cannot be looked at is not said to be nobody's
 nodectl start victim --quiet --idempotent
-mv "$STORAGE/vps/victim" "$WORK/victim"
+mv "$STORAGE/vps/victim" "$STORAGE/victim"
 ln -s victim "$STORAGE/vps/victim"
 exits 3 "repair of one that cannot be looked at" nodectl repair
 like "says so" "$OUT" '^(nodectl: )?victim: cannot be looked at'
 unlike "takes nothing of it for garbage" "$OUT" 'no such VPS|nobody has it|no VPS with it'
 rm "$STORAGE/vps/victim"
-mv "$WORK/victim" "$STORAGE/vps/victim"
+mv "$STORAGE/victim" "$STORAGE/vps/victim"
 is "and it is as it was" "$(nodectl repair --dry-run; nodectl status victim)" "victim running"
 
 # ---- a run record that is damaged, while the VPS runs
