@@ -49,11 +49,16 @@ struct status {
 	int64_t started; /* seconds since 1970 */
 	char error[200]; /* STATE_ERROR: why */
 	bool crashed;	 /* an operation was cut off; the next one or `repair` cleans up */
-	pid_t lost; /* guest init, of which the run record says nothing; see runtime_find() */
+	pid_t lost; /* guest init, of which the run record says nothing; see runtime_find(); -1:
+		     * the record cannot be read now, and nobody knows whether there is one */
 };
 
 /* No lock, and O(1) unless the run record is damaged: the record against the kernel. */
 void runtime_status(unsigned id, int run, struct status *status);
+
+/* Init has ended: does its @monitor go on to tell nodectl how?  Waits a moment for one that has
+ * not made up its mind, as to whether somebody who stops the VPS cleans up. */
+bool runtime_monitor_tells(pid_t monitor);
 
 /* Does a monitor of any node watch an init that runs with @id?  Looks at all monitors. */
 bool runtime_is_watched(unsigned id);

@@ -408,7 +408,7 @@ static int settle(const struct node *node, struct held *held, struct err *err)
 {
 	struct status status;
 	char intent[64] = "";
-	bool cut, forced, watched;
+	bool cut, forced;
 
 	runtime_status(held->vps.id, held->place.run, &status);
 	if (status.lost) {
@@ -420,7 +420,7 @@ static int settle(const struct node *node, struct held *held, struct err *err)
 			return fail_as(err, ERR_SYSTEM,
 				       "its run record is damaged, and cannot be written anew");
 	}
-	watched = status.monitor != 0;
+	pid_t monitor = status.monitor;
 	cut = status.crashed &&
 	      file_read(held->place.run, "intent", intent, sizeof(intent), err) >= 0;
 	/* a kill may be on its way: there is no going back from it */
@@ -431,7 +431,7 @@ static int settle(const struct node *node, struct held *held, struct err *err)
 	}
 	if (status.crashed && !status.init) {
 		if (strncmp(intent, "stop", 4) == 0 || strncmp(intent, "kill", 4) == 0)
-			stop_settle(held, watched);
+			stop_settle(held, runtime_monitor_tells(monitor));
 		if (runtime_clean(&held->vps, &held->place, err) < 0) {
 			/* the next command does not try again: it may be one that goes without,
 			 * and repair finds by the id what is left */

@@ -142,10 +142,16 @@ int record_read(int run, struct record *record)
 	struct record got;
 	struct err err;
 
-	if (run < 0 || file_read(run, "run", text, sizeof(text), &err) < 0 ||
-	    sscanf(text, format, &got.id, got.boot, &got.init, &got.init_start, &got.monitor,
-		   &got.monitor_start, &got.started, end) != 8 ||
-	    boot_read(boot, sizeof(boot), &err) < 0 || strcmp(boot, got.boot) != 0)
+	if (run < 0)
+		return -1;
+	if (file_read(run, "run", text, sizeof(text), &err) < 0)
+		return err.code == ENOENT || err.code == EFBIG ? -1 : RECORD_UNKNOWN;
+	if (sscanf(text, format, &got.id, got.boot, &got.init, &got.init_start, &got.monitor,
+		   &got.monitor_start, &got.started, end) != 8)
+		return -1;
+	if (boot_read(boot, sizeof(boot), &err) < 0)
+		return RECORD_UNKNOWN;
+	if (strcmp(boot, got.boot) != 0)
 		return -1;
 	*record = got;
 	return 0;

@@ -24,7 +24,9 @@ struct record {
 /* Fill in boot, start times and the time now, and write it into @run. */
 int record_write(int run, struct record *record, struct err *err);
 
-/* Read it; -1 when there is none, or it is not whole, or from another boot. */
+/* Read it; -1 when there is none, or it is not whole, or from another boot; RECORD_UNKNOWN when
+ * that cannot be told. */
+#define RECORD_UNKNOWN (-2)
 int record_read(int run, struct record *record);
 
 int record_remove(int run, struct err *err);

@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
 
 #include "cgroups.h"
 #include "err.h"
 #include "io.h"
 #include "lost.h"
+#include "own.h"
 #include "record.h"
 #include "runtime.h"
 #include "str.h"
+
+/* So long a monitor may take to find out what has become of its VPS. */
+#define DECIDES_MS 500u
+#define PAUSE_MS   5u
 
 const char *state_name(enum state state)
 {
@@ -24,6 +32,23 @@ const char *state_name(enum state state)
 	return "error";
 }
 
+bool runtime_monitor_tells(pid_t monitor)
+{
+	own_fd pidfd = monitor > 0 ? pidfd_open(monitor, 0) : -1;
+	char path[32], name[32];
+	struct err ignored;
+
+	str_format(path, sizeof(path), "/proc/%d/comm", monitor);
+	for (unsigned waited = 0; pidfd >= 0 && waited < DECIDES_MS; waited += PAUSE_MS) {
+		if (file_read(AT_FDCWD, path, name, sizeof(name), &ignored) > 0 &&
+		    strcmp(name, "nodectl\n") == 0)
+			return true;
+		if (process_wait(pidfd, PAUSE_MS))
+			return false;
+	}
+	return pidfd >= 0;
+}
+
 void runtime_status(unsigned id, int run, struct status *status)
 {
 	char text[sizeof(status->error)], intent[64];
@@ -35,7 +60,8 @@ void runtime_status(unsigned id, int run, struct status *status)
 	intent_is = intent_read(run, intent, sizeof(intent));
 	status->crashed = intent_is;
 
-	if (record_read(run, &record) == 0 && record.id == id) {
+	int read = record_read(run, &record);
+	if (read == 0 && record.id == id) {
 		if (process_is(record.monitor, record.monitor_start))
 			status->monitor = record.monitor;
 		if (process_is(record.init, record.init_start)) {
@@ -52,6 +78,10 @@ void runtime_status(unsigned id, int run, struct status *status)
 	if (!intent_is && cgroup_is_populated(id)) {
 		status->lost = lost_init(id);
 		status->crashed = !status->lost;
+	}
+	if (read == RECORD_UNKNOWN && !status->lost) {
+		status->lost = -1;
+		status->crashed = false;
 	}
 	if (status->lost) {
 		str_format(
