@@ -16,16 +16,18 @@ tar -C "$WORK/root" -c -f "$WORK/points.tar" .
 
 # points TITLE OPTION... [OPERATION...]: its lines are ours
 points() {
-	local title=$1 line
+	local title=$1 line ended=
 	shift
 	# shellcheck disable=SC2086
 	while read -r line; do
 		case $line in
 		"ok - "*) ok "$title: ${line#ok - }" ;;
 		"not ok - "*) not_ok "$title: ${line#not ok - }" ;;
+		"# "*" points, "*" failed") echo "$line" && ended=yes ;;
 		*) echo "$line" ;;
 		esac
 	done < <(python3 "$TESTS/../kill/points.py" ${SEED:+--seed $SEED} --points "${POINTS:-3}" ${EVERY:+--every $EVERY} "$@" ${OPERATIONS-} 2>&1)
+	[ -n "$ended" ] || not_ok "$title: it did not come to its end"
 }
 
 # known TITLE OPTION... OPERATION: what was found once; a few of it where a machine is emulated
