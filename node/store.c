@@ -328,6 +328,9 @@ int running_mark(const struct held *held, bool running, struct err *err)
 {
 	bool is = faccessat(held->place.dir, "running", F_OK, 0) == 0;
 
+	/* one that cannot be looked at is made, or removed, all the same */
+	if (!is && errno != ENOENT)
+		is = !running;
 	if (is == running)
 		return 0;
 	if (running) {
@@ -335,7 +338,7 @@ int running_mark(const struct held *held, bool running, struct err *err)
 				   O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 		if (fd < 0)
 			return fail(err, errno, "cannot write 'running'");
-	} else if (unlinkat(held->place.dir, "running", 0) < 0) {
+	} else if (unlinkat(held->place.dir, "running", 0) < 0 && errno != ENOENT) {
 		return fail(err, errno, "cannot remove 'running'");
 	}
 	if (fsync(held->place.dir) < 0)
