@@ -413,8 +413,7 @@ int node_stop(const struct node *node, struct held *held, const struct stopping 
 	      bool *forced, struct err *err)
 {
 	struct status status;
-	struct err unmarking;
-
+	struct err ignored;
 	bool keep = how->shutdown || how->restart;
 
 	*forced = false;
@@ -445,15 +444,15 @@ int node_stop(const struct node *node, struct held *held, const struct stopping 
 	if (runtime_stop(&held->vps, &held->place, how->timeout, forced, err) < 0)
 		return fail_in(err, "stop");
 	/* while the intent is there: cut off between, whoever finds it does this */
-	int marked = keep ? 0 : running_mark(held, false, &unmarking);
+	bool marked = !keep && running_mark(held, false, &ignored) < 0;
 	if ((how->whole ? runtime_clean : runtime_clean_soon)(&held->vps, &held->place, err) <
 	    0)
 		return fail_in(err, "stop");
 	vps_log(node, held->vps.name, *forced ? "killed" : "stopped");
-	if (marked == 0)
-		return 0;
-	*err = unmarking;
-	return fail_in(err, "it is stopped, but would start again with the node");
+	/* with the intent gone nobody else would */
+	if (marked && running_mark(held, false, err) < 0)
+		return fail_in(err, "it is stopped, but would start again with the node");
+	return 0;
 }
 
 int node_can_write(const struct held *held, struct err *err)

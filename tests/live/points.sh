@@ -55,6 +55,7 @@ if [ -z "${OPERATIONS-}" ]; then
 	known "what its status is cannot be read" --error --calls read,openat set-publish
 	known "resize2fs cannot write, and does not say so" --error --calls write,lseek set-disk
 	known "a pin that cannot be looked at" --error --calls access,newfstatat,poll stop-force
+	known "the mark that it is to run cannot be removed" --error --calls unlinkat stop-force
 fi
 
 finish
