@@ -91,6 +91,20 @@ int fail_in(struct err *err, const char *fmt, ...)
 	return -1;
 }
 
+void failures_note(struct failures *failures, int result, const struct err *err)
+{
+	if (result < 0 && !failures->count++)
+		failures->first = *err;
+}
+
+int failures_tell(const struct failures *failures, struct err *err)
+{
+	if (!failures->count)
+		return 0;
+	*err = failures->first;
+	return -1;
+}
+
 bool is_passing(int code)
 {
 	static const int passing[] = { ENOMEM, EMFILE, ENFILE, EAGAIN, EINTR, ENOSPC, EIO };

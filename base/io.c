@@ -207,6 +207,13 @@ int file_replace_volatile(int dir, const char *name, const void *data, size_t le
 	return replace(dir, name, data, len, mode, false, err);
 }
 
+int name_look(int dir, const char *name, struct err *err)
+{
+	if (faccessat(dir, name, F_OK, 0) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : fail(err, errno, "cannot look at '%s'", name);
+}
+
 int dir_open(int dir, const char *path, struct err *err)
 {
 	int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -279,16 +286,11 @@ int dir_each(int dir, int (*each)(int dir, const char *name, void *arg, struct e
 }
 
 /* What could not be removed does not keep the rest; the first failure is told. */
-struct removal {
-	unsigned failures;
-	struct err first;
-};
-
 static int remove_below(int dir, const char *name, void *arg, struct err *err);
 
-static int remove_dir(int dir, const char *name, struct removal *removal, struct err *err)
+static int remove_dir(int dir, const char *name, struct failures *failures, struct err *err)
 {
-	unsigned before = removal->failures;
+	unsigned before = failures->count;
 	struct statx found;
 
 	own_fd fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -300,11 +302,11 @@ static int remove_dir(int dir, const char *name, struct removal *removal, struct
 	if (!(found.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) ||
 	    found.stx_attributes & STATX_ATTR_MOUNT_ROOT)
 		return fail(err, EBUSY, "cannot remove '%s'", name);
-	if (dir_each(fd, remove_below, removal, err) < 0)
+	if (dir_each(fd, remove_below, failures, err) < 0)
 		return fail_in(err, "%s", name);
-	if (removal->failures > before) {
+	if (failures->count > before) {
 		if (!before)
-			fail_in(&removal->first, "%s", name);
+			fail_in(&failures->first, "%s", name);
 		return 0;
 	}
 	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
@@ -314,28 +316,24 @@ static int remove_dir(int dir, const char *name, struct removal *removal, struct
 
 static int remove_below(int dir, const char *name, void *arg, struct err *err)
 {
-	struct removal *removal = arg;
+	struct failures *failures = arg;
 
 	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		fail(err, errno, "cannot remove '%s'", name);
-	else if (remove_dir(dir, name, removal, err) == 0)
+	else if (remove_dir(dir, name, failures, err) == 0)
 		return 0;
-	if (!removal->failures++)
-		removal->first = *err;
+	failures_note(failures, -1, err);
 	return 0;
 }
 
 int tree_remove(int dir, const char *name, struct err *err)
 {
-	struct removal removal = { 0 };
+	struct failures failures = { 0 };
 
-	(void)remove_below(dir, name, &removal, err);
-	if (!removal.failures)
-		return 0;
-	*err = removal.first;
-	return -1;
+	(void)remove_below(dir, name, &failures, err);
+	return failures_tell(&failures, err);
 }
 
 const char *boot_id(struct err *err)

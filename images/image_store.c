@@ -289,7 +289,7 @@ struct sweep {
 	int store;
 	bool dry;
 	int count;
-	struct err failed; /* the last one */
+	struct failures failures;
 	void (*found)(const char *what, void *arg);
 	void *arg;
 };
@@ -319,8 +319,8 @@ static int staging_visit(int dir, const char *name, void *arg, struct err *err)
 	}
 	sweep->count++;
 	/* one that cannot be removed must not keep the others */
-	if (!sweep->dry && tree_remove(dir, name, err) < 0)
-		sweep->failed = *err;
+	if (!sweep->dry)
+		failures_note(&sweep->failures, tree_remove(dir, name, err), err);
 	return 0;
 }
 
@@ -341,8 +341,7 @@ static int link_visit(int dir, const char *name, void *arg, struct err *err)
 		there = -1;
 	else if (!begun)
 		return 0;
-	if (there < 0)
-		sweep->failed = *err;
+	failures_note(&sweep->failures, there, err);
 	if (there < 0 || (there && !begun))
 		return 0;
 	if (sweep->found) {
@@ -354,12 +353,11 @@ static int link_visit(int dir, const char *name, void *arg, struct err *err)
 	sweep->count++;
 	if (sweep->dry)
 		return 0;
-	if (there && name_end(sweep->store, name + 1, err) < 0)
-		sweep->failed = *err;
-	if (!there && unlinkat(dir, name, 0) < 0) {
-		fail(err, errno, "cannot remove '%s'", name);
-		sweep->failed = *err;
-	}
+	if (there)
+		failures_note(&sweep->failures, name_end(sweep->store, name + 1, err), err);
+	else if (unlinkat(dir, name, 0) < 0)
+		failures_note(&sweep->failures, fail(err, errno, "cannot remove '%s'", name),
+			      err);
 	return 0;
 }
 
@@ -387,8 +385,5 @@ int image_sweep(int store, bool dry, void (*found)(const char *what, void *arg),
 	/* a name that comes or goes is told of */
 	if (found && names_sweep(store, &sweep, err) < 0)
 		return -1;
-	if (!sweep.failed.kind)
-		return sweep.count;
-	*err = sweep.failed;
-	return -1;
+	return failures_tell(&sweep.failures, err) < 0 ? -1 : sweep.count;
 }

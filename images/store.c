@@ -229,9 +229,15 @@ int tree_look(int store, const char *digest, struct err *err)
 	char path[96];
 
 	str_format(path, sizeof(path), "sha256/%s", digest);
-	if (faccessat(store, path, F_OK, 0) == 0)
-		return 1;
-	return errno == ENOENT ? 0 : fail(err, errno, "cannot look at '%s'", path);
+	return name_look(store, path, err);
+}
+
+void name_forget(int store, const char *name)
+{
+	char path[160];
+
+	str_format(path, sizeof(path), "names/.%s", name);
+	(void)unlinkat(store, path, 0);
 }
 
 /*
@@ -246,20 +252,12 @@ static int name_begin(int store, const char *name, const char *digest, struct er
 
 	if (names < 0)
 		return -1;
+	name_forget(store, name);
 	str_format(target, sizeof(target), "../sha256/%s", digest);
 	str_format(temporary, sizeof(temporary), ".%s", name);
-	(void)unlinkat(names, temporary, 0);
 	if (symlinkat(target, names, temporary) < 0 || fsync(names) < 0)
 		return fail(err, errno, "cannot set the image name '%s'", name);
 	return 0;
-}
-
-void name_forget(int store, const char *name)
-{
-	char path[160];
-
-	str_format(path, sizeof(path), "names/.%s", name);
-	(void)unlinkat(store, path, 0);
 }
 
 int name_end(int store, const char *name, struct err *err)

@@ -56,6 +56,19 @@ __attribute__((format(printf, 3, 4))) int fail_as(struct err *err, enum err_kind
 /* Put "<text>: " before the failure already in @err and return -1; its kind stays. */
 __attribute__((format(printf, 2, 3))) int fail_in(struct err *err, const char *fmt, ...);
 
+/* For work in which one failure must not keep the rest from being done: the first is told in
+ * the end.  Begins as { 0 }. */
+struct failures {
+	unsigned count;
+	struct err first;
+};
+
+/* Count it when @result is negative; its reason is in @err. */
+void failures_note(struct failures *failures, int result, const struct err *err);
+
+/* 0 when there were none; else -1, and the first of them in @err. */
+int failures_tell(const struct failures *failures, struct err *err);
+
 /* May what failed with this errno value work another time?  All else is what the kernel is, and
  * what was asked of it. */
 bool is_passing(int code);

@@ -48,6 +48,10 @@ int dir_make(int dir, const char *name, mode_t mode, struct err *err);
 /* As mkdir -p for an absolute @path; the last one gets exactly @mode, missing parents 0755. */
 int dir_make_path(const char *path, mode_t mode, struct err *err);
 
+/* Is @name there?  1, 0, or -1 when that cannot be told: what was not seen to be missing is not
+ * to be taken for nobody's. */
+int name_look(int dir, const char *name, struct err *err);
+
 /* Open a directory, not through a symbolic link in the last component. */
 int dir_open(int dir, const char *path, struct err *err);
 

@@ -370,17 +370,14 @@ int network_remove(unsigned id, const struct bridge *bridge, const struct link *
 {
 	link_neighbours_forget(id);
 	own_table table = nft_table_none();
-	struct err first;
-	int failed = 0;
+	struct failures failures = { 0 };
 
-	if (has_elements(link) && (nft_table_open(&table, bridge, &first) < 0 ||
-				   elements_remove(&table, id, link, &first) < 0))
-		failed = -1;
-	if (link_routes_remove(bridge, link, err) < 0 || link_remove(id, err) < 0)
-		return -1;
-	if (failed)
-		*err = first;
-	return failed;
+	if (has_elements(link) && (nft_table_open(&table, bridge, err) < 0 ||
+				   elements_remove(&table, id, link, err) < 0))
+		failures_note(&failures, -1, err);
+	failures_note(&failures, link_routes_remove(bridge, link, err), err);
+	failures_note(&failures, link_remove(id, err), err);
+	return failures_tell(&failures, err);
 }
 
 bool nat_entry_exists(const struct bridge *bridge, const struct nat_entry *entry)

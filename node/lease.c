@@ -293,7 +293,7 @@ static int address_auto(const struct node *node, const struct vps *vps, int fami
 	return address_find(node, vps, network, NULL, (uint64_t)vps->id + 1, address, err);
 }
 
-static int many(struct err *err)
+static int too_many(struct err *err)
 {
 	return fail_as(err, ERR_VALUE, "more than %d addresses", LINK_ADDRESSES_MAX + 1);
 }
@@ -305,7 +305,7 @@ static int address_more(const struct node *node, struct vps *vps,
 
 	/* before it is leased, for what is not in the definition is never given back */
 	if (!link_has_room(&vps->link, wanted->family))
-		return many(err);
+		return too_many(err);
 	if (!wanted->pool[0]) {
 		if (address_auto(node, vps, wanted->family, &address, err) < 0)
 			return -1;
@@ -665,7 +665,7 @@ static int first_auto(const struct node *node, struct vps *vps, int family,
 	struct address named = *first;
 
 	if (!link_has_room(&vps->link, family))
-		return many(err);
+		return too_many(err);
 	if (address_auto(node, vps, family, first, err) < 0)
 		return -1;
 	if (named.family)
@@ -717,45 +717,37 @@ int lease_network(const struct node *node, struct vps *vps, const struct wanted 
 struct freeing {
 	const struct vps *kept;
 	const char *owner;
-	unsigned failures;
-	struct err first;
+	struct failures failures;
 };
 
 static int unkept_free(int dir, const char *key, void *arg, struct err *err)
 {
 	struct freeing *freeing = arg;
 
-	if ((freeing->kept && lease_is_of(freeing->kept, key)) ||
-	    lease_free(dir, key, freeing->owner, err) == 0)
-		return 0;
-	if (!freeing->failures++)
-		freeing->first = *err;
+	if (!freeing->kept || !lease_is_of(freeing->kept, key))
+		failures_note(&freeing->failures, lease_free(dir, key, freeing->owner, err),
+			      err);
 	return 0;
 }
 
-static int leases_free(const struct node *node, const struct vps *had, const struct vps *kept,
-		       struct err *err)
+static int unkept_free_all(const struct node *node, const struct vps *had,
+			   const struct vps *kept, struct err *err)
 {
 	struct freeing freeing = { .kept = kept, .owner = had->name };
 	const struct lease_work work = { node, had, unkept_free, &freeing };
 
-	if (leases_each(&work, err) < 0)
-		return -1;
-	if (!freeing.failures)
-		return 0;
-	*err = freeing.first;
-	return -1;
+	return leases_each(&work, err) < 0 ? -1 : failures_tell(&freeing.failures, err);
 }
 
 int lease_free_all(const struct node *node, const struct vps *vps, struct err *err)
 {
-	return leases_free(node, vps, NULL, err);
+	return unkept_free_all(node, vps, NULL, err);
 }
 
 int lease_shed(const struct node *node, const struct vps *had, const struct vps *has,
 	       struct err *err)
 {
-	return leases_free(node, had, has, err);
+	return unkept_free_all(node, had, has, err);
 }
 
 int lease_change(const struct node *node, const struct vps *before, struct vps *after,

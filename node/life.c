@@ -94,10 +94,9 @@ static int name_take(const struct node *node, const char *name, int *lock, struc
 	own_fd naming = naming_take(node, "'nodectl create'\n", err);
 	if (naming < 0)
 		return -1;
-	if (faccessat(node->vps, name, F_OK, 0) == 0)
-		return fail_as(err, ERR_EXISTS, "'%s' exists already", name);
-	if (errno != ENOENT)
-		return fail(err, errno, "cannot look for '%s'", name);
+	int there = name_look(node->vps, name, err);
+	if (there)
+		return there < 0 ? -1 : fail_as(err, ERR_EXISTS, "'%s' exists already", name);
 	if (staging_is_alive(node, name))
 		return fail_as(err, ERR_LOCKED, "'%s' is being created by another command",
 			       name);
@@ -220,20 +219,18 @@ static int leases_free(const struct node *node, const struct held *held, struct 
  * failure is told. */
 static int left_remove(const struct node *node, const struct held *held, struct err *err)
 {
-	struct err again;
-	int result = meter_forget(held->vps.id, err);
+	struct failures failures = { 0 };
 
-	if (leases_free(node, held, result < 0 ? &again : err) < 0)
-		result = -1;
-	if (tree_remove(node->runs, held->vps.name, result < 0 ? &again : err) < 0)
-		result = -1;
-	return result;
+	failures_note(&failures, meter_forget(held->vps.id, err), err);
+	failures_note(&failures, leases_free(node, held, err), err);
+	failures_note(&failures, tree_remove(node->runs, held->vps.name, err), err);
+	return failures_tell(&failures, err);
 }
 
 int node_destroy(const struct node *node, struct held *held, struct err *err)
 {
 	const struct vps *vps = &held->vps;
-	struct err again;
+	struct failures failures = { 0 };
 	struct status status;
 	own_ledger ledger = ledger_none();
 	char grave[128], uuid[37];
@@ -261,9 +258,10 @@ int node_destroy(const struct node *node, struct held *held, struct err *err)
 	/* it may be there again after a power cut: then what it has is still its own */
 	if (fsync(node->vps) < 0 || fsync(node->trash) < 0)
 		return fail(err, errno, "cannot sync the storage");
-	int result = left_remove(node, held, err);
+	failures_note(&failures, left_remove(node, held, err), err);
 	close(take_fd(&naming));
-	return tree_remove(node->trash, grave, result < 0 ? &again : err) < 0 ? -1 : result;
+	failures_note(&failures, tree_remove(node->trash, grave, err), err);
+	return failures_tell(&failures, err);
 }
 
 /*

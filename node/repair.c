@@ -57,7 +57,9 @@ int repair_failed(struct repair *repair, const struct err *err)
 /* One that cannot be looked at is there: what was not seen to be nobody's is not taken away. */
 static bool exists(const struct repair *repair, const char *name)
 {
-	return faccessat(repair->node->vps, name, F_OK, 0) == 0 || errno != ENOENT;
+	struct err ignored;
+
+	return name_look(repair->node->vps, name, &ignored) != 0;
 }
 
 bool repair_is_busy(const struct repair *repair, const char *name)

@@ -35,12 +35,17 @@ static int id_owner(const struct repair *repair, unsigned id, char *name, size_t
 	str_format(key, sizeof(key), "%u", id);
 	if (lease_owner(repair->node->ids, key, name, size, &ignored) < 0)
 		return -1;
-	if (*name && faccessat(repair->node->vps, name, F_OK, 0) < 0) {
-		if (errno != ENOENT)
-			return -1;
+	int there = *name ? name_look(repair->node->vps, name, &ignored) : 0;
+	if (!there)
 		*name = 0;
-	}
-	return 0;
+	return there < 0 ? -1 : 0;
+}
+
+/* So that nobody starts it meanwhile, or gives what is nobody's (an empty @name) to a new one.
+ */
+static int owner_lock(const struct repair *repair, const char *name, struct err *err)
+{
+	return name[0] ? repair_lock(repair, name, err) : repair_naming(repair, err);
 }
 
 static bool id_runs(const struct repair *repair, unsigned id, const char *name)
@@ -81,7 +86,7 @@ static bool id_is_dead(struct repair *repair, unsigned id, int *lock)
 	if (id_owner(repair, id, name, sizeof(name)) < 0 ||
 	    (name[0] && id_runs(repair, id, name)))
 		return false;
-	*lock = name[0] ? repair_lock(repair, name, &err) : repair_naming(repair, &err);
+	*lock = owner_lock(repair, name, &err);
 	if (*lock < 0)
 		return repair_passed_over(repair, &err);
 	return id_owner(repair, id, again, sizeof(again)) == 0 && strcmp(name, again) == 0 &&
@@ -204,7 +209,7 @@ static int route_one(const struct link_route *route, void *arg, struct err *err)
 	if (route_owner(repair, route, name, sizeof(name)) < 0 ||
 	    route_is_needed(repair, name, route))
 		return 0;
-	own_fd lock = name[0] ? repair_lock(repair, name, err) : repair_naming(repair, err);
+	own_fd lock = owner_lock(repair, name, err);
 	if (lock < 0)
 		return repair_passed_over(repair, err);
 	if (route_owner(repair, route, again, sizeof(again)) < 0 || strcmp(name, again) != 0 ||

@@ -326,12 +326,10 @@ int vps_pending(const struct node *node, const struct vps *vps,
 
 int running_mark(const struct held *held, bool running, struct err *err)
 {
-	bool is = faccessat(held->place.dir, "running", F_OK, 0) == 0;
+	struct err ignored;
 
 	/* one that cannot be looked at is made, or removed, all the same */
-	if (!is && errno != ENOENT)
-		is = !running;
-	if (is == running)
+	if (name_look(held->place.dir, "running", &ignored) == running)
 		return 0;
 	if (running) {
 		own_fd fd = openat(held->place.dir, "running",
@@ -401,8 +399,9 @@ static void stop_settle(const struct held *held, bool watched)
 	struct err ignored;
 
 	(void)file_replace_volatile(held->place.run, "stopped", "", 0, 0600, &ignored);
-	if (renameat(held->place.run, DOWN, held->place.run, RETURNS) < 0 && errno == ENOENT &&
-	    faccessat(held->place.run, RETURNS, F_OK, 0) < 0 && errno == ENOENT && !watched)
+	(void)renameat(held->place.run, DOWN, held->place.run, RETURNS);
+	if (!watched && name_look(held->place.run, DOWN, &ignored) == 0 &&
+	    name_look(held->place.run, RETURNS, &ignored) == 0)
 		(void)running_mark(held, false, &ignored);
 }
 
