@@ -49,8 +49,8 @@ struct status {
 	int64_t started; /* seconds since 1970 */
 	char error[200]; /* STATE_ERROR: why */
 	bool crashed;	 /* an operation was cut off; the next one or `repair` cleans up */
-	pid_t lost; /* guest init, of which the run record says nothing; see runtime_find(); -1:
-		     * the record cannot be read now, and nobody knows whether there is one */
+	bool lost; /* guest init is there, and the run record does not say so: runtime_find();
+		    * or the record cannot be read now, and nobody knows whether there is one */
 };
 
 /* No lock, and O(1) unless the run record is damaged: the record against the kernel. */

@@ -406,9 +406,8 @@ int diff_mend(const struct node *node, const char *name, struct err *err)
 	own_held held = held_none();
 	struct status status;
 
-	if (vps_hold(node, name, "diff", &held, err) < 0)
-		return -1;
-	if (held_status(&held, &status, err) < 0)
+	if (vps_hold(node, name, "diff", &held, err) < 0 ||
+	    held_status(&held, &status, err) < 0)
 		return -1;
 	if (disk_settle(&held.vps, held.place.dir, status.init != 0, err) < 0)
 		return fail_in(err, "%s", held.vps.name);

@@ -73,9 +73,8 @@ static int mend(const struct repair *repair, const char *name, struct err *err)
 	own_held held = held_none();
 	struct status status;
 
-	if (vps_hold(repair->node, name, "repair", &held, err) < 0)
-		return -1;
-	if (held_status(&held, &status, err) < 0)
+	if (vps_hold(repair->node, name, "repair", &held, err) < 0 ||
+	    held_status(&held, &status, err) < 0)
 		return -1;
 	if (!status.init)
 		return 0;

@@ -497,8 +497,6 @@ int output_end(int status)
 	return ERR_SYSTEM;
 }
 
-#define FORK_MS 30000 /* a node that is short of processes has some again in a while */
-
 /* Of several: what is wrong is said at once.  The exit status. */
 static int told(struct cli *cli, const struct node *node, const char *name,
 		int (*work)(struct cli *cli, const struct node *node, const char *name,

@@ -16,8 +16,7 @@
 #include "str.h"
 
 #define STOP_SECONDS 90u
-#define FORK_MS	     30000 /* a node that is short of processes has some again in a while */
-#define FAILED	     1	   /* a process of the queue: what it exits with */
+#define FAILED	     1 /* a process of the queue: what it exits with */
 #define LACKING	     2
 #define BOOTED	     "booted" /* in the storage: the boot of which `boot --once` was the last */
 
@@ -139,12 +138,12 @@ static int work(const struct queue *queue, const char *name)
 	/* it was faster than we */
 	if (result < 0 && err.kind == (queue->booting ? ERR_RUNNING : ERR_NOT_RUNNING))
 		return 0;
-	if (result < 0)
-		fprintf(stderr, "nodectl: %s: %s\n", name, err.msg);
-	else
-		cli_say(queue->cli, "%s: %s", name, queue->booting ? "running" : "stopped");
-	if (result < 0)
+	if (result < 0) {
+		fail_in(&err, "%s", name);
+		error_print(&err);
 		return err.code == EAGAIN || err.code == ENOMEM ? LACKING : FAILED;
+	}
+	cli_say(queue->cli, "%s: %s", name, queue->booting ? "running" : "stopped");
 	return output_end(0) ? FAILED : 0;
 }
 
@@ -207,13 +206,13 @@ static int queue_run(struct queue *queue)
 	struct pace pace = { .cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) };
 	unsigned long long patience = now_ms() + FORK_MS;
 	size_t next = 0, alive = 0;
-	struct err ignored;
+	struct err err;
 	int failed = 0;
 
 	/* once and not by all at the same time; what is wrong with it tell those that need it
 	 */
 	if (queue->booting && queue->count)
-		(void)bridge_ensure(&queue->node->bridge, false, &ignored);
+		(void)bridge_ensure(&queue->node->bridge, false, &err);
 
 	while (next < queue->count || alive) {
 		int status = 0;
@@ -233,8 +232,8 @@ static int queue_run(struct queue *queue)
 				nanosleep(&pause, NULL);
 				continue;
 			} else {
-				fprintf(stderr, "nodectl: %s: cannot fork: %s\n", name,
-					strerror(errno));
+				fail(&err, errno, "%s: cannot fork", name);
+				error_print(&err);
 				queue->lacking = true;
 				failed++;
 			}

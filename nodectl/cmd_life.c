@@ -154,9 +154,8 @@ static int freeze_held(struct cli *cli, const struct node *node, const char *nam
 	own_held held = held_none();
 	struct status status;
 
-	if (vps_hold(node, name, frozen ? "freeze" : "thaw", &held, err) < 0)
-		return -1;
-	if (held_status(&held, &status, err) < 0)
+	if (vps_hold(node, name, frozen ? "freeze" : "thaw", &held, err) < 0 ||
+	    held_status(&held, &status, err) < 0)
 		return -1;
 	if (!status.init)
 		return fail_as(err, ERR_NOT_RUNNING, "it is not running");
@@ -196,9 +195,8 @@ static int destroy_one(struct cli *cli, const struct node *node, const char *nam
 	struct status status;
 	bool forced;
 
-	if (hold_left(node, name, "destroy", &held, err) < 0)
-		return -1;
-	if (held_status(&held, &status, err) < 0)
+	if (hold_left(node, name, "destroy", &held, err) < 0 ||
+	    held_status(&held, &status, err) < 0)
 		return -1;
 	if (status.init && cli_option(cli, "force") &&
 	    node_stop(node, &held, &whole, &forced, err) < 0)

@@ -90,6 +90,10 @@ void help_print(FILE *out);
 /* Say what was done, unless --quiet or --json. */
 __attribute__((format(printf, 2, 3))) void cli_say(const struct cli *cli, const char *fmt, ...);
 
+/* How long, in ms, to wait for a process that cannot be had: a node that is short of processes
+ * has some again in a while. */
+#define FORK_MS 30000
+
 /* One line on standard error, control bytes escaped. */
 void error_print(const struct err *err);
 

@@ -75,13 +75,12 @@ void runtime_status(unsigned id, int run, struct status *status)
 	}
 	/* Or is it the record that is wrong?  During an operation processes may be there
 	 * without one. */
-	if (!intent_is && cgroup_is_populated(id)) {
-		status->lost = lost_init(id);
-		status->crashed = !status->lost;
-	}
-	if (read == RECORD_UNKNOWN && !status->lost) {
-		status->lost = -1;
+	if (read == RECORD_UNKNOWN) {
+		status->lost = true;
 		status->crashed = false;
+	} else if (!intent_is && cgroup_is_populated(id)) {
+		status->lost = lost_init(id) != 0;
+		status->crashed = !status->lost;
 	}
 	if (status->lost) {
 		str_format(
