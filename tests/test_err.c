@@ -162,3 +162,21 @@ Test(err, what_passes_is_want_of_something_and_not_what_the_kernel_is)
 	cr_expect(!is_passing(EOPNOTSUPP));
 	cr_expect(!is_passing(0));
 }
+
+Test(err, what_goes_on_after_failures_tells_the_first)
+{
+	struct failures failures = { 0 };
+	struct err err;
+
+	cr_expect_eq(failures_tell(&failures, &err), 0);
+	failures_note(&failures, 0, &err);
+	cr_expect_eq(failures_tell(&failures, &err), 0, "what went well is no failure");
+	failures_note(&failures, fail(&err, EIO, "the first"), &err);
+	failures_note(&failures, fail(&err, ENOENT, "the second"), &err);
+	failures_note(&failures, 1, &err);
+	cr_expect_eq(failures.count, 2);
+	fail(&err, 0, "another");
+	cr_assert_eq(failures_tell(&failures, &err), -1);
+	cr_expect_eq(err.code, EIO);
+	cr_expect_str_eq(err.msg, "the first: Input/output error");
+}

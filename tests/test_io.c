@@ -500,3 +500,15 @@ Test(io, the_clock_of_deadlines_goes_forward)
 	cr_expect_geq(now_ms(), before + 19);
 	cr_expect_lt(now_ms(), before + 5000);
 }
+
+Test(io, a_name_that_cannot_be_looked_at_is_not_missing)
+{
+	scratch_put(scratch, "f", "");
+	cr_assert_eq(symlinkat("loop", scratch, "loop"), 0);
+	cr_expect_eq(name_look(scratch, "f", &err), 1);
+	cr_expect_eq(name_look(scratch, "g", &err), 0);
+	cr_expect_eq(name_look(scratch, "f/g", &err), -1);
+	cr_expect_eq(err.code, ENOTDIR);
+	cr_expect_eq(name_look(scratch, "loop", &err), -1);
+	cr_expect_eq(err.code, ELOOP);
+}
