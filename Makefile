@@ -153,7 +153,7 @@ check: deps
 	@$(MAKE) --no-print-directory check-tree unit guard-oracle live
 
 # What needs no root: who includes whom, manuals, layout.
-check-tree:
+check-tree: all
 	sh tests/layers.sh
 	O=$O sh tests/docs.sh
 	bash tests/canaries.sh
@@ -270,7 +270,10 @@ uninstall:
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/nodectl \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/nodectl.service \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/nodectl-vps.service \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system-generators/nodectl-generator
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/nodectl-sample.service \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/nodectl-sample.timer \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system-generators/nodectl-generator \
+		$(DESTDIR)/etc/cron.d/nodectl
 	rm -rf $(DESTDIR)$(LIBEXEC)
 
 clean:

@@ -94,19 +94,20 @@ int main(int argc, char *argv[])
 	/* it would end the options at the first word that is none */
 	unsetenv("POSIXLY_CORRECT");
 	if (argc == 1 || strcmp(argv[1], "help") == 0)
-		return argc == 1 ? (help_print(stderr), ERR_USAGE) : help(argc, argv);
+		return argc == 1 ? (help_print(stderr), ERR_USAGE)
+				 : output_end(help(argc, argv));
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-		return help(1, argv);
+		return output_end(help(1, argv));
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
 		puts("nodectl " VERSION);
-		return EXIT_SUCCESS;
+		return output_end(EXIT_SUCCESS);
 	}
 
 	result = cli_parse(&cli, argc, argv, &err);
 	if (result == 0 && cli_option(&cli, "help")) {
 		usage_print(cli.command, stdout);
 		cli_free(&cli);
-		return EXIT_SUCCESS;
+		return output_end(EXIT_SUCCESS);
 	}
 	if (result == 0)
 		result = cli.command->run(&cli, &err);

@@ -274,6 +274,49 @@ check "$completion, columns of usage" "$(
 	lacking "'nodectl usage -L'" "$work/wanted" <"$work/has"
 )"
 
+# What is offered behind the words, of a node whose VPSs are V1 and V2, and network N1.
+offered()
+{
+	bash -c '. "$0"
+		_nodectl_names()
+		{
+			[ "$1" = vps ] && echo V1 V2
+			[ "$1" = network ] && echo N1
+		}
+		COMP_WORDS=("$@")
+		COMP_CWORD=$(($# - 1))
+		_nodectl 2>/dev/null
+		echo ${COMPREPLY[*]}' "$completion" nodectl "$@"
+}
+
+# offers WANTED WORD...
+offers()
+{
+	wanted=$1
+	shift
+	check "$completion: nodectl $*" "$(
+		has=$(offered "$@")
+		[ "$has" = "$wanted" ] || echo "it offers '$has' and not '$wanted'"
+	)"
+}
+
+offers 'V1 V2' start ''
+offers 'V1 V2' diff ''
+offers 'V1 V2' show --json V
+offers 'V1 V2' net show ''
+offers 'show' net ''
+offers 'create list ls remove rm' network ''
+offers 'N1' network remove ''
+offers 'create list ls remove rm' help network ''
+offers 'build' image b
+offers 'V1 V2 add' traffic ''
+offers 'V1 V2' traffic -w V
+offers 'V1 V2' traffic add ''
+offers '--watch' traffic V1 --wa
+offers '--wait' start V1 --wa
+offers '' exec -w V
+offers 'month last-month today yesterday' report --period ''
+
 # ---- what people copy ------------------------------------------------------------------
 
 # The first words of each command: in a block with prompts, behind them and behind pipes, for
@@ -323,6 +366,20 @@ check 'make targets in README.md and CONTRIBUTING.md' "$(
 	awk '/^```/ { on = !on; next } on' README.md CONTRIBUTING.md |
 		sed -n 's/^[#$]\{0,1\} *make  *\([a-z][a-z-]*\).*/\1/p' | sort -u | while read -r target; do
 		grep -q "^$target:" Makefile || echo "there is no 'make $target'"
+	done
+)"
+
+check 'make uninstall' "$(
+	make -s O="$build" DESTDIR="$work/there" install 2>&1
+	[ -x "$work/there/usr/local/sbin/nodectl" ] || echo 'make install installs nothing'
+	make -s O="$build" DESTDIR="$work/there" uninstall 2>&1
+	find "$work/there" ! -type d | sed "s|^$work/there|it leaves |"
+)"
+
+check "node/node.c: what 'nodectl init' writes" "$(
+	sed -n 's/^	KEY("\([a-z0-9-]*\)".*/\1/p' node/node.c | while read -r key; do
+		sed -n '/^static char \*config_make/,/^}/p' node/node.c |
+			grep -q "\"#\{0,1\}$key = " || [ "$key" = nameserver ] || echo "it has no line of '$key'"
 	done
 )"
 

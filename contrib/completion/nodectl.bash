@@ -172,7 +172,7 @@ _nodectl_top_columns()
 _nodectl_takes_value()
 {
 	case $1 in
-	--wait | --timeout | -t | --columns | -o | --sort | -s | --env | -e | --cwd | -w | \
+	--wait | --timeout | -t | --columns | -o | --sort | -s | --env | -e | --cwd | \
 		--lines | --user | -u | --suite | --mirror | --include | --init | --name | \
 		--config | --image | --plan | --cpus | --cpu-guaranteed | --weight | --memory | \
 		--memory-guaranteed | --swap | --tasks | --io-read | --io-write | --io-weight | \
@@ -184,6 +184,9 @@ _nodectl_takes_value()
 		--allow-unenforced | --storage | --run | --bridge | --uplink | --net-mode | --network | --subnet | --subnet6 | --ids | \
 		--ssh-port | --delay | -d | --count | --period | -p | --format | --output)
 		[ "$1 $2" != '-t exec' ]
+		;;
+	-w)
+		[ "$2" = exec ] || [ "$2" = ssh ]
 		;;
 	-n)
 		[ "$2" = log ] || [ "$2" = top ]
@@ -288,7 +291,14 @@ _nodectl_argument()
 
 	case $1 in
 	start | stop | shutdown | restart | reboot | kill | freeze | pause | thaw | resume | \
-		destroy | rm | delete | list | ls | status | usage | report | top | traffic)
+		destroy | rm | delete | list | ls | status | usage | report | top | diff)
+		words=$(_nodectl_names vps)
+		;;
+	traffic)
+		words=$(_nodectl_names vps)
+		[ "$2" = 0 ] && words+=" add"
+		;;
+	'net show')
 		words=$(_nodectl_names vps)
 		;;
 	'traffic add' | show | info | ps | log | enter | console | passwd | set | exec | ssh)
@@ -322,7 +332,7 @@ _nodectl_argument()
 	help)
 		[ "$2" = 0 ] && words=$(_nodectl_verbs '')
 		;;
-	'help image' | 'help plan')
+	'help image' | 'help plan' | 'help network' | 'help net')
 		[ "$2" = 0 ] && words=$(_nodectl_verbs "${1#help }")
 		;;
 	esac
@@ -332,6 +342,13 @@ _nodectl_argument()
 	else
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$3")
 	fi
+}
+
+# Does $1 take a verb, and is $2, if given, one of them?
+_nodectl_is_noun()
+{
+	[[ $1 = @(image|plan|network|net|traffic) ]] || return
+	[ $# = 1 ] || [[ " $(_nodectl_verbs "$1")" = *" $2 "* ]]
 }
 
 _nodectl()
@@ -358,8 +375,8 @@ _nodectl()
 			fi
 			[ "$word" = --config ] && _nodectl_config=${COMP_WORDS[i + 1]}
 			((i++))
-		elif [ -z "$verb" ] || [[ $verb = @(image|plan|traffic) ]] ||
-			{ [ "$verb" = help ] && [[ $word = @(image|plan|traffic) ]]; }; then
+		elif [ -z "$verb" ] || _nodectl_is_noun "$verb" "$word" ||
+			{ [ "$verb" = help ] && _nodectl_is_noun "$word"; }; then
 			verb=${verb:+$verb }$word
 		else
 			count=$((count + 1))
@@ -371,7 +388,7 @@ _nodectl()
 	if [[ $current = -* ]] && [ -n "$options" ]; then
 		mapfile -t COMPREPLY < <(compgen -W \
 			"$(_nodectl_options "$verb") $(_nodectl_common)" -- "$current")
-	elif [ -z "$verb" ] || [[ $verb = @(image|plan|traffic) ]]; then
+	elif [ -z "$verb" ] || { _nodectl_is_noun "$verb" && [ "$verb" != traffic ]; }; then
 		mapfile -t COMPREPLY < <(compgen -W "$(_nodectl_verbs "$verb")" -- "$current")
 	else
 		_nodectl_argument "$verb" "$count" "$current"
