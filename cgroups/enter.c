@@ -75,27 +75,6 @@ void cgroup_door_close(struct cgroup_door *door)
 	}
 }
 
-int cgroup_attach(unsigned id, pid_t pid, struct err *err)
-{
-	struct hierarchies hierarchies;
-	char path[GROUP_PATH], knob[GROUP_PATH + 16], text[16];
-
-	if (hierarchies_find(&hierarchies, err) < 0)
-		return -1;
-	str_format(text, sizeof(text), "%d", pid);
-	for (unsigned i = 1; i <= CONTROLLER_COUNT; i++) {
-		const char *mount = hierarchy_at(&hierarchies, i);
-
-		if (!mount)
-			continue;
-		group_path(mount, id, path);
-		str_format(knob, sizeof(knob), "%s/cgroup.procs", path);
-		if (file_write(AT_FDCWD, knob, text, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 /*
  * A guest that has enabled controllers for its children, as systemd does, can
  * have no process beside them ("no internal processes", cgroups(7)).  A leaf in

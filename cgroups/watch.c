@@ -72,11 +72,3 @@ void cgroup_watch_open(unsigned id, struct cgroup_watch *watch)
 		watch->fd[WATCH_OOM] = oom_open(memory_v1, watch->fd[WATCH_MEMORY]);
 	tasks_open(pids[0] ? pids_v1 : outer, pids[0] ? 1 : 2, watch);
 }
-
-void cgroup_watch_close(struct cgroup_watch *watch)
-{
-	for (unsigned i = 0; i < WATCH_COUNT; i++) {
-		own_close(&watch->fd[i]);
-		watch->fd[i] = -1;
-	}
-}

@@ -145,9 +145,6 @@ struct cgroup_door cgroup_door_none(void);
 /* Takes a half-open one, and sets it to closed. */
 void cgroup_door_close(struct cgroup_door *door);
 
-/* The slow way, for a process that cannot do it itself. */
-int cgroup_attach(unsigned id, pid_t pid, struct err *err);
-
 /*
  * Where a process from outside enters a VPS.
  *
@@ -263,7 +260,6 @@ struct cgroup_watch {
 };
 
 void cgroup_watch_open(unsigned id, struct cgroup_watch *watch);
-void cgroup_watch_close(struct cgroup_watch *watch);
 
 /* At which limit was a process killed for want of memory? */
 enum oom_where {

@@ -233,10 +233,6 @@ int bridge_diff(const struct bridge *bridge,
 		int (*each)(const struct link_knob *knob, void *arg, struct err *err),
 		void *arg, struct err *err);
 
-/* Remove the bridge and the nft table; absent ones are fine.  Refuses while a port is left
- * (EBUSY). */
-int bridge_remove(const struct bridge *bridge, struct err *err);
-
 /*
  * Make the veth pair of VPS @id: near end "nv<id>" on the bridge, isolated, and
  * down; far end "eth0" born in the network namespace @netns with its MAC address
@@ -440,8 +436,6 @@ int link_each(int (*each)(unsigned id, void *arg, struct err *err), void *arg, s
  * table (someone flushed the ruleset) is ENOENT: bridge_ensure() brings it back.
  */
 int nat_add(unsigned id, const struct bridge *bridge, const struct link *link, struct err *err);
-int nat_remove(unsigned id, const struct bridge *bridge, const struct link *link,
-	       struct err *err);
 
 /* From @before to @after, in one transaction; forwards of both are never away. */
 int nat_change(unsigned id, const struct bridge *bridge, const struct link *before,
@@ -499,8 +493,8 @@ int network_forget(unsigned id, const struct bridge *bridge, const struct link *
 		   struct err *err);
 
 /*
- * nat_remove(), link_remove() and the end of its wall in one: all wait for the kernel, this way
- * at the same time.  All are tried whatever happens.
+ * Remove its forwards, its wall, its routes and its link in one: all wait for the kernel, this
+ * way at the same time.  All are tried whatever happens; the first failure is told.
  */
 int network_remove(unsigned id, const struct bridge *bridge, const struct link *link,
 		   struct err *err);

@@ -195,20 +195,17 @@ int plan_each(const struct node *node,
 int vps_load(const struct node *node, const char *name, struct vps *vps, struct err *err);
 
 /*
- * What is known of a VPS whose definition cannot be read: the one that it was started with, or
- * else its id and its network, by its leases.  false: not even its id.  @vps is to be freed.
+ * Load by name or id, also when the definition cannot be read: *@broken says why then, and @vps
+ * is what is known of it: the definition that it was started with, or else its id and its
+ * network, by its leases.  ERR_NO_VPS.
  */
-bool vps_left(const struct node *node, const char *name, struct vps *vps);
-
-/* Load by name or id, also when the definition cannot be read: *@broken says why then, and @vps
- * is what vps_left() finds.  ERR_NO_VPS. */
 int vps_look(const struct node *node, const char *name, struct vps *vps, struct err *broken,
 	     struct err *err);
 
 /* What can be done about that, for people, in one line. */
 void vps_way_out(const struct node *node, const char *name, char *text, size_t size);
 
-/* Call @each for every definition; one that cannot be read is passed as what vps_left() finds,
+/* Call @each for every definition; one that cannot be read is passed as what vps_look() finds,
  * maybe with id 0, and the reason. */
 int vps_each(const struct node *node,
 	     int (*each)(const struct vps *vps, const struct err *broken, void *arg,
@@ -251,7 +248,7 @@ struct held {
 	struct vps vps;
 	struct place place;
 	struct link was;  /* for place.was */
-	char broken[504]; /* why the definition cannot be read, see vps_left(); or empty */
+	char broken[504]; /* why the definition cannot be read, see vps_look(); or empty */
 };
 
 struct held held_none(void);
@@ -408,6 +405,13 @@ void plan_follow_end(const struct node *node, const char *plan);
 int node_change_check(const struct node *node, const struct vps *after,
 		      enum admission admission, struct err *err);
 
+/*
+ * Start a VPS that is held and does not run: when this returns 0 its init has been executed,
+ * and the next boot starts it too.  After a failure nothing of it is in the kernel, and it is
+ * as little, or as much, meant to run as before.  ERR_RUNNING; ERR_DISABLED while its quota is
+ * used up; ERR_LEDGER, ERR_ADDRESS unless @admission says otherwise; ERR_NO_IMAGE,
+ * ERR_NOT_SYSTEM.
+ */
 int node_start(const struct node *node, struct held *held, enum admission admission,
 	       struct err *err);
 
@@ -422,6 +426,12 @@ struct stopping {
 /* Is nobody to stop it but who starts it again, its init having ended a moment ago? */
 bool vps_returns(const struct node *node, const struct vps *vps);
 
+/*
+ * Stop a VPS that is held: when this returns 0 no process of it is left, and unless @how keeps
+ * it meant to run neither the next boot nor a reboot from inside brings it back.  *@forced: it
+ * was killed, for it was not asked or did not end in time.  ERR_NOT_RUNNING; ERR_NOT_STOPPED:
+ * even killed it does not end.
+ */
 int node_stop(const struct node *node, struct held *held, const struct stopping *how,
 	      bool *forced, struct err *err);
 

@@ -35,7 +35,7 @@ struct place {
 	const char
 	    *notice; /* its /run/vps/status.json at first, or NULL: it gets no /run/vps */
 	struct view_offer *view; /* files of lxcfs for its /proc, or NULL */
-	bool claim;		 /* its addresses are taken without asking who else has them */
+	bool unasked;		 /* its addresses are taken without asking who else has them */
 };
 
 enum state { STATE_STOPPED, STATE_RUNNING, STATE_FROZEN, STATE_ERROR };

@@ -326,32 +326,3 @@ int bridge_diff(const struct bridge *bridge,
 		return -1;
 	return sysctls_compare(&port, tenant_sysctls, ARRAY_SIZE(tenant_sysctls), err);
 }
-
-int bridge_remove(const struct bridge *bridge, struct err *err)
-{
-	own_fd fd = netlink_open(NETLINK_ROUTE, err);
-	struct rtnl_link found = { 0 }, port = { 0 };
-	struct netlink_batch batch;
-
-	if (fd < 0)
-		return -1;
-	if (link_find(fd, bridge->name, &found, err) < 0)
-		return err->code == ENODEV ? ruleset_remove(bridge, err) : -1;
-	struct bridge without = *bridge;
-
-	without.uplink[0] = 0;
-	if (uplink_leave(&without, err) < 0)
-		return -1;
-	netlink_start(&batch);
-	rtnl_put_link_dump(netlink_next(&batch, "list the ports", 0), NULL, found.index);
-	if (netlink_run(fd, &batch, link_seen, &port, err) < 0)
-		return fail_in(err, "bridge '%s'", bridge->name);
-	if (port.index)
-		return fail(err, EBUSY, "bridge '%s' has port '%s'", bridge->name, port.name);
-
-	netlink_start(&batch);
-	rtnl_put_link_delete(netlink_next(&batch, "remove it", ENODEV), bridge->name);
-	if (netlink_run(fd, &batch, NULL, NULL, err) < 0)
-		return fail_in(err, "bridge '%s'", bridge->name);
-	return ruleset_remove(bridge, err);
-}

@@ -27,7 +27,7 @@
 #define RCU_KNOB     "/sys/kernel/rcu_expedited"
 #define HURRY_MARKER GUARD_TOP "/hurry"
 
-const char *guard_way_name(enum guard_way way)
+static const char *way_name(enum guard_way way)
 {
 	switch (way) {
 	case GUARD_FROM:
@@ -68,12 +68,12 @@ void guard_path(char path[GUARD_PATH], const char *format, ...)
 /* Another nodectl's program has another sum, and both may be there. */
 static void program_path(enum guard_way way, char path[GUARD_PATH])
 {
-	guard_path(path, "%s-" GUARD_SUM, guard_way_name(way));
+	guard_path(path, "%s-" GUARD_SUM, way_name(way));
 }
 
 void guard_link_path(unsigned id, enum guard_way way, char path[GUARD_PATH])
 {
-	guard_path(path, "nv%u-%s", id, guard_way_name(way));
+	guard_path(path, "nv%u-%s", id, way_name(way));
 }
 
 static int mounted(struct err *err)

@@ -14,8 +14,6 @@ struct err;
 enum guard_way { GUARD_FROM, GUARD_TO };
 #define GUARD_WAYS 2u
 
-const char *guard_way_name(enum guard_way way);
-
 /*
  * Load and pin what is not there, and mount the BPF file system where it is not.  Not to be
  * called from a mount namespace of one's own, with which such a mount would go.

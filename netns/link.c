@@ -22,6 +22,9 @@
 #include "str.h"
 #include "sysctl.h"
 
+/* What a MAC address has room for; the node gives out fewer. */
+#define LINK_ID_MAX 0xffffff
+
 void near_name(unsigned id, char *name)
 {
 	str_format(name, IFNAMSIZ, "nv%u", id);

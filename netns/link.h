@@ -3,9 +3,6 @@
 
 #include "netns.h"
 
-/* What a MAC address has room for; the node gives out fewer. */
-#define LINK_ID_MAX 0xffffff
-
 /* Somebody compares what the kernel has of @device: each result goes to @each. */
 struct link_comparison {
 	int (*each)(const struct link_knob *knob, void *arg, struct err *err);

@@ -322,12 +322,6 @@ int nat_add(unsigned id, const struct bridge *bridge, const struct link *link, s
 	return nat_change(id, bridge, &no_link, link, err);
 }
 
-int nat_remove(unsigned id, const struct bridge *bridge, const struct link *link,
-	       struct err *err)
-{
-	return nat_change(id, bridge, link, &no_link, err);
-}
-
 static int elements_remove(const struct nft_table *table, unsigned id, const struct link *link,
 			   struct err *err)
 {

@@ -25,12 +25,7 @@ uint32_t ruleset_print(const struct bridge *bridge, char *text, size_t size);
  */
 void ruleset_bound_print(const struct bridge *bridge, char *text, size_t size);
 
-/*
- * The group of interfaces (ip-link(8)) by which rules know this node's: the upper half says
- * that it is one of a nodectl, the lower which.
- */
-#define NODE_GROUPS 0x6e640000u
-
+/* The group of interfaces (ip-link(8)) by which rules know this node's. */
 uint32_t bridge_group(const struct bridge *bridge);
 
 /* Load the table unless this very one is there. */
@@ -38,9 +33,6 @@ int ruleset_ensure(const struct bridge *bridge, struct err *err);
 
 /* Is it?  -1: it cannot be found out. */
 int ruleset_is_loaded(const struct bridge *bridge, struct err *err);
-
-/* Remove the tables; absent is fine. */
-int ruleset_remove(const struct bridge *bridge, struct err *err);
 
 /* Run commands in nft's language as one transaction. */
 int nft_run(const char *commands, struct err *err);

@@ -19,6 +19,9 @@
 #include "str.h"
 #include "uplink.h"
 
+/* Interfaces of a nodectl; the lower half says of which. */
+#define NODE_GROUPS 0x6e640000u
+
 /*
  * Maps and chains are added if missing and only chains are emptied, so that
  * forwards of running VPSs survive.  The whole is one transaction: no packet
@@ -615,7 +618,8 @@ int ruleset_is_loaded(const struct bridge *bridge, struct err *err)
 	return has_fingerprint(bridge, ruleset_print(bridge, text, sizeof(text)), err);
 }
 
-static int table_remove(const struct bridge *bridge, bool of_bridge, struct err *err)
+/* The table of the bridge family. */
+static int bound_remove(const struct bridge *bridge, struct err *err)
 {
 	char table[BRIDGE_TABLE];
 	struct netlink_batch batch;
@@ -629,8 +633,7 @@ static int table_remove(const struct bridge *bridge, bool of_bridge, struct err 
 	struct nlmsghdr *nlh = netlink_next(&batch, "remove the nft table", ENOENT);
 
 	nft_put_table_delete(nlh, table);
-	if (of_bridge)
-		nft_of_bridge(nlh);
+	nft_of_bridge(nlh);
 	nft_put_end(netlink_next(&batch, "remove the nft table", 0));
 	return netlink_run(fd, &batch, NULL, NULL, err);
 }
@@ -653,14 +656,6 @@ int ruleset_ensure(const struct bridge *bridge, struct err *err)
 		return -1;
 	/* a kernel without tables of this family has none to remove */
 	if (!bridge->uplink[0])
-		(void)table_remove(bridge, true, &lacking);
+		(void)bound_remove(bridge, &lacking);
 	return 0;
-}
-
-int ruleset_remove(const struct bridge *bridge, struct err *err)
-{
-	struct err lacking;
-
-	(void)table_remove(bridge, true, &lacking);
-	return table_remove(bridge, false, err);
 }

@@ -83,7 +83,7 @@ static int live_change(const struct vps *before, const struct vps *after,
 	struct err again;
 
 	/* the addresses that it had are its own, and nobody else is asked */
-	back.claim = true;
+	back.unasked = true;
 	for (size_t i = 0; i < ARRAY_SIZE(live); i++) {
 		if (live[i].apply(before, after, place, err) == 0)
 			continue;
@@ -109,7 +109,7 @@ static int by_definition(const struct node *node, const struct held *held, struc
 	}
 	if (disk_settle(&vps, held->place.dir, true, err) < 0)
 		return -1;
-	if (vps_restarted(held, &vps, err) < 0 || ledger_open(&ledger, node, err) < 0 ||
+	if (vps_started_follow(held, &vps, err) < 0 || ledger_open(&ledger, node, err) < 0 ||
 	    ledger_begin(&ledger, &vps, err) < 0)
 		return -1;
 	ledger_end(&ledger, &vps, true);
@@ -217,7 +217,7 @@ static int change_running(const struct node *node, struct held *held, const stru
 		ledger_close(&own);
 		if (disk_settle(after, held->place.dir, true, err) == 0) {
 			/* done it is; what it runs with the next command writes down */
-			if (vps_restarted(held, after, err) < 0)
+			if (vps_started_follow(held, after, err) < 0)
 				return fail_in(err, "it is changed, but its run directory says "
 						    "otherwise");
 			(void)unlinkat(held->place.run, "intent", 0);

@@ -27,7 +27,3 @@ int checkpoint_write(const char *storage, const struct sample *sample, struct er
 int checkpoint_read(const char *storage,
 		    int (*each)(const struct checkpoint_vps *vps, void *arg, struct err *err),
 		    void *arg, struct err *err);
-
-/* history_store() for one row; @now, which may be NULL, becomes what the row is then. */
-int history_add(struct history *history, enum span span, int64_t time, int64_t key,
-		const struct measures *measures, struct measures *now, struct err *err);

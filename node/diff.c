@@ -199,7 +199,7 @@ static int forwards_mend(const struct held *held, const struct vps *vps,
 		return -1;
 	if (runtime_network(NULL, vps, &held->place, err) < 0)
 		return -1;
-	return vps_restarted(held, &held->vps, err);
+	return vps_started_follow(held, &held->vps, err);
 }
 
 /* A field's value in words: "1G"; of a list, all of them. */

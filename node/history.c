@@ -237,6 +237,27 @@ static int vps_store(struct history *history, struct sampled *one, struct err *e
 }
 
 /* Of what it was sold nothing is known until it is sampled. */
+/* history_store() for one row; @now, which may be NULL, becomes what the row is then. */
+static int history_add(struct history *history, enum span span, int64_t time, int64_t key,
+		       const struct measures *measures, struct measures *now, struct err *err)
+{
+	struct query *put = &history->put;
+	int more;
+
+	query_put(put, 1, span);
+	query_put(put, 2, time);
+	query_put(put, 3, key);
+	for (unsigned i = 0; i < MEASURE_COUNT; i++)
+		query_put(put, 4 + i, (int64_t)measures->value[i]);
+	more = query_step(put, err);
+	if (more < 0)
+		return -1;
+	for (unsigned i = 0; now && i < MEASURE_COUNT; i++)
+		now->value[i] = (uint64_t)query_number(put, i);
+	query_rewind(put);
+	return 0;
+}
+
 static int restore_one(const struct checkpoint_vps *saved, void *arg, struct err *err)
 {
 	struct history *history = arg;
@@ -309,26 +330,6 @@ struct history *history_open(const char *storage, bool write,
 		fail_as(err, ERR_SYSTEM,
 			"there is no history yet: run 'nodectl sample' (cron does)");
 	return history;
-}
-
-int history_add(struct history *history, enum span span, int64_t time, int64_t key,
-		const struct measures *measures, struct measures *now, struct err *err)
-{
-	struct query *put = &history->put;
-	int more;
-
-	query_put(put, 1, span);
-	query_put(put, 2, time);
-	query_put(put, 3, key);
-	for (unsigned i = 0; i < MEASURE_COUNT; i++)
-		query_put(put, 4 + i, (int64_t)measures->value[i]);
-	more = query_step(put, err);
-	if (more < 0)
-		return -1;
-	for (unsigned i = 0; now && i < MEASURE_COUNT; i++)
-		now->value[i] = (uint64_t)query_number(put, i);
-	query_rewind(put);
-	return 0;
 }
 
 static int uuid_compare(const void *a, const void *b)

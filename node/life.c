@@ -336,7 +336,7 @@ static int start_by(struct held *held, struct view_offer *view,
 	notice_begin(&held->vps, held->place.dir, notice, sizeof(notice));
 	held->place.notice = notice;
 	held->place.view = view;
-	result = vps_started(held, err) < 0 ? -1 : how(held, err);
+	result = vps_started_save(held, err) < 0 ? -1 : how(held, err);
 	held->place.notice = NULL;
 	held->place.view = NULL;
 	return result;
@@ -610,7 +610,7 @@ static int start_again(const struct node *node, const char *name, int pause, str
 	    (pause > 0 && status.state != STATE_ERROR))
 		return 0;
 	/* its addresses were its own until a moment ago */
-	held.place.claim = true;
+	held.place.unasked = true;
 	(void)unlinkat(held.place.run, "stopped", 0);
 	vps_log(node, name, "starting again");
 	view_begin(node, &view);

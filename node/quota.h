@@ -60,10 +60,6 @@ uint64_t quota_limit(const struct vps *vps, const struct quota_record *record, i
 void quota_decide(const struct vps *vps, uint64_t traffic, const struct total *total,
 		  unsigned warn, int64_t now, struct quota_record *record);
 
-/* Bring @name to what is decided when it has used @traffic: kernel, event log, hook. */
-int quota_apply(const struct node *node, const char *name, uint64_t traffic,
-		const struct total *total, struct err *err);
-
 /* What of its traffic counts in the period that @now is in. */
 int quota_used(struct history *history, const struct vps *vps, int64_t key, int64_t now,
 	       uint64_t *used, struct err *err);

@@ -166,8 +166,9 @@ static bool runs_suspended(const struct quota_record *record, const struct total
 	return record->suspended && total && total->running;
 }
 
-int quota_apply(const struct node *node, const char *name, uint64_t traffic,
-		const struct total *total, struct err *err)
+/* Bring @name to what is decided when it has used @traffic: kernel, event log, hook. */
+static int quota_apply(const struct node *node, const char *name, uint64_t traffic,
+		       const struct total *total, struct err *err)
 {
 	own_held held = held_none();
 	struct quota_record before, record;

@@ -62,7 +62,8 @@ static bool exists(const struct repair *repair, const char *name)
 	return name_look(repair->node->vps, name, &ignored) != 0;
 }
 
-bool repair_is_busy(const struct repair *repair, const char *name)
+/* Is a VPS, or the making of one, at work? */
+static bool is_busy(const struct repair *repair, const char *name)
 {
 	struct err ignored;
 	own_fd dir = dir_open(repair->node->vps, name, &ignored);
@@ -437,8 +438,7 @@ static bool lease_is_free(const struct repair *repair, int dir, const char *key,
 	if (key[0] == '.')
 		return !is_being_written(key);
 	/* one who is at work may be taking or giving back what is not in its definition */
-	return !owner[0] ||
-	       (!is_rightful(repair, key, owner) && !repair_is_busy(repair, owner));
+	return !owner[0] || (!is_rightful(repair, key, owner) && !is_busy(repair, owner));
 }
 
 static int lease_one(int dir, const char *key, void *arg, struct err *err)

@@ -34,9 +34,6 @@ repair_found(const struct repair *repair, const char *fmt, ...);
 /* It is named and counted, and the rest is gone on with.  Returns 0. */
 int repair_failed(struct repair *repair, const struct err *err);
 
-/* Is a VPS, or the making of one, at work? */
-bool repair_is_busy(const struct repair *repair, const char *name);
-
 /* The lock of the VPS @name, which is there and which nobody works on; else -1, and why. */
 int repair_lock(const struct repair *repair, const char *name, struct err *err);
 

@@ -118,7 +118,11 @@ int vps_load(const struct node *node, const char *target, struct vps *vps, struc
 	return load(node, dir, name, vps, err);
 }
 
-bool vps_left(const struct node *node, const char *name, struct vps *vps)
+/*
+ * What is known of a VPS whose definition cannot be read: the one that it was started with, or
+ * else its id and its network, by its leases.  false: not even its id.  @vps is to be freed.
+ */
+static bool vps_left(const struct node *node, const char *name, struct vps *vps)
 {
 	struct err ignored;
 	own_fd run = dir_open(node->runs, name, &ignored);
@@ -261,7 +265,7 @@ int held_status(const struct held *held, struct status *status, struct err *err)
 	return status->lost ? fail_as(err, ERR_SYSTEM, "its run record cannot be read") : 0;
 }
 
-int vps_started(const struct held *held, struct err *err)
+int vps_started_save(const struct held *held, struct err *err)
 {
 	own_str text = vps_print(&held->vps);
 
@@ -269,7 +273,7 @@ int vps_started(const struct held *held, struct err *err)
 				     err);
 }
 
-int vps_restarted(const struct held *held, const struct vps *vps, struct err *err)
+int vps_started_follow(const struct held *held, const struct vps *vps, struct err *err)
 {
 	own_vps started = { 0 };
 

@@ -28,13 +28,13 @@ int vps_stage(int dir, const struct vps *vps, struct err *err);
 int vps_put(int dir, struct err *err);
 void vps_unstage(int dir);
 
-/* Remember the definition that a VPS is being started with, until it stops. */
-int vps_started(const struct held *held, struct err *err);
+/* Write down the definition that a VPS is being started with, in its run directory: until it is
+ * started anew or destroyed. */
+int vps_started_save(const struct held *held, struct err *err);
 
-/* What it was started with, with the network that it has by now: what could be changed live
- * was.
- */
-int vps_restarted(const struct held *held, const struct vps *vps, struct err *err);
+/* Write there what it was started with, with the network that it has by now: what could be
+ * changed live was. */
+int vps_started_follow(const struct held *held, const struct vps *vps, struct err *err);
 
 /*
  * Remember across boots and power cuts that a VPS is meant to run; what it was told last

@@ -475,9 +475,11 @@ static int one(struct cli *cli, const struct node *node, const char *name,
 {
 	if (work(cli, node, name, err) == 0 || cli_forgives(cli, err->kind))
 		return 0;
-	return strncmp(err->msg, name, strlen(name)) == 0 || strstr(err->msg, "VPS '")
-		   ? -1
-		   : fail_in(err, "%s", name);
+	/* "start: cannot..." names no VPS of the name 'start', nor "it is" one of the name 'it'
+	 */
+	bool named =
+	    strncmp(err->msg, name, strlen(name)) == 0 && err->msg[strlen(name)] == ':';
+	return named || strstr(err->msg, "VPS '") ? -1 : fail_in(err, "%s", name);
 }
 
 void error_print(const struct err *err)

@@ -311,7 +311,7 @@ static int start_first(const struct node *node, const struct cli *cli, const cha
 		return 0;
 	if (vps_hold(node, name, "start", &held, err) < 0)
 		return -1;
-	held.place.claim = cli_admission(cli) == ADMIT_FORCED;
+	held.place.unasked = cli_admission(cli) == ADMIT_FORCED;
 	if (node_start(node, &held, cli_admission(cli), err) < 0)
 		return -1;
 	return boot_wait(cli, node, &held, err);

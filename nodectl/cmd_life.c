@@ -48,8 +48,8 @@ static int start_as(struct cli *cli, const struct node *node, const char *name,
 
 	if (vps_hold(node, name, "start", &held, err) < 0)
 		return -1;
-	/* of one that is started again they are its own */
-	held.place.claim = admission != ADMIT_CHECKED;
+	/* of one that is started again they are its own; and with --force */
+	held.place.unasked = admission != ADMIT_CHECKED;
 	if (node_start(node, &held, admission, err) < 0 || boot_wait(cli, node, &held, err) < 0)
 		return -1;
 	return done(cli, &held.vps, "running", err);

@@ -183,7 +183,7 @@ static int set_held(struct cli *cli, const struct node *node, struct held *held,
 		if (changes_try(node, &changing, held, knobs, wanted.admission, err) < 0)
 			return -1;
 	} else {
-		held->place.claim = wanted.admission == ADMIT_FORCED;
+		held->place.unasked = wanted.admission == ADMIT_FORCED;
 		if (node_change(node, held, &changed, &wanted, err) < 0)
 			return -1;
 		(void)changes_tell(&changing, &held->vps);

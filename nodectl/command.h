@@ -64,7 +64,8 @@ extern const struct command commands[];
 extern const size_t commands_count;
 extern const struct option_row common_options[];
 
-/* "image build" is two words: the sub-command table of a noun. */
+/* The row of "start", or of "image build", whose name is two words; @verb may be NULL, and
+ * @noun an alias. */
 const struct command *command_find(const char *noun, const char *verb);
 
 /* The value of an option, the last one given; NULL when it was not. A flag's is "". */
@@ -77,7 +78,7 @@ int cli_seconds(const struct cli *cli, const char *name, unsigned standard, unsi
 /* --force admits what does not fit. */
 enum admission cli_admission(const struct cli *cli);
 
-/* Exactly @count arguments, or the usage line as error. */
+/* From @min to @max arguments (negative: any number), or the usage line as error. */
 int cli_expect(const struct cli *cli, int min, int max, struct err *err);
 
 /* Read argv[1..] into @cli; options may stand anywhere. */

@@ -718,7 +718,7 @@ static json_t *limits_json(const struct view *v)
 	return vps_limits_json(v->vps);
 }
 
-json_t *vps_overrides_json(const struct vps *vps)
+static json_t *vps_overrides_json(const struct vps *vps)
 {
 	json_t *list = json_array();
 

@@ -98,7 +98,6 @@ void view_fill(struct view *view, unsigned flags);
 
 /* All limits of a VPS or a plan, in base units; and which keys are a VPS's own. */
 json_t *vps_limits_json(const struct vps *vps);
-json_t *vps_overrides_json(const struct vps *vps);
 
 /* All of columns[] as one object; all that `usage` tells. */
 json_t *view_json(const struct view *view);

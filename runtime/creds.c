@@ -42,7 +42,7 @@ static const struct {
 	{ RLIMIT_RTPRIO, 0, 0 },
 };
 
-int limits_apply(struct err *err)
+int rlimits_apply(struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rlimits); i++) {
 		struct rlimit limit = { rlimits[i].soft, rlimits[i].hard }, host;

@@ -14,10 +14,10 @@ struct err;
 
 /* Resource limits (getrlimit(2)); a hard limit that the host does not allow becomes the host's
  * own. */
-int limits_apply(struct err *err);
+int rlimits_apply(struct err *err);
 
 /* uid and gid 0 of the user namespace we are in, no groups, and the capabilities of
- * capabilities[] gone from all sets; nothing inheritable, nothing ambient. */
+ * dropped[] gone from all sets; nothing inheritable, nothing ambient. */
 int credentials_drop(struct err *err);
 
 /*

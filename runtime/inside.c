@@ -129,7 +129,7 @@ static __attribute__((noreturn)) void enter_main(int pidfd, const struct cgroup_
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		fail(&err, errno, "cannot protect ourselves");
 	if (err.kind || stdio_null(&err) < 0 || cgroup_enter(door, &err) < 0 ||
-	    limits_apply(&err) < 0) {
+	    rlimits_apply(&err) < 0) {
 		(void)tell(channel, &err, 0);
 		_exit(1);
 	}

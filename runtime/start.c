@@ -70,9 +70,9 @@ static int inquiry_apply(struct start *start, struct err *err)
 {
 	struct link link = link_of(start->vps);
 
-	return start->place->claim ? 0
-				   : inquiry_begin(&start->inquiry, start->vps->id,
-						   start->place->bridge, NULL, &link, err);
+	return start->place->unasked ? 0
+				     : inquiry_begin(&start->inquiry, start->vps->id,
+						     start->place->bridge, NULL, &link, err);
 }
 
 static int inquiry_undo(struct start *start, struct err *err)
@@ -201,7 +201,7 @@ static int spawn_apply(struct start *start, struct err *err)
 {
 	int pair[2];
 
-	if (limits_apply(err) < 0)
+	if (rlimits_apply(err) < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return fail(err, errno, "cannot make the channel");
@@ -337,7 +337,7 @@ static int addresses_apply(const struct vps *vps, const struct link *before,
 	if (netns < 0)
 		return -1;
 	/* what it had before is its own */
-	if (before && !place->claim &&
+	if (before && !place->unasked &&
 	    (inquiry_begin(&inquiry, vps->id, place->bridge, before, after, err) < 0 ||
 	     inquiry_end(&inquiry, err) < 0))
 		return -1;
@@ -517,12 +517,12 @@ static const struct step host_steps[] = {
 	{ "go", go_apply, NULL, FAST },		  /* its exec, or its struct err */
 };
 
-/* For work in a VPS that is stopped: no network, and nobody needs to find it. */
 static int console_apply(struct start *start, struct err *err)
 {
 	return channel_wait(start, &start->console, err);
 }
 
+/* For work in a VPS that is stopped: no network, and nobody needs to find it. */
 static const struct step offline_steps[] = {
 	{ "intent", intent_apply, intent_undo, FAST },
 	{ "cgroup", cgroup_apply, cgroup_undo, FAST },

@@ -62,7 +62,7 @@ Test(creds, a_process_inside_gets_its_own_resource_limits)
 	struct err err;
 
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
-	cr_assert_eq(limits_apply(&err), 0, "%s", err.msg);
+	cr_assert_eq(rlimits_apply(&err), 0, "%s", err.msg);
 	cr_assert_eq(getrlimit(RLIMIT_CORE, &limit), 0);
 	cr_expect_eq(limit.rlim_cur, 0);
 	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);

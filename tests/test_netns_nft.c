@@ -281,7 +281,7 @@ Test(nat, nothing_to_forward_needs_no_kernel)
 	struct bridge bridge = bridge_of("10.77.0.1/16", NULL);
 
 	cr_expect_eq(nat_add(9, &bridge, &link, &err), 0);
-	cr_expect_eq(nat_remove(9, &bridge, &link, &err), 0);
+	cr_expect_eq(nat_change(9, &bridge, &link, &(struct link){ 0 }, &err), 0);
 }
 
 Test(ruleset, masquerades_the_network_and_not_the_gateway)
