@@ -39,6 +39,11 @@ struct start {
 	struct inquiry inquiry; /* of its addresses, on the uplink */
 };
 
+/* The network of a VPS as it is to be in the kernel: what nobody gave settled, rates no higher
+ * than a used-up quota leaves, and what the operator accepts that cannot be enforced.
+ * network.c. */
+struct link link_of(const struct vps *vps);
+
 /*
  * The channel carries one kind of message, struct err: kind 0 is "go on", and
  * end-of-file is success because exec closed the guest's end.
