@@ -25,7 +25,7 @@ static bool is_banner(const char *line)
 
 char *e2fs_reason(char *said)
 {
-	while (*said == '\n' || is_banner(said)) {
+	while (*said == '\n' || is_banner(said) || strncmp(said, "Pass ", 5) == 0) {
 		said += strcspn(said, "\n");
 		said += *said == '\n';
 	}

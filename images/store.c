@@ -181,7 +181,7 @@ int name_read(int store, const char *name, char digest[65], struct err *err)
 
 	str_format(path, sizeof(path), "names/%s", name);
 	len = readlinkat(store, path, target, sizeof(target) - 1);
-	if (len < 0 && errno != ENOENT)
+	if (len < 0 && errno != ENOENT && errno != EINVAL)
 		return fail(err, errno, "cannot read the image name '%s'", name);
 	target[len > 0 ? len : 0] = 0;
 	if (len < 0 || strncmp(target, to, strlen(to)) != 0 ||

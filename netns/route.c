@@ -165,6 +165,7 @@ int link_routes_remove(const struct bridge *bridge, const struct link *link, str
 {
 	struct link bridged = *link;
 	struct rtnl_link master = { 0 };
+	struct failures failures = { 0 };
 	struct err absent;
 
 	bridged.mode = LINK_BRIDGE;
@@ -175,9 +176,10 @@ int link_routes_remove(const struct bridge *bridge, const struct link *link, str
 		return -1;
 	if (link_find(fd, bridge->name, &master, &absent) < 0)
 		return 0;
-	if (neighbours_remove(fd, master.index, &bridged, NULL, err) < 0)
-		return -1;
-	return routes_remove(fd, master.index, bridge, &bridged, NULL, err);
+	failures_note(&failures, neighbours_remove(fd, master.index, &bridged, NULL, err), err);
+	failures_note(&failures, routes_remove(fd, master.index, bridge, &bridged, NULL, err),
+		      err);
+	return failures_tell(&failures, err);
 }
 
 int link_routes_mend(unsigned id, const struct bridge *bridge, const struct link *link,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <syslog.h>
 #include <time.h>
@@ -28,11 +29,17 @@
 /* Of the run directory, that a start takes. */
 #define RUN_ROOM 16384
 
+/* Seconds after its stop timeout by which what was asked to stop, and whose stop was cut off,
+ * has stopped. */
+#define CUT_OFF_SPAN 600
+
 #define CRASHES	   5  /* of init ... */
 #define CRASH_SPAN 60 /* ... within so many seconds, and it is left alone */
 
 /* The longest pause, in seconds, before what keeps one from starting again is looked at again.
  */
+#define CUT_OFF_SPAN                                                                           \
+	600 /* s: what was asked to stop, by whom was cut off, has stopped by then */
 #define PATIENCE_S 300
 
 /* RFC 9562, version 4. */
@@ -80,7 +87,8 @@ bool staging_is_alive(const struct node *node, const char *name)
 	staging_name(name, staging, sizeof(staging));
 	own_fd dir = dir_open(node->vps, staging, &error);
 	/* one that cannot be looked at is not said to be dead */
-	return dir >= 0 ? lock_is_held(dir, "lock") : error.code != ENOENT;
+	return dir >= 0 ? lock_is_held(dir, "lock")
+			: error.code != ENOENT && error.code != ENOTDIR;
 }
 
 /*
@@ -264,6 +272,14 @@ int node_destroy(const struct node *node, struct held *held, struct err *err)
 	return failures_tell(&failures, err);
 }
 
+/* Is it meant to run?  One that cannot be looked at is. */
+static bool is_wanted(const struct held *held)
+{
+	struct err ignored;
+
+	return name_look(held->place.dir, "running", &ignored) != 0;
+}
+
 /*
  * Does what is promised still fit the node, which may have less than it had?  What was edited
  * by hand is counted from now on.
@@ -360,7 +376,7 @@ static void started_undo(struct held *held, bool marked)
 int node_start(const struct node *node, struct held *held, enum admission admission,
 	       struct err *err)
 {
-	bool marked = faccessat(held->place.dir, "running", F_OK, 0) == 0;
+	bool marked = is_wanted(held);
 	own_view view = view_none();
 	struct status status;
 	struct err again;
@@ -393,7 +409,7 @@ int node_start(const struct node *node, struct held *held, enum admission admiss
 	    0)
 		return -1;
 	(void)unlinkat(held->place.run, "error", 0);
-	(void)unlinkat(held->place.run, "stopped", 0);
+	(void)unlinkat(held->place.run, STOPPED, 0);
 	(void)unlinkat(held->place.run, DOWN, 0);
 	(void)unlinkat(held->place.run, RETURNS, 0);
 	if (start_by(held, &view, start, err) < 0) {
@@ -506,12 +522,6 @@ static void error_write(int run, const char *text)
 	(void)file_replace_volatile(run, "error", text, strlen(text), 0600, &ignored);
 }
 
-/* Or has the operator stopped it, after it had ended and before we came to look? */
-static bool is_wanted(const struct held *held)
-{
-	return faccessat(held->place.dir, "running", F_OK, 0) == 0;
-}
-
 bool vps_returns(const struct node *node, const struct vps *vps)
 {
 	struct err ignored;
@@ -527,6 +537,7 @@ static int again_allowed(const struct node *node, const struct held *held, const
 {
 	int pause;
 
+	/* has the operator stopped it, after it had ended and before we came to look? */
 	if (!is_wanted(held))
 		return -1;
 	/* as it was started it can be started again; by its leases alone it cannot */
@@ -534,9 +545,10 @@ static int again_allowed(const struct node *node, const struct held *held, const
 		error_write(held->place.run, held->broken);
 		return -1;
 	}
-	if (strcmp(how, "reboot") == 0 || strcmp(how, "unknown") == 0)
+	bool asked = faccessat(held->place.run, STOPPED, F_OK, 0) == 0;
+	if (strcmp(how, "reboot") == 0 || (strcmp(how, "unknown") == 0 && !asked))
 		return 0;
-	if (strcmp(how, "crash") != 0 || faccessat(held->place.run, "stopped", F_OK, 0) == 0)
+	if (strcmp(how, "crash") != 0 || asked)
 		return -1;
 	if (held->vps.restart == VPS_RESTART_NO) {
 		error_write(held->place.run, "init crashed");
@@ -611,7 +623,7 @@ static int start_again(const struct node *node, const char *name, int pause, str
 		return 0;
 	/* its addresses were its own until a moment ago */
 	held.place.unasked = true;
-	(void)unlinkat(held.place.run, "stopped", 0);
+	(void)unlinkat(held.place.run, STOPPED, 0);
 	vps_log(node, name, "starting again");
 	view_begin(node, &view);
 	view_accept(&view, held.place.run);
@@ -622,6 +634,18 @@ static int start_again(const struct node *node, const char *name, int pause, str
 	vps_log(node, name, "cannot start: %s", err->msg);
 	error_write(held.place.run, err->msg);
 	return is_passing(err->code) || err->kind == ERR_LOCKED ? 1 : -1;
+}
+
+/* One that was stopped for the node's sake stays meant to run, or was about to: what its tenant
+ * powers off long after that is not. */
+static bool stays_wanted(const struct held *held)
+{
+	time_t since = time(NULL) - (time_t)held->vps.stop_timeout - CUT_OFF_SPAN;
+	struct stat returns;
+
+	if (faccessat(held->place.run, DOWN, F_OK, 0) == 0)
+		return true;
+	return fstatat(held->place.run, RETURNS, &returns, 0) == 0 && returns.st_mtime >= since;
 }
 
 int node_ended(const char *config, const char *name, const char *how, struct err *err)
@@ -643,10 +667,8 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 		return 0;
 
 	pause = again_allowed(&node, &held, how);
-	/* one that was stopped for the node's sake stays meant to run */
-	if (pause < 0 && faccessat(held.place.run, DOWN, F_OK, 0) < 0 &&
-	    faccessat(held.place.run, RETURNS, F_OK, 0) < 0)
-		(void)running_mark(&held, false, err);
+	if (pause < 0 && !stays_wanted(&held) && running_mark(&held, false, err) < 0)
+		vps_log(&node, name, "it would start again with the node: %s", err->msg);
 	vps_release(&held);
 	held = held_none();
 	if (pause < 0)

@@ -332,8 +332,9 @@ int running_mark(const struct held *held, bool running, struct err *err)
 {
 	struct err ignored;
 
-	/* one that cannot be looked at is made, or removed, all the same */
-	if (name_look(held->place.dir, "running", &ignored) == running)
+	/* one that cannot be looked at is made; and one that is not there may have been removed
+	 * by whom the disk failed then */
+	if (running && name_look(held->place.dir, "running", &ignored) == 1)
 		return 0;
 	if (running) {
 		own_fd fd = openat(held->place.dir, "running",
@@ -343,14 +344,18 @@ int running_mark(const struct held *held, bool running, struct err *err)
 	} else if (unlinkat(held->place.dir, "running", 0) < 0 && errno != ENOENT) {
 		return fail(err, errno, "cannot remove 'running'");
 	}
-	if (fsync(held->place.dir) < 0)
-		return fail(err, errno, "cannot sync the VPS's directory");
+	if (fsync(held->place.dir) < 0) {
+		fail(err, errno, "cannot sync the VPS's directory");
+		if (running)
+			(void)unlinkat(held->place.dir, "running", 0);
+		return -1;
+	}
 	return 0;
 }
 
 bool vps_wants_boot(const struct node *node, const struct vps *vps)
 {
-	struct err ignored;
+	struct err err;
 	own_fd dir = -1;
 
 	if (vps->suspended)
@@ -363,8 +368,9 @@ bool vps_wants_boot(const struct node *node, const struct vps *vps)
 	case VPS_ONBOOT_LAST:
 		break;
 	}
-	dir = vps_dir(node, vps->name, &ignored);
-	return dir >= 0 && faccessat(dir, "running", F_OK, 0) == 0;
+	/* of one that cannot be looked at its start tells */
+	dir = vps_dir(node, vps->name, &err);
+	return dir < 0 ? err.kind != ERR_NO_VPS : name_look(dir, "running", &err) != 0;
 }
 
 /* The lock of a directory that is still the VPS's: it may have been destroyed while we waited.
@@ -392,82 +398,125 @@ static int lock_entry(const struct node *node, const char *name, const char *wha
 	}
 }
 
+/* A run record that cannot be used is written anew. */
+static int record_settle(const struct node *node, const struct held *held,
+			 struct status *status, struct err *err)
+{
+	if (!status->lost)
+		return 0;
+	if (runtime_find(&held->vps, &held->place, err) == 0)
+		vps_log(node, held->vps.name, "wrote the damaged run record anew");
+	/* or it has ended meanwhile */
+	runtime_status(held->vps.id, held->place.run, status);
+	return status->lost ? fail_as(err, ERR_SYSTEM,
+				      "its run record is damaged, and cannot be written anew")
+			    : 0;
+}
+
 /*
  * A stop was cut off, and init has ended.  For the monitor, which may come to look only when
  * the intent is gone: that is no crash of init.  After a `stop` it is not to run any more; what
  * a `shutdown` or a `restart` has stopped is, and its reboot brings it back.  A monitor that
  * lives knows how init ended, which may be long after the stop, and decides (node_ended()).
  */
-static void stop_settle(const struct held *held, bool watched)
+static int stop_settle(const struct held *held, bool watched, struct err *err)
 {
 	struct err ignored;
 
-	(void)file_replace_volatile(held->place.run, "stopped", "", 0, 0600, &ignored);
+	(void)file_replace_volatile(held->place.run, STOPPED, "", 0, 0600, &ignored);
+	if (watched || name_look(held->place.run, DOWN, &ignored) != 0 ||
+	    name_look(held->place.run, RETURNS, &ignored) != 0)
+		return 0;
+	return running_mark(held, false, err);
+}
+
+/* Init has ended, and nobody has cleaned up: @intent is what was cut off, or empty. */
+static int end_settle(const struct node *node, struct held *held, const char *intent,
+		      pid_t monitor, struct err *err)
+{
+	struct err unmarked, ignored;
+	bool is_stop = strncmp(intent, "stop", 4) == 0 || strncmp(intent, "kill", 4) == 0;
+	bool undone =
+	    is_stop && stop_settle(held, runtime_monitor_tells(monitor), &unmarked) < 0;
+
+	/* nobody is at a shutdown of it, for we hold it */
 	(void)renameat(held->place.run, DOWN, held->place.run, RETURNS);
-	if (!watched && name_look(held->place.run, DOWN, &ignored) == 0 &&
-	    name_look(held->place.run, RETURNS, &ignored) == 0)
-		(void)running_mark(held, false, &ignored);
+	if (runtime_clean(&held->vps, &held->place, err) < 0) {
+		/* the next command does not try again: it may be one that goes without, and
+		 * repair finds by the id what is left */
+		(void)unlinkat(held->place.run, "intent", 0);
+		return fail_in(err, "cannot clean up");
+	}
+	if (undone) {
+		/* it would be started by the next boot: whoever comes next tries again */
+		(void)file_replace_volatile(held->place.run, "intent", intent, strlen(intent),
+					    0600, &ignored);
+		*err = unmarked;
+		return fail_in(err, "cannot finish a stop");
+	}
+	if (*intent)
+		vps_log(node, held->vps.name, "cleaned up after an operation that was cut off");
+	return 0;
+}
+
+/* What an operation that was cut off was at is finished or undone. */
+static int operation_settle(const struct node *node, struct held *held, struct status *status,
+			    struct err *err)
+{
+	char intent[64] = "";
+	pid_t monitor = status->monitor;
+	struct err ignored;
+	bool forced;
+
+	if (!status->crashed)
+		return 0;
+	(void)file_read(held->place.run, "intent", intent, sizeof(intent), &ignored);
+	/* a kill may be on its way: there is no going back from it */
+	if (strncmp(intent, "kill", 4) == 0 && status->init) {
+		if (runtime_stop(&held->vps, &held->place, 0, &forced, err) < 0)
+			return fail_in(err, "cannot finish a stop");
+		runtime_status(held->vps.id, held->place.run, status);
+	}
+	if (status->crashed && !status->init)
+		return end_settle(node, held, intent, monitor, err);
+	if (strncmp(intent, CHANGE_INTENT, strlen(CHANGE_INTENT)) == 0)
+		change_settle(node, held);
+	else
+		(void)unlinkat(held->place.run, "intent", 0);
+	return 0;
+}
+
+/* What runs is meant to, and is watched. */
+static void monitor_settle(const struct node *node, struct held *held,
+			   const struct status *status)
+{
+	struct err err;
+
+	if (!status->init)
+		return;
+	/* what a `shutdown` or a `start` that was cut off has left: its reboot brings it back;
+	 * but it may have been asked to power off */
+	(void)renameat(held->place.run, DOWN, held->place.run, RETURNS);
+	(void)running_mark(held, true, &err);
+	if (status->monitor)
+		return;
+	/* whoever wants to stop it needs none */
+	if (runtime_adopt(&held->vps, &held->place, &err) < 0)
+		vps_log(node, held->vps.name, "the monitor died; no new one: %s", err.msg);
+	else
+		vps_log(node, held->vps.name, "the monitor had died; a new one watches");
 }
 
 /* Whatever a crash left is put in order before anything else is done with the VPS. */
 static int settle(const struct node *node, struct held *held, struct err *err)
 {
 	struct status status;
-	char intent[64] = "";
-	bool cut, forced;
 
 	runtime_status(held->vps.id, held->place.run, &status);
-	if (status.lost) {
-		if (runtime_find(&held->vps, &held->place, err) == 0)
-			vps_log(node, held->vps.name, "wrote the damaged run record anew");
-		/* or it has ended meanwhile */
-		runtime_status(held->vps.id, held->place.run, &status);
-		if (status.lost)
-			return fail_as(err, ERR_SYSTEM,
-				       "its run record is damaged, and cannot be written anew");
-	}
-	pid_t monitor = status.monitor;
-	cut = status.crashed &&
-	      file_read(held->place.run, "intent", intent, sizeof(intent), err) >= 0;
-	/* a kill may be on its way: there is no going back from it */
-	if (strncmp(intent, "kill", 4) == 0 && status.init) {
-		if (runtime_stop(&held->vps, &held->place, 0, &forced, err) < 0)
-			return fail_in(err, "cannot finish a stop");
-		runtime_status(held->vps.id, held->place.run, &status);
-	}
-	if (status.crashed && !status.init) {
-		if (strncmp(intent, "stop", 4) == 0 || strncmp(intent, "kill", 4) == 0)
-			stop_settle(held, runtime_monitor_tells(monitor));
-		if (runtime_clean(&held->vps, &held->place, err) < 0) {
-			/* the next command does not try again: it may be one that goes without,
-			 * and repair finds by the id what is left */
-			(void)unlinkat(held->place.run, "intent", 0);
-			return fail_in(err, "cannot clean up");
-		}
-		if (cut)
-			vps_log(node, held->vps.name,
-				"cleaned up after an operation that was cut off");
-	} else if (strncmp(intent, CHANGE_INTENT, strlen(CHANGE_INTENT)) == 0) {
-		change_settle(node, held);
-	} else if (status.crashed) {
-		(void)unlinkat(held->place.run, "intent", 0);
-	}
-	if (status.init) {
-		/* what a `shutdown` or a `start` that was cut off has left: whatever runs is
-		 * meant to, and its reboot brings it back; but it may have been asked to power
-		 * off */
-		(void)renameat(held->place.run, DOWN, held->place.run, RETURNS);
-		(void)running_mark(held, true, err);
-	}
-	if (status.init && !status.monitor) {
-		/* whoever wants to stop it needs none */
-		if (runtime_adopt(&held->vps, &held->place, err) < 0)
-			vps_log(node, held->vps.name, "the monitor died; no new one: %s",
-				err->msg);
-		else
-			vps_log(node, held->vps.name,
-				"the monitor had died; a new one watches");
-	}
+	if (record_settle(node, held, &status, err) < 0 ||
+	    operation_settle(node, held, &status, err) < 0)
+		return -1;
+	monitor_settle(node, held, &status);
 	return 0;
 }
 

@@ -14,6 +14,9 @@
  * stays meant to run should it power off, and its reboot brings it back. */
 #define RETURNS "returns"
 
+/* The same of one whose end was asked for: no crash of init, whatever its monitor saw. */
+#define STOPPED "stopped"
+
 struct err;
 struct held;
 struct node;
@@ -38,7 +41,8 @@ int vps_started_follow(const struct held *held, const struct vps *vps, struct er
 
 /*
  * Remember across boots and power cuts that a VPS is meant to run; what it was told last
- * counts. One sync of its directory, and none when nothing changes.
+ * counts.  One sync of its directory, and none when it is meant to run already; after a failure
+ * neither is sure, and the same again tries all of it.
  */
 int running_mark(const struct held *held, bool running, struct err *err);
 

@@ -46,6 +46,7 @@ static int queue_add(const struct vps *vps, const struct err *broken, void *arg,
 	/* whether it belongs up nobody knows */
 	if (broken && queue->booting) {
 		queue->unread++;
+		queue->lacking |= is_passing(broken->code);
 		return 0;
 	}
 	vps_status(queue->node, vps, &status);

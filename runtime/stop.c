@@ -189,9 +189,16 @@ int runtime_stop(const struct vps *vps, const struct place *place, unsigned time
 	str_format(intent, sizeof(intent), "%s %d %" PRIu64 "\n", timeout ? "stop" : "kill",
 		   getpid(), start);
 	(void)intent_write(place->run, intent, err);
-	if (record_read(place->run, &record) == 0) {
+	int read = record_read(place->run, &record);
+	if (read == 0) {
 		init = process_open(record.init, record.init_start);
 		monitor = process_open(record.monitor, record.monitor_start);
+	}
+	/* who is to be asked is not killed because he could not be looked at */
+	if (timeout && (read == RECORD_UNKNOWN ||
+			(init < 0 && process_is(record.init, record.init_start)))) {
+		(void)intent_remove(place->run, err);
+		return fail_as(err, ERR_SYSTEM, "cannot look at its init");
 	}
 	if (init >= 0 && timeout) {
 		struct err ignored;

@@ -531,7 +531,8 @@ int main(int argc, char *argv[])
 		return 0;
 	event_last(&monitor);
 	/* killed by a stop that was itself killed then: it was to stop, and did not crash */
-	if (intent == INTENT_CUT_OFF && strcmp(how, "crash") == 0)
+	if (intent == INTENT_CUT_OFF &&
+	    (strcmp(how, "crash") == 0 || strcmp(how, "unknown") == 0))
 		how = "poweroff";
 
 	successor_execute(&monitor, how);
