@@ -86,6 +86,18 @@ cut_off shutdown --yes
 nsenter -t "$pid" -U -m -S 0 -G 0 touch /root/now || not_ok "it is told to reboot"
 check "a reboot after a shutdown that was cut off brings it back" eventually 30 init_is_not deaf "$pid"
 eventually 20 deaf
+# it was killed before it had said what it is at
+pid=$(field deaf .pid)
+shell deaf '(until [ -e /root/now ]; do sleep 0.2; done; rm /root/now; reboot -f) >/dev/null 2>&1 </dev/null &'
+touch "$RUN/deaf/down"
+nsenter -t "$pid" -U -m -S 0 -G 0 touch /root/now || not_ok "it is told to reboot"
+check "and after one that came to nothing but its mark" eventually 30 init_is_not deaf "$pid"
+eventually 20 deaf
+touch -d '-20 minutes' "$RUN/deaf/returns"
+shell deaf ': >/root/end'
+check "powered off long after one that was cut off" eventually 20 state_is deaf stopped
+unlike "it is not started by the next boot" "$(nodectl boot --dry-run | xargs)" deaf
+nodectl start deaf --quiet && eventually 20 deaf
 cut_off shutdown --yes
 kill -9 "$(sed -n 's/^init = //p' "$RUN/deaf/run")"
 check "one that ended after it was cut off" eventually 20 state_is deaf stopped
