@@ -444,11 +444,8 @@ bool lock_is_held(int dir, const char *name)
 {
 	own_fd fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
-	/* one that cannot be looked at is not said to be free */
-	if (fd < 0)
-		return errno != ENOENT;
 	/* shared and at once let go: at worst a taker of the real lock looks again */
-	return flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
 int fd_send(int socket, int fd)

@@ -333,8 +333,12 @@ static int link_visit(int dir, const char *name, void *arg, struct err *err)
 	struct sweep *sweep = arg;
 	bool begun = name[0] == '.';
 	char digest[65], what[192];
+	struct stat stat;
 	int there = 0;
 
+	/* what somebody has put there is his */
+	if (fstatat(dir, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISLNK(stat.st_mode))
+		return 0;
 	if (name_read(sweep->store, name, digest, err) == 0)
 		there = tree_look(sweep->store, digest, err);
 	else if (err->kind != ERR_NO_IMAGE)

@@ -236,7 +236,6 @@ static int vps_store(struct history *history, struct sampled *one, struct err *e
 	return 0;
 }
 
-/* Of what it was sold nothing is known until it is sampled. */
 /* history_store() for one row; @now, which may be NULL, becomes what the row is then. */
 static int history_add(struct history *history, enum span span, int64_t time, int64_t key,
 		       const struct measures *measures, struct measures *now, struct err *err)
@@ -258,6 +257,7 @@ static int history_add(struct history *history, enum span span, int64_t time, in
 	return 0;
 }
 
+/* Of what it was sold nothing is known until it is sampled. */
 static int restore_one(const struct checkpoint_vps *saved, void *arg, struct err *err)
 {
 	struct history *history = arg;

@@ -29,8 +29,8 @@
 /* Of the run directory, that a start takes. */
 #define RUN_ROOM 16384
 
-/* Seconds after its stop timeout by which what was asked to stop, and whose stop was cut off,
- * has stopped. */
+/* Seconds after the time it was given by which what was asked to stop, and whose stop was cut
+ * off, has stopped. */
 #define CUT_OFF_SPAN 600
 
 #define CRASHES	   5  /* of init ... */
@@ -38,8 +38,6 @@
 
 /* The longest pause, in seconds, before what keeps one from starting again is looked at again.
  */
-#define CUT_OFF_SPAN                                                                           \
-	600 /* s: what was asked to stop, by whom was cut off, has stopped by then */
 #define PATIENCE_S 300
 
 /* RFC 9562, version 4. */
@@ -358,6 +356,17 @@ static int start_by(struct held *held, struct view_offer *view,
 	return result;
 }
 
+/* Of one that is stopped and stays meant to run: DOWN or RETURNS, dated when its time is up. */
+static void wanted_mark(int run, const char *name, unsigned timeout)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+				     { .tv_sec = time(NULL) + (time_t)timeout } };
+	struct err ignored;
+
+	(void)file_replace_volatile(run, name, "", 0, 0600, &ignored);
+	(void)utimensat(run, name, times, 0);
+}
+
 /* A start that failed leaves nothing that runs, not even when it failed after the guest's exec;
  * one that a boot was to start (@marked) is tried again by the next. */
 static void started_undo(struct held *held, bool marked)
@@ -368,7 +377,7 @@ static void started_undo(struct held *held, bool marked)
 
 	runtime_status(held->vps.id, held->place.run, &status);
 	if (status.init && marked)
-		(void)file_replace_volatile(held->place.run, RETURNS, "", 0, 0600, &ignored);
+		wanted_mark(held->place.run, RETURNS, 0);
 	if (status.init && runtime_stop(&held->vps, &held->place, 0, &forced, &ignored) == 0)
 		(void)runtime_clean(&held->vps, &held->place, &ignored);
 }
@@ -435,9 +444,9 @@ int node_stop(const struct node *node, struct held *held, const struct stopping 
 		return -1;
 	/* for who may just be about to start it again */
 	if (how->shutdown)
-		(void)file_replace_volatile(held->place.run, DOWN, "", 0, 0600, err);
+		wanted_mark(held->place.run, DOWN, how->timeout);
 	if (how->restart && status.init)
-		(void)file_replace_volatile(held->place.run, RETURNS, "", 0, 0600, err);
+		wanted_mark(held->place.run, RETURNS, how->timeout);
 	/* what an earlier one of those has left is over */
 	if (!keep) {
 		(void)unlinkat(held->place.run, DOWN, 0);
@@ -463,8 +472,9 @@ int node_stop(const struct node *node, struct held *held, const struct stopping 
 	    0)
 		return fail_in(err, "stop");
 	vps_log(node, held->vps.name, *forced ? "killed" : "stopped");
-	/* with the intent gone nobody else would */
-	if (marked && running_mark(held, false, err) < 0)
+	/* with the intent gone nobody else would; or it is gone, and not yet from the disk */
+	if (marked &&
+	    (running_mark(held, false, err) < 0 || dir_sync(held->place.dir, ".", err) < 0))
 		return fail_in(err, "it is stopped, but would start again with the node");
 	return 0;
 }
@@ -640,7 +650,7 @@ static int start_again(const struct node *node, const char *name, int pause, str
  * powers off long after that is not. */
 static bool stays_wanted(const struct held *held)
 {
-	time_t since = time(NULL) - (time_t)held->vps.stop_timeout - CUT_OFF_SPAN;
+	time_t since = time(NULL) - CUT_OFF_SPAN;
 	struct stat returns;
 
 	if (faccessat(held->place.run, DOWN, F_OK, 0) == 0)

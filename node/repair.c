@@ -302,8 +302,12 @@ static int settle(const struct repair *repair, const struct vps *vps,
 
 	if (result)
 		return result < 0 ? -1 : 0;
+	vps_status(repair->node, vps, &status);
+	if (findings->status.crashed && status.crashed)
+		return fail_as(err, ERR_SYSTEM,
+			       "%s: what was cut off cannot be finished; its log says why",
+			       vps->name);
 	if (findings->astray) {
-		vps_status(repair->node, vps, &status);
 		if (status.init && !vps_returns(repair->node, vps))
 			return fail_as(err, ERR_SYSTEM,
 				       "%s: that it is to run cannot be written down",

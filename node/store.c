@@ -332,9 +332,8 @@ int running_mark(const struct held *held, bool running, struct err *err)
 {
 	struct err ignored;
 
-	/* one that cannot be looked at is made; and one that is not there may have been removed
-	 * by whom the disk failed then */
-	if (running && name_look(held->place.dir, "running", &ignored) == 1)
+	/* one that cannot be looked at is made, or removed, all the same */
+	if (name_look(held->place.dir, "running", &ignored) == running)
 		return 0;
 	if (running) {
 		own_fd fd = openat(held->place.dir, "running",
@@ -430,14 +429,15 @@ static int stop_settle(const struct held *held, bool watched, struct err *err)
 	return running_mark(held, false, err);
 }
 
-/* Init has ended, and nobody has cleaned up: @intent is what was cut off, or empty. */
+/* Init has ended, and nobody has cleaned up: @intent is what was cut off, or empty.  What
+ * cannot be finished keeps @left from nothing: who may be at a VPS as it is. */
 static int end_settle(const struct node *node, struct held *held, const char *intent,
-		      pid_t monitor, struct err *err)
+		      const struct status *was, bool left, struct err *err)
 {
 	struct err unmarked, ignored;
 	bool is_stop = strncmp(intent, "stop", 4) == 0 || strncmp(intent, "kill", 4) == 0;
 	bool undone =
-	    is_stop && stop_settle(held, runtime_monitor_tells(monitor), &unmarked) < 0;
+	    is_stop && stop_settle(held, runtime_monitor_tells(was->monitor), &unmarked) < 0;
 
 	/* nobody is at a shutdown of it, for we hold it */
 	(void)renameat(held->place.run, DOWN, held->place.run, RETURNS);
@@ -451,8 +451,9 @@ static int end_settle(const struct node *node, struct held *held, const char *in
 		/* it would be started by the next boot: whoever comes next tries again */
 		(void)file_replace_volatile(held->place.run, "intent", intent, strlen(intent),
 					    0600, &ignored);
+		vps_log(node, held->vps.name, "cannot finish a stop: %s", unmarked.msg);
 		*err = unmarked;
-		return fail_in(err, "cannot finish a stop");
+		return left ? 0 : fail_in(err, "cannot finish a stop");
 	}
 	if (*intent)
 		vps_log(node, held->vps.name, "cleaned up after an operation that was cut off");
@@ -461,10 +462,10 @@ static int end_settle(const struct node *node, struct held *held, const char *in
 
 /* What an operation that was cut off was at is finished or undone. */
 static int operation_settle(const struct node *node, struct held *held, struct status *status,
-			    struct err *err)
+			    bool left, struct err *err)
 {
+	const struct status was = *status;
 	char intent[64] = "";
-	pid_t monitor = status->monitor;
 	struct err ignored;
 	bool forced;
 
@@ -478,10 +479,10 @@ static int operation_settle(const struct node *node, struct held *held, struct s
 		runtime_status(held->vps.id, held->place.run, status);
 	}
 	if (status->crashed && !status->init)
-		return end_settle(node, held, intent, monitor, err);
+		return end_settle(node, held, intent, &was, left, err);
 	if (strncmp(intent, CHANGE_INTENT, strlen(CHANGE_INTENT)) == 0)
 		change_settle(node, held);
-	else
+	else if (status->crashed)
 		(void)unlinkat(held->place.run, "intent", 0);
 	return 0;
 }
@@ -508,13 +509,13 @@ static void monitor_settle(const struct node *node, struct held *held,
 }
 
 /* Whatever a crash left is put in order before anything else is done with the VPS. */
-static int settle(const struct node *node, struct held *held, struct err *err)
+static int settle(const struct node *node, struct held *held, bool left, struct err *err)
 {
 	struct status status;
 
 	runtime_status(held->vps.id, held->place.run, &status);
 	if (record_settle(node, held, &status, err) < 0 ||
-	    operation_settle(node, held, &status, err) < 0)
+	    operation_settle(node, held, &status, left, err) < 0)
 		return -1;
 	monitor_settle(node, held, &status);
 	return 0;
@@ -575,7 +576,7 @@ static int hold(const struct node *node, const char *target, const char *what, b
 	was_take(held, name);
 	/* without its image a VPS cannot start, but be stopped and destroyed it can */
 	held->place.image = image_open(node->images, held->vps.digest, err);
-	return settle(node, held, err);
+	return settle(node, held, left, err);
 }
 
 int vps_hold(const struct node *node, const char *target, const char *what, struct held *held,

@@ -41,8 +41,7 @@ int vps_started_follow(const struct held *held, const struct vps *vps, struct er
 
 /*
  * Remember across boots and power cuts that a VPS is meant to run; what it was told last
- * counts.  One sync of its directory, and none when it is meant to run already; after a failure
- * neither is sure, and the same again tries all of it.
+ * counts.  One sync of its directory, and none when nothing changes.
  */
 int running_mark(const struct held *held, bool running, struct err *err);
 

@@ -46,7 +46,9 @@ static int queue_add(const struct vps *vps, const struct err *broken, void *arg,
 	/* whether it belongs up nobody knows */
 	if (broken && queue->booting) {
 		queue->unread++;
-		queue->lacking |= is_passing(broken->code);
+		/* a disk that cannot be read, and what is full, will not be otherwise soon */
+		queue->lacking |=
+		    is_passing(broken->code) && broken->code != EIO && broken->code != ENOSPC;
 		return 0;
 	}
 	vps_status(queue->node, vps, &status);
@@ -90,6 +92,9 @@ static int start_one(const struct queue *queue, const char *name, struct err *er
 
 	if (vps_hold(queue->node, name, "boot", &held, err) < 0)
 		return -1;
+	/* stopped meanwhile; or whether it belongs up could not be looked at then */
+	if (!vps_wants_boot(queue->node, &held.vps))
+		return fail_as(err, ERR_RUNNING, "it is not to run");
 	/* it was promised: if the node has become smaller meanwhile, that is noted */
 	return node_start(queue->node, &held, ADMIT_FORCED, err);
 }
