@@ -115,6 +115,13 @@ cut_off stop deaf
 pid=$(field deaf .pid)
 kill -9 "$(field deaf .monitor)" "$pid"
 eventually 20 test ! -e "/proc/$pid"
+rm "$STORAGE/vps/deaf/running" && mkdir "$STORAGE/vps/deaf/running"
+exits 3 "repair of a stop that cannot be finished" nodectl repair
+like "tells that" "$OUT" 'deaf: what was cut off cannot be finished'
+like "and its log why" "$(nodectl log deaf)" "cannot finish a stop: cannot remove 'running': Is a directory"
+exits 3 "nor is it started" nodectl start deaf
+like "it is still there to be repaired" "$(nodectl repair --dry-run)" 'deaf: an operation was cut off'
+rmdir "$STORAGE/vps/deaf/running" && touch "$STORAGE/vps/deaf/running"
 is "one whose stop was cut off, and which has ended" "$(nodectl repair >/dev/null; nodectl status deaf)" "deaf stopped"
 unlike "is not started by the next boot" "$(nodectl boot --dry-run | xargs)" deaf
 nodectl start deaf --quiet && eventually 20 deaf
