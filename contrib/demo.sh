@@ -33,6 +33,7 @@ ids=1-100
 bridge_was=$(ip -o link show nodectl0 2>/dev/null || true)
 forward_was=$(cat /proc/sys/net/ipv4/ip_forward)
 forward6_was=$(cat /proc/sys/net/ipv6/conf/all/forwarding 2>/dev/null || true)
+pins_were=$(ls /sys/fs/bpf/nodectl 2>/dev/null || true)
 
 leave() {
 	local code=$?
@@ -46,6 +47,10 @@ leave() {
 		nft delete table inet nodectl 2>/dev/null || true
 		echo "$forward_was" >/proc/sys/net/ipv4/ip_forward
 		[ -z "$forward6_was" ] || echo "$forward6_was" >/proc/sys/net/ipv6/conf/all/forwarding
+		for pin in $(ls /sys/fs/bpf/nodectl 2>/dev/null); do
+			grep -qxF "$pin" <<<"$pins_were" || rm -r "/sys/fs/bpf/nodectl/$pin"
+		done
+		rmdir /sys/fs/bpf/nodectl 2>/dev/null || true
 	fi
 	rm -rf "$demo/run" "$demo/key" "$demo/key.pub" "$demo/node.conf" "$demo/plans"
 	exit "$code"

@@ -364,7 +364,24 @@ machine_note() {
 		for pool in ipv{4,6}/neigh/default/gc_thresh{2,3}; do
 			echo "net/$pool=$(cat /proc/sys/net/$pool)"
 		done
+		find /sys/fs/bpf/nodectl -mindepth 1 -maxdepth 1 -printf 'pin %f\n' 2>/dev/null
 	} >"$BEFORE"
+}
+
+# What was pinned since, in this and other network namespaces: not where a VPS is, and what is of
+# the whole machine only when none is anywhere.
+pins_restore() {
+	local pin
+	find /sys/fs/bpf/nodectl -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null | sort -r |
+		while read -r pin; do
+			grep -qx "pin $pin" "$BEFORE" && continue
+			case $pin in
+			[0-9]*) set -- "/sys/fs/bpf/nodectl/$pin"/nv* ;;
+			*) set -- /sys/fs/bpf/nodectl/*/nv* ;;
+			esac
+			[ -e "$1" ] || rm -r "/sys/fs/bpf/nodectl/$pin"
+		done
+	rmdir /sys/fs/bpf/nodectl 2>/dev/null
 }
 
 # Back to how it was, unless somebody else has come to need it.
@@ -378,6 +395,9 @@ machine_restore() {
 		while read -r line; do
 			case $line in *=*) sysctl -qw "$line" ;; esac
 		done <"$BEFORE"
+		pins_restore
+		rm -f "$RUN"/.ledger*
+		rmdir "$RUN" 2>/dev/null
 	fi
 	rm -f "$BEFORE"
 }
