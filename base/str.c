@@ -75,11 +75,13 @@ struct memory {
 static ssize_t memory_write(void *cookie, const char *data, size_t len)
 {
 	const struct memory *memory = cookie;
+	size_t size = *memory->size;
+	char *text = xrealloc(*memory->text, size + len + 1);
 
-	*memory->text = xrealloc(*memory->text, *memory->size + len + 1);
-	memcpy(*memory->text + *memory->size, data, len);
-	*memory->size += len;
-	(*memory->text)[*memory->size] = 0;
+	memcpy(text + size, data, len);
+	text[size + len] = 0;
+	*memory->size = size + len;
+	*memory->text = text;
 	return (ssize_t)len;
 }
 

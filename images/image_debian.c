@@ -282,25 +282,25 @@ static int debian_check(const char *name, const struct debian *debian, struct er
 	if (debian->include && debian->include[strspn(debian->include, letters)])
 		return fail_as(err, ERR_VALUE, "'%s' is not a list of packages",
 			       debian->include);
-	if (!init_find(debian->init))
-		return fail_as(err, ERR_VALUE, "'%s' is not systemd or sysvinit-core",
-			       debian->init);
 	return 0;
 }
 
 int image_build_debian(int store, const char *name, const struct debian *debian,
 		       const struct progress *progress, struct image *image, struct err *err)
 {
+	const struct init *init = init_find(debian->init);
 	struct staging staging;
 	struct sources sources;
 	own_fd archive = -1;
 
+	if (!init)
+		return fail_as(err, ERR_VALUE, "'%s' is not systemd or sysvinit-core",
+			       debian->init);
 	if (debian_check(name, debian, err) < 0 ||
 	    sources_find(debian->suite, debian->mirror, &sources, err) < 0)
 		return -1;
 	if (staging_make(&staging, store, err) == 0)
-		archive = archive_build(&staging, debian, init_find(debian->init), &sources,
-					progress, err);
+		archive = archive_build(&staging, debian, init, &sources, progress, err);
 	staging_free(&staging);
 	sources_free(&sources);
 	if (archive < 0)

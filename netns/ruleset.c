@@ -407,8 +407,10 @@ static const char *word_of(const struct words *words, char letter)
 static void rules_print(FILE *out, const char *text, const struct words *words)
 {
 	for (; *text; text++) {
-		if (*text == '$')
-			fputs(word_of(words, *++text), out);
+		const char *word = *text == '$' ? word_of(words, *++text) : NULL;
+
+		if (word)
+			fputs(word, out);
 		else
 			fputc(*text, out);
 	}

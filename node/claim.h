@@ -17,7 +17,7 @@ struct claim claim_larger(const struct claim *a, const struct claim *b);
 /* What does not fit, for the event log. */
 struct refusals {
 	unsigned count;
-	char text[3 * RESOURCE_COUNT][160];
+	char text[3 * RESOURCE_COUNT][256];
 };
 
 /*
