@@ -18,10 +18,10 @@
 #define LEAVING	 TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)
 
 /* Behind whatever looks at packets first. */
-#define PRIORITY 0xc000
+#define PRIORITY 0xc000u
 
 /* Before all others. */
-#define GUARD_PRIORITY 1
+#define GUARD_PRIORITY 1u
 
 /* A class may catch up on so much after it was kept from sending: the kernel's own work comes
  * late by some ms on a busy node, and what is lost then is lost. */
