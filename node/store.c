@@ -367,7 +367,7 @@ bool vps_wants_boot(const struct node *node, const struct vps *vps)
 	case VPS_ONBOOT_LAST:
 		break;
 	}
-	/* of one that cannot be looked at its start tells */
+	/* one that cannot be looked at is asked again when it is held */
 	dir = vps_dir(node, vps->name, &err);
 	return dir < 0 ? err.kind != ERR_NO_VPS : name_look(dir, "running", &err) != 0;
 }
@@ -432,12 +432,12 @@ static int stop_settle(const struct held *held, bool watched, struct err *err)
 /* Init has ended, and nobody has cleaned up: @intent is what was cut off, or empty.  What
  * cannot be finished keeps @left from nothing: who may be at a VPS as it is. */
 static int end_settle(const struct node *node, struct held *held, const char *intent,
-		      const struct status *was, bool left, struct err *err)
+		      pid_t monitor, bool left, struct err *err)
 {
 	struct err unmarked, ignored;
 	bool is_stop = strncmp(intent, "stop", 4) == 0 || strncmp(intent, "kill", 4) == 0;
 	bool undone =
-	    is_stop && stop_settle(held, runtime_monitor_tells(was->monitor), &unmarked) < 0;
+	    is_stop && stop_settle(held, runtime_monitor_tells(monitor), &unmarked) < 0;
 
 	/* nobody is at a shutdown of it, for we hold it */
 	(void)renameat(held->place.run, DOWN, held->place.run, RETURNS);
@@ -464,7 +464,7 @@ static int end_settle(const struct node *node, struct held *held, const char *in
 static int operation_settle(const struct node *node, struct held *held, struct status *status,
 			    bool left, struct err *err)
 {
-	const struct status was = *status;
+	pid_t monitor = status->monitor;
 	char intent[64] = "";
 	struct err ignored;
 	bool forced;
@@ -479,7 +479,7 @@ static int operation_settle(const struct node *node, struct held *held, struct s
 		runtime_status(held->vps.id, held->place.run, status);
 	}
 	if (status->crashed && !status->init)
-		return end_settle(node, held, intent, &was, left, err);
+		return end_settle(node, held, intent, monitor, left, err);
 	if (strncmp(intent, CHANGE_INTENT, strlen(CHANGE_INTENT)) == 0)
 		change_settle(node, held);
 	else if (status->crashed)

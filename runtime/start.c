@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -19,7 +18,6 @@
 #include "cgroups.h"
 #include "creds.h"
 #include "err.h"
-#include "guard.h"
 #include "handover.h"
 #include "images.h"
 #include "io.h"
