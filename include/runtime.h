@@ -173,7 +173,7 @@ struct inside {
  * shell would give: exit status, or 128 + signal.  What keeps it from running is
  * ERR_NOT_FOUND or ERR_CANNOT_RUN.  Returns when it has ended and what it had written is
  * delivered, whoever still has its streams inside; an input or output of ours that ended before
- * is /dev/null then.
+ * is /dev/null then.  A terminal whose output nobody takes is hung up.
  */
 int runtime_exec(unsigned id, pid_t init, const struct inside *inside, int *status,
 		 struct err *err);

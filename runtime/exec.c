@@ -21,6 +21,7 @@
 #include "inside.h"
 #include "io.h"
 #include "own.h"
+#include "record.h"
 #include "relay.h"
 #include "runtime.h"
 #include "str.h"
@@ -112,8 +113,9 @@ static void window_copy(int master)
 		(void)ioctl(master, TIOCSWINSZ, &size);
 }
 
-/* Signals for us are signals for the command, except what a terminal turns into keys. */
-static void signals_pass(int signals, pid_t pid, int master, bool *ended, int *status)
+/* Signals for us are signals for the command, except what a terminal turns into keys.  -1: they
+ * cannot be read, errno. */
+static int signals_pass(int signals, pid_t pid, int master, bool *ended, int *status)
 {
 	struct signalfd_siginfo info;
 
@@ -131,6 +133,7 @@ static void signals_pass(int signals, pid_t pid, int master, bool *ended, int *s
 			kill(to, SIGCONT);
 		}
 	}
+	return errno == EAGAIN || errno == EINTR ? 0 : -1;
 }
 
 /* Is there anything that the command has written and we have not? */
@@ -152,17 +155,19 @@ static bool are_open(const struct relay *relays, size_t count)
 	return open;
 }
 
-/* Wait until something can go on, @wait_ms at most (-1: for ever), and let it. */
-static void relays_turn(int signals, struct relay *relays, size_t count, int wait_ms)
+/* Wait until something can go on, @wait_ms at most (-1: for ever), and let it; -1: errno. */
+static int relays_turn(int signals, struct relay *relays, size_t count, int wait_ms)
 {
 	struct pollfd fds[1 + 2 * STREAMS] = { { .fd = signals, .events = POLLIN } };
 
 	for (size_t i = 0; i < count; i++)
 		relay_awaits(&relays[i], fds + 1 + 2 * i);
-	if (poll(fds, 1 + 2 * count, wait_ms) <= 0)
-		return;
-	for (size_t i = 0; i < count; i++)
+	int ready = poll(fds, 1 + 2 * count, wait_ms);
+	if (ready < 0 && errno != EINTR)
+		return -1;
+	for (size_t i = 0; i < count && ready > 0; i++)
 		relay_go(&relays[i], fds + 1 + 2 * i);
+	return 0;
 }
 
 /*
@@ -170,7 +175,7 @@ static void relays_turn(int signals, struct relay *relays, size_t count, int wai
  * of its streams is not waited for, as somebody whom it has left behind may keep them; but a
  * pipeline may end a little after the shell that has made it.
  */
-static void relays_finish(int signals, struct relay *relays, size_t count)
+static int relays_finish(int signals, struct relay *relays, size_t count)
 {
 	unsigned long long end = now_ms() + LATE_MS;
 	struct signalfd_siginfo info;
@@ -183,29 +188,60 @@ static void relays_finish(int signals, struct relay *relays, size_t count)
 
 		if (!owing && now >= end)
 			break;
-		relays_turn(signals, relays, count, owing ? 1000 : (int)(end - now));
+		if (relays_turn(signals, relays, count, owing ? 1000 : (int)(end - now)) < 0)
+			return -1;
 		/* nobody is left to be told but us */
-		if (read(signals, &info, sizeof(info)) == sizeof(info) &&
-		    info.ssi_signo != SIGWINCH && info.ssi_signo != SIGCHLD)
+		if (read(signals, &info, sizeof(info)) != sizeof(info)) {
+			if (errno != EAGAIN && errno != EINTR)
+				return -1;
+		} else if (info.ssi_signo != SIGWINCH && info.ssi_signo != SIGCHLD) {
 			break;
+		}
 	}
+	return 0;
+}
+
+static const char *const stream_names[STREAMS] = { "standard input", "standard output",
+						   "standard error" };
+
+/* A command whose output is lost, or whose input ends too early, has not done its work. */
+static int relays_check(const struct relay *relays, size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (relays[i].failed)
+			return fail(err, relays[i].failed, "cannot %s %s",
+				    i == 0 ? "read" : "write", stream_names[i]);
+	}
+	return 0;
 }
 
 /* Until the command has ended and what it has printed is through.  relays[0] is its input. */
-static int relays_run(pid_t pid, int signals, int master, struct relay *relays, size_t count)
+static int relays_run(pid_t pid, int signals, int *master, struct relay *relays, size_t count,
+		      int *result, struct err *err)
 {
-	int status = 0;
+	int status = 0, done = 0;
 	bool ended = waitpid(pid, &status, WNOHANG) == pid;
 	void (*before)(int) = signal(SIGPIPE, SIG_IGN);
 
-	while (!ended) {
-		relays_turn(signals, relays, count, -1);
-		signals_pass(signals, pid, master, &ended, &status);
+	while (!ended && done == 0) {
+		if (relays_turn(signals, relays, count, -1) < 0 ||
+		    signals_pass(signals, pid, *master, &ended, &status) < 0)
+			done = fail(err, errno, "cannot follow the command");
+		/* nobody reads what a terminal shows: a pipe would tell that, but this would
+		 * just be full, so it is hung up */
+		if (*master >= 0 && relays[1].from < 0) {
+			relay_end(&relays[0]);
+			close(take_fd(master));
+		}
 	}
 	relay_end(&relays[0]);
-	relays_finish(signals, relays + 1, count - 1);
+	if (done == 0 && relays_finish(signals, relays + 1, count - 1) < 0)
+		done = fail(err, errno, "cannot follow the command");
+	if (done == 0)
+		done = relays_check(relays, count, err);
 	(void)signal(SIGPIPE, before);
-	return to_status(status);
+	*result = to_status(status);
+	return done;
 }
 
 static int exec_tty(unsigned id, pid_t init, const struct inside *inside, int *status,
@@ -220,6 +256,7 @@ static int exec_tty(unsigned id, pid_t init, const struct inside *inside, int *s
 	int pair[2];
 	own_fd channel = -1;
 	bool executed;
+	int result;
 
 	/* it would be taken from whoever has it */
 	if (tcgetpgrp(STDIN_FILENO) >= 0 && tcgetpgrp(STDIN_FILENO) != getpgrp())
@@ -241,17 +278,21 @@ static int exec_tty(unsigned id, pid_t init, const struct inside *inside, int *s
 		window_copy(master);
 	/* until then a signal just ends us, and what we made ends with us */
 	if (inside_answer(channel, 0, &executed, err) < 0) {
-		(void)waitpid(pid, NULL, 0);
+		process_bury(pid);
 		return -1;
+	}
+	if (master < 0) {
+		process_bury(pid);
+		return fail(err, EBADMSG, "cannot get the terminal that was made inside");
 	}
 	own_fd signals = terminal_signals(err);
 	if (signals < 0 || terminal_raw(&terminal, err) < 0)
 		return -1;
 	relay_terminal(&relays[0], STDIN_FILENO, master);
 	relay_terminal(&relays[1], master, STDOUT_FILENO);
-	*status = relays_run(pid, signals, master, relays, ARRAY_SIZE(relays));
+	result = relays_run(pid, signals, &master, relays, ARRAY_SIZE(relays), status, err);
 	relay_end(&relays[1]);
-	return 0;
+	return result;
 }
 
 /* "> log 2>&1", or both the terminal: through one pipe, or their order would be lost. */
@@ -329,20 +370,6 @@ static int streams_make(struct streams *streams, unsigned id, const struct insid
 	return 0;
 }
 
-static const char *const stream_names[STREAMS] = { "standard input", "standard output",
-						   "standard error" };
-
-/* A command whose output is lost, or whose input ends too early, has not done its work. */
-static int streams_check(const struct streams *streams, struct err *err)
-{
-	for (size_t i = 0; i < streams->count; i++) {
-		if (streams->relays[i].failed)
-			return fail(err, streams->relays[i].failed, "cannot %s %s",
-				    i == 0 ? "read" : "write", stream_names[i]);
-	}
-	return 0;
-}
-
 static int exec_plain(unsigned id, pid_t init, const struct inside *inside, int *status,
 		      struct err *err)
 {
@@ -357,6 +384,7 @@ static int exec_plain(unsigned id, pid_t init, const struct inside *inside, int 
 					  .keep_count = STREAMS,
 					  .guest = true };
 	own_fd channel = -1;
+	int none = -1;
 	bool executed;
 
 	if (streams.null < 0)
@@ -371,14 +399,13 @@ static int exec_plain(unsigned id, pid_t init, const struct inside *inside, int 
 		close(take_fd(&streams.theirs[i]));
 	/* until then a signal just ends us, and what we made ends with us */
 	if (inside_answer(channel, 0, &executed, err) < 0) {
-		(void)waitpid(pid, NULL, 0);
+		process_bury(pid);
 		return -1;
 	}
 	own_fd signals = terminal_signals(err);
 	if (signals < 0)
 		return -1;
-	*status = relays_run(pid, signals, -1, streams.relays, streams.count);
-	return streams_check(&streams, err);
+	return relays_run(pid, signals, &none, streams.relays, streams.count, status, err);
 }
 
 int runtime_exec(unsigned id, pid_t init, const struct inside *inside, int *status,

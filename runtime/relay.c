@@ -117,17 +117,20 @@ static bool is_for_later(ssize_t result)
 }
 
 /* One who does not listen any more, or a terminal that was hung up, is no failure. */
-static bool is_failure(const struct relay *relay, int code)
+static bool is_failure(int fd, int code)
 {
 	if (code == EIO)
-		return !isatty(relay->from) && !isatty(relay->to);
+		return !isatty(fd);
 	return code != EPIPE && code != ECONNRESET;
 }
 
-static void stop(struct relay *relay, ssize_t result)
+/* @result is what reading or writing @fd gave. */
+static void stop(struct relay *relay, int fd, ssize_t result)
 {
-	if (result < 0 && is_failure(relay, errno))
-		relay->failed = errno;
+	int code = errno;
+
+	if (result < 0 && is_failure(fd, code))
+		relay->failed = code;
 	relay_end(relay);
 }
 
@@ -147,7 +150,7 @@ static void put(struct relay *relay)
 	if (len >= 0)
 		relay->start += (size_t)len;
 	else if (!is_for_later(len))
-		stop(relay, len);
+		stop(relay, relay->to, len);
 }
 
 static void take(struct relay *relay)
@@ -160,7 +163,7 @@ static void take(struct relay *relay)
 		relay->start = 0;
 		relay->end = (size_t)len;
 	} else if (!is_for_later(len)) {
-		stop(relay, len);
+		stop(relay, relay->from, len);
 	}
 }
 
@@ -175,7 +178,7 @@ static void splice_over(struct relay *relay)
 	else if (len < 0 && errno == EINVAL)
 		relay->spliced = false;
 	else if (!is_for_later(len))
-		stop(relay, len);
+		stop(relay, relay->to, len);
 	relay->readable = false;
 }
 

@@ -258,6 +258,7 @@ class Operation:
     passing = re.compile("^$")  # what may be otherwise than it usually is
     status = None  # what it exited with, or minus the signal
     failed = False  # it said so
+    out = ""  # what it printed
 
     def at_once(self):
         """At once, before anything is put in order."""
@@ -477,6 +478,14 @@ class Restart(Operation):
             raise Trouble("it ran, and is not to run any more")
 
 
+class Cat(Operation):
+    """What goes in comes out, or it says that it failed."""
+
+    def at_once(self):
+        if self.status == 0 and self.out != self.text:
+            raise Trouble("it exits 0, and has printed: %r" % self.out)
+
+
 class Exec(Operation):
     """What runs inside ends with who has asked for it; that ends by itself, but later than we look."""
 
@@ -553,6 +562,7 @@ def operations():
                                         text="correct horse\n"),
         "exec": Operation("running", "running", "exec", "victim", "--", "/bin/true"),
         "exec-sleep": Exec("running", "running", "exec", "victim", "--", "/bin/sleep", "1.5"),
+        "exec-cat": Cat("running", "running", "exec", "victim", "--", "/bin/cat", text="words\n"),
         "adopt": Adopt("running", "running", "show", "victim"),
         "destroy": Operation("stopped", "absent", "destroy", "victim", "--yes"),
         "destroy-force": Operation("running", "stopped absent", "destroy", "victim", "--force", "--yes"),
@@ -591,6 +601,7 @@ def at(operation, point, way, whom):
                               errors="replace", capture_output=True, timeout=60 * SLOW)
     except subprocess.TimeoutExpired as late:
         raise Trouble("it does not end") from late
+    operation.out = done.stdout
     result, count, call, comm, status = read(WORK + "/at.out").split()
     return result, int(count), int(call), comm, int(status), done.stderr
 
@@ -606,6 +617,7 @@ def without_memory(operation, point):
                               timeout=60 * SLOW)
     except subprocess.TimeoutExpired as late:
         raise Trouble("it does not end") from late
+    operation.out = done.stdout
     result, _, _, comm, status = read(WORK + "/at.out").split()
     with open(WORK + "/alloc", "rb") as file:
         count = struct.unpack("qq", file.read())[0]

@@ -140,6 +140,9 @@ if command -v script >/dev/null; then
 	wait $!
 	is "the terminal is put back" \
 		"$(tty "sh -c 'stty -g >$WORK/stty; $NODECTL exec x -- true; stty -g | cmp - $WORK/stty && echo same'" | tail -n 1)" same
+	like "output that cannot be written ends it" \
+		"$(tty "bash -c '$NODECTL exec -t x -- cat /dev/zero >/dev/full; echo got \$?'" | tr '\n' ' ')" 'cannot write standard output: No space.* got 46'
+	like "nor does it hang when nobody takes it" "$(tty "$NODECTL exec -t x -- yes | head -n 1; echo over")" '^over$'
 	like "TERM is handed on" "$(tty "env TERM=vt220 $NODECTL exec x -- sh -c 'echo \$TERM'")" vt220
 	like "enter is a login shell of root" "$(printf 'id -un; pwd; exit 3\n' |
 		timeout 30 script -qec "$NODECTL enter x" /dev/null 2>&1 | tr -d '\r')" '^root$'

@@ -47,6 +47,9 @@ if [ -z "${OPERATIONS-}" ]; then
 	known "nothing inside, and it says so" --error --calls prctl,sendto exec
 	known "no memory to count CPUs" --memory --every 1 freeze repair
 	known "a descriptor that does not get there" --error --calls sendmsg start
+	known "its signals cannot be read any more" --error --lasting --calls read exec
+	known "whether it was executed cannot be told" --error --calls poll,recvfrom exec-cat
+	known "what it reads and prints cannot be waited for" --error --lasting --calls poll exec-cat
 	known "who enters is killed before it is told to go on" --whom one --calls recvfrom exec passwd adopt
 	known "who lets it in is killed before it says so" --whom one --calls sendto adopt
 	known "who works in one that does not run is killed" --whom one --calls rename passwd-offline
