@@ -197,7 +197,8 @@ struct inside_work {
  */
 int runtime_inside(unsigned id, pid_t init, const struct inside_work *work, struct err *err);
 
-/* Attach our terminal to the console until Ctrl-a q; waits for a VPS that is not running. */
+/* Attach our terminal to the console until Ctrl-a q; waits for a VPS that is not running.
+ * ETIMEDOUT: whoever keeps the console does not answer. */
 int runtime_console(const char *name, int run, struct err *err);
 
 /* The last 64 KiB that the console printed, to @out; if that is a terminal, str_visible(). */

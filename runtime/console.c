@@ -18,18 +18,30 @@
 #include "str.h"
 #include "terminal.h"
 
-#define ESCAPE 1 /* Ctrl-a */
+#define ESCAPE	   1 /* Ctrl-a */
+#define PATIENCE_S 10
 
 static int console_connect(int run)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const struct timeval patience = { .tv_sec = PATIENCE_S };
 	own_fd fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	/* by descriptor: a socket's path may have 107 bytes only */
 	str_format(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/console", run);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return -1;
 	return take_fd(&fd);
+}
+
+/* A VPS that does not run, or is just between two boots: nobody is there, or he has just gone.
+ */
+static bool is_absent(int code)
+{
+	return code == ENOENT || code == ECONNREFUSED || code == ECONNRESET || code == EPIPE;
 }
 
 static void window_send(int socket)
@@ -73,29 +85,61 @@ static bool keys_send(int socket, bool *escaped)
 	return false;
 }
 
-static bool output_receive(int socket, uint64_t *at)
+/* Whoever has the same terminal may have made it one that does not wait. */
+static int show(const char *text, size_t size)
 {
-	char buf[32768];
-	ssize_t len = recv(socket, buf, sizeof(buf), 0);
+	struct pollfd room = { .fd = STDOUT_FILENO, .events = POLLOUT };
 
-	if (len < 0)
-		return errno == EINTR;
-	if (len == 0)
-		return false;
-	*at += (uint64_t)len;
-	return write_all(STDOUT_FILENO, buf, (size_t)len) == 0;
+	while (size) {
+		ssize_t len = write(STDOUT_FILENO, text, size);
+
+		if (len < 0 && errno == EAGAIN)
+			len = poll(&room, 1, -1) < 0 ? -1 : 0;
+		if (len < 0 && errno != EINTR)
+			return -1;
+		if (len > 0) {
+			text += len;
+			size -= (size_t)len;
+		}
+	}
+	return 0;
 }
 
-static int attach(int run, uint64_t *at)
+/* What has come goes out; @socket ends with who is at its other end. */
+static int output_receive(int *socket, uint64_t *at, struct err *err)
+{
+	char buf[32768];
+	ssize_t len = recv(*socket, buf, sizeof(buf), 0);
+
+	if (len < 0 && errno == EINTR)
+		return 0;
+	if (len <= 0) {
+		close(take_fd(socket));
+		return 0;
+	}
+	*at += (uint64_t)len;
+	return show(buf, (size_t)len) < 0 ? fail(err, errno, "cannot write standard output")
+					  : 0;
+}
+
+/* 0, and @socket is -1 when there is nobody. */
+static int attach(int run, int *socket, uint64_t *at, struct err *err)
 {
 	struct console_attach hello = { .type = CONSOLE_ATTACH, .from = *at };
 	own_fd fd = console_connect(run);
+	ssize_t len = -1;
 
-	if (fd < 0 || send(fd, &hello, sizeof(hello), MSG_NOSIGNAL) < 0 ||
-	    recv(fd, at, sizeof(*at), 0) != sizeof(*at))
-		return -1;
+	*socket = -1;
+	if (fd >= 0 && send(fd, &hello, sizeof(hello), MSG_NOSIGNAL) >= 0)
+		len = recv(fd, at, sizeof(*at), 0);
+	if (len < 0 && !is_absent(errno))
+		return fail(err, errno == EAGAIN ? ETIMEDOUT : errno,
+			    "cannot reach its console");
+	if (len != sizeof(*at))
+		return 0;
 	window_send(fd);
-	return take_fd(&fd);
+	*socket = take_fd(&fd);
+	return 0;
 }
 
 int runtime_console(const char *name, int run, struct err *err)
@@ -116,9 +160,8 @@ int runtime_console(const char *name, int run, struct err *err)
 					 { .events = POLLIN } };
 		struct signalfd_siginfo info;
 
-		/* the VPS may not be running, or be just between two boots */
-		if (socket < 0)
-			socket = attach(run, &at);
+		if (socket < 0 && attach(run, &socket, &at, err) < 0)
+			return -1;
 		if (socket < 0 && !told)
 			fprintf(stderr, "'%s' is not running; waiting\r\n", name);
 		told = socket < 0;
@@ -131,11 +174,13 @@ int runtime_console(const char *name, int run, struct err *err)
 				return 0;
 			if (socket >= 0)
 				window_send(socket);
+		} else if (errno != EAGAIN && errno != EINTR) {
+			return fail(err, errno, "cannot read signals");
 		}
 		if (fds[0].revents && keys_send(socket, &escaped))
 			return 0;
-		if (fds[2].revents && !output_receive(socket, &at))
-			close(take_fd(&socket));
+		if (fds[2].revents && output_receive(&socket, &at, err) < 0)
+			return -1;
 	}
 }
 

@@ -136,6 +136,11 @@ if command -v python3 >/dev/null; then
 	check "console: shows what was printed, then takes keys" console acc 'login:' '\r' 'login:' '\x01q'
 	check "console: a login" console acc - '\r' 'login:' 'root\r' 'assword:' 'fourth\r' '# ' 'tty; echo in $((6*7))\r' 'in 42' 'exit\r' 'login:' '\x01q'
 	like "is on the console" "$(tr -d '\r' <"$WORK/console")" '/dev/(console|pts/0)'
+	mkfifo "$WORK/quiet"
+	exec 8<>"$WORK/quiet"
+	OUT=$(timeout 30 "$NODECTL" console acc 2>&1 >/dev/full <&8)
+	exec 8>&-
+	like "a console that cannot be shown says so" "$OUT" 'cannot write standard output: No space left'
 	check "Ctrl-a Ctrl-a is one Ctrl-a" console acc - 'x\x01\x01y\r' 'assword:' '\x01q'
 	# printed TEXT: by the console of now
 	printed() { grep -q "$1" "$WORK/console"; }
