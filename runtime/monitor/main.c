@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -55,6 +56,7 @@ struct monitor {
 	long long tick;
 	int peer;  /* the console's other end, held so that it is never hung up */
 	bool hung; /* it is, and could not be held: look again later */
+	bool deaf; /* nobody can be let in, in this tick */
 	struct limits limits;
 	long long spare; /* when init_spare() is due; 0: done */
 };
@@ -149,6 +151,8 @@ static void client_accept(struct monitor *monitor)
 	int fd = accept4(monitor->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	const int room = 2 * RING_SIZE + 65536;
 
+	/* the node has too many files open: not before the next tick, and not all the time */
+	monitor->deaf = fd < 0 && errno != EAGAIN && errno != ECONNABORTED;
 	if (fd < 0)
 		return;
 	/* the whole ring must fit, or attaching would already be "does not read" */
@@ -205,7 +209,10 @@ static bool console_read(struct monitor *monitor)
 	if (len <= 0) {
 		/* EIO: no process has the other end open, for the last one closed it, or a
 		 * getty hung it up, ours too */
-		peer_hold(monitor);
+		if (len == 0 || errno == EIO)
+			peer_hold(monitor);
+		else
+			monitor->hung = true;
 		return false;
 	}
 	for (ssize_t done = 0; done < len;) {
@@ -417,15 +424,27 @@ static int sooner(int one, int other)
 
 static int timeout_of(const struct monitor *monitor, bool quiet)
 {
-	int console = monitor->hung ? 1000 : quiet ? TICK_MS : -1;
+	int console = monitor->hung ? 1000 : quiet || monitor->deaf ? TICK_MS : -1;
 	long long left = monitor->spare - now_ms();
 	int spare = !monitor->spare ? -1 : left > 0 ? (int)left : 0;
 
 	return sooner(sooner(console, spare), limits_timeout(&monitor->limits, now_ms()));
 }
 
+/* As far as can be told without poll(2). */
+static bool init_has_ended(void)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid(P_PIDFD, MONITOR_PIDFD, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+		return info.si_pid != 0;
+	/* a successor's child it is not */
+	return syscall(SYS_pidfd_send_signal, MONITOR_PIDFD, 0, NULL, 0) < 0 && errno == ESRCH;
+}
+
 static void watch(struct monitor *monitor)
 {
+	const struct timespec pause = { .tv_nsec = TICK_MS * 1000000l };
 	enum { INIT, CONSOLE, LISTENER, LIMITS, FIRST = LIMITS + LIMITS_POLL };
 
 	for (;;) {
@@ -436,19 +455,25 @@ static void watch(struct monitor *monitor)
 			monitor->tick = now_ms();
 			monitor->budget = FLOOD / (1000 / TICK_MS);
 			monitor->hung = false;
+			monitor->deaf = false;
 		}
 		quiet = monitor->hung || monitor->budget == 0;
 		fds[INIT] = (struct pollfd){ .fd = MONITOR_PIDFD, .events = POLLIN };
 		fds[CONSOLE] =
 		    (struct pollfd){ .fd = quiet ? -1 : MONITOR_CONSOLE, .events = POLLIN };
-		fds[LISTENER] = (struct pollfd){ .fd = monitor->listener, .events = POLLIN };
+		fds[LISTENER] = (struct pollfd){ .fd = monitor->deaf ? -1 : monitor->listener,
+						 .events = POLLIN };
 		limits_poll(&monitor->limits, now_ms(), &fds[LIMITS]);
 		for (int i = 0; i < CLIENTS; i++)
 			fds[FIRST + i] =
 			    (struct pollfd){ .fd = monitor->client[i], .events = POLLIN };
 
-		if (poll(fds, FIRST + CLIENTS, timeout_of(monitor, quiet)) < 0)
+		if (poll(fds, FIRST + CLIENTS, timeout_of(monitor, quiet)) < 0) {
+			if (errno != EINTR && init_has_ended())
+				return;
+			nanosleep(&pause, NULL);
 			continue;
+		}
 		if (monitor->spare && now_ms() >= monitor->spare) {
 			init_spare();
 			monitor->spare = 0;

@@ -161,6 +161,24 @@ check "status gives it a new one" eventually 5 adopted
 is "with the same init" "$(field victim .pid)" "$pid"
 is "repair has nothing to do" "$(nodectl repair --dry-run)" ""
 
+# poll(2) refuses more descriptors than may be open
+monitor=$(field victim .monitor)
+ticks() { awk '{ print $14 + $15 }' "/proc/$monitor/stat"; }
+check "it may open no more" prlimit --pid "$monitor" --nofile=4:
+# what it waits in was begun before
+timeout 2 "$NODECTL" console victim </dev/null >/dev/null 2>&1
+before=$(ticks)
+sleep 2
+used=$(($(ticks) - before))
+[ $used -lt 50 ] && ok "a monitor that cannot wait does not spin" || not_ok "a monitor that cannot wait does not spin" "$used ticks"
+kill -9 "$pid"
+check "and sees all the same that init has ended" eventually 10 sh -c "! grep -qs '^State:.[^Z]' /proc/$monitor/status"
+nodectl repair >/dev/null
+nodectl stop victim --force --idempotent --quiet
+check "it starts again" nodectl start victim --quiet --wait 30
+pid=$(field victim .pid)
+is "repair has nothing to do then" "$(nodectl repair --dry-run)" ""
+
 # ---- records of the node itself whose writer was killed
 gone=$(bash -c 'echo $$')
 plans=$(dirname "$NODECTL_CONFIG")/plans
