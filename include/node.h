@@ -470,9 +470,10 @@ int node_image_remove(const struct node *node, const char *name, struct image *i
 		      struct err *err);
 
 /*
- * Find what belongs to no VPS, and operations that were cut off; finish or remove them.  @found
- * gets a line for each;
- * @dry only looks.  Idempotent; nothing found means nothing printed.
+ * Find what belongs to no VPS, and operations that were cut off; finish or remove them; @dry
+ * only looks.  @found gets a line for each, and for what could not be looked at or mended: that
+ * ends with ERR_SYSTEM when all the rest is done.  Idempotent; nothing found means nothing
+ * printed.
  */
 int node_repair(const struct node *node, bool dry, void (*found)(const char *what, void *arg),
 		void *arg, struct err *err);

@@ -497,7 +497,9 @@ int node_repair(const struct node *node, bool dry, void (*report)(const char *wh
 		(void)repair_failed(&repair, err);
 	if (image_sweep(node->images, dry, report, arg, err) < 0)
 		(void)repair_failed(&repair, err);
-	if (!repair.failed || dry)
+	if (!repair.failed)
 		return 0;
-	return fail_as(err, ERR_SYSTEM, "%u of these could not be mended", repair.failed);
+	return dry ? fail_as(err, ERR_SYSTEM, "%u of these could not be looked at",
+			     repair.failed)
+		   : fail_as(err, ERR_SYSTEM, "%u of these could not be mended", repair.failed);
 }

@@ -348,7 +348,9 @@ conf=$STORAGE/vps/victim/vps.conf
 cp "$conf" "$WORK/conf"
 sed -i "s/^id = .*/id = $(field bystander .id)/" "$conf"
 exits 21 "a VPS with the id of another is not started" nodectl start victim
-like "repair tells" "$(nodectl repair --dry-run 2>&1)" "victim: vps.conf: id .* is that of 'bystander'"
+exits 3 "repair that only looks, and cannot look at one" nodectl repair --dry-run
+like "tells" "$OUT" "victim: vps.conf: id .* is that of 'bystander'"
+like "and says so at the end" "$OUT" '^nodectl: 1 of these could not be looked at$'
 mkdir "$RUN/nobody"
 exits 3 "repair that could not mend one" nodectl repair
 like "names it" "$OUT" "victim: vps.conf: id .* is that of 'bystander'"
