@@ -33,21 +33,35 @@ struct head {
 	char digest[SHA256_TEXT];
 };
 
-/* 1: there is one; 0: there is none; -1: one that nobody can read. */
-static int head_read(int dir, struct head *head)
+enum head_state { HEAD_NONE, HEAD_THERE, HEAD_DAMAGED };
+
+/* Whether there is one; -1: that cannot be told at this moment. */
+static int head_read(int dir, struct head *head, enum head_state *state, struct err *err)
 {
 	char text[200], end[2];
-	struct err err;
 
 	*head = (struct head){ .digest = NOTHING };
-	if (file_read(dir, HEAD_NAME, text, sizeof(text), &err) < 0)
-		return err.code == ENOENT ? 0 : -1;
+	*state = HEAD_DAMAGED;
+	if (file_read(dir, HEAD_NAME, text, sizeof(text), err) < 0) {
+		switch (err->code) {
+		case ENOENT:
+			*state = HEAD_NONE;
+			return 0;
+		case EFBIG: /* what it is, and not what the node lacks at this moment */
+		case EISDIR:
+		case ELOOP:
+			return 0;
+		}
+		return fail(err, err->code,
+			    "cannot read '" HEAD_NAME "' (where that lasts, move it away: the "
+			    "ledger is then written anew)");
+	}
 	if (sscanf(text,
 		   "lines = %" SCNu64 "\nbytes = %" SCNu64 "\nday = %" SCNd64
 		   "\ndigest = %64s\n%1[e]nd\n",
-		   &head->lines, &head->bytes, &head->day, head->digest, end) != 5)
-		return -1;
-	return 1;
+		   &head->lines, &head->bytes, &head->day, head->digest, end) == 5)
+		*state = HEAD_THERE;
+	return 0;
 }
 
 static int head_write(int dir, const struct head *head, struct err *err)
@@ -127,14 +141,17 @@ static int row_append(int64_t key, int64_t time, const struct measures *measures
 	return 0;
 }
 
-/* As it was left: of what was written behind the head, nobody was told. */
-static bool is_sound(int dir, int state, const struct head *head)
+/* As it was left: of what was written behind the head, nobody was told.  1, 0, or -1 when that
+ * cannot be told: a sound one must not be set aside for a moment's lack. */
+static int sound_look(int dir, enum head_state state, const struct head *head, struct err *err)
 {
 	struct stat stat;
 
 	if (fstatat(dir, FILE_NAME, &stat, AT_SYMLINK_NOFOLLOW) < 0)
-		return state == 0 && errno == ENOENT;
-	return state > 0 && S_ISREG(stat.st_mode) && (uint64_t)stat.st_size >= head->bytes;
+		return errno == ENOENT ? state == HEAD_NONE
+				       : fail(err, errno, "cannot look at '" FILE_NAME "'");
+	return state == HEAD_THERE && S_ISREG(stat.st_mode) &&
+	       (uint64_t)stat.st_size >= head->bytes;
 }
 
 static int set_aside(int dir, const char *storage, void (*warn)(const char *what, void *arg),
@@ -179,14 +196,17 @@ int chain_append(const char *storage, struct history *history, int64_t now,
 	own_fd dir = dir_open(AT_FDCWD, storage, err);
 	int64_t today = day_begin(now);
 	char *text = NULL;
+	enum head_state state;
 	uint64_t at;
 	size_t size;
-	int state, result;
+	int sound, result;
 
-	if (dir < 0)
+	if (dir < 0 || head_read(dir, &appending.head, &state, err) < 0)
 		return -1;
-	state = head_read(dir, &appending.head);
-	if (!is_sound(dir, state, &appending.head)) {
+	sound = sound_look(dir, state, &appending.head, err);
+	if (sound < 0)
+		return -1;
+	if (!sound) {
 		if (set_aside(dir, storage, warn, arg, err) < 0)
 			return -1;
 		appending.head = (struct head){ .digest = NOTHING };
@@ -208,7 +228,7 @@ int chain_append(const char *storage, struct history *history, int64_t now,
 	if (result < 0)
 		return -1;
 	/* nothing was used: as little is known of whether these days are over */
-	if (!appending.last && state > 0)
+	if (!appending.last && state == HEAD_THERE)
 		return 0;
 	/* a clock that is far ahead for a while would keep out what is used until then */
 	if (appending.last)
@@ -267,18 +287,22 @@ static bool line_is_wrong(const char *line, size_t size, struct chain_state *sta
 int chain_verify(const char *storage, struct chain_state *state, struct err *err)
 {
 	own_fd dir = dir_open(AT_FDCWD, storage, err);
-	own_fd fd = dir < 0 ? -1 : openat(dir, FILE_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	own_fd fd = -1;
 	own_file in = NULL;
 	own_str line = NULL;
+	enum head_state there;
 	struct head head;
 	size_t room = 0;
 	ssize_t len;
 
 	*state = (struct chain_state){ .head = NOTHING };
-	if (dir < 0)
+	if (dir < 0 || head_read(dir, &head, &there, err) < 0)
 		return -1;
-	if (head_read(dir, &head) <= 0)
-		return errno == ENOENT && fd < 0
+	fd = openat(dir, FILE_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT && errno != ELOOP)
+		return fail(err, errno, "cannot open '" FILE_NAME "'");
+	if (there != HEAD_THERE)
+		return there == HEAD_NONE && fd < 0
 			   ? fail_as(err, ERR_SYSTEM,
 				     "there is no '" FILE_NAME "' yet: its first line comes "
 				     "with the first sample of the next day (UTC)")
@@ -287,13 +311,18 @@ int chain_verify(const char *storage, struct chain_state *state, struct err *err
 				   "missing or damaged");
 	if (fd < 0)
 		return fault(state, 1, "'" FILE_NAME "' is missing");
-	in = fdopen(take_fd(&fd), "r");
+	in = fdopen(fd, "r");
+	if (!in)
+		return fail(err, errno, "cannot open '" FILE_NAME "'");
+	(void)take_fd(&fd);
 	while (state->lines < head.lines && (len = getline(&line, &room, in)) > 0) {
 		if (line[len - 1] == '\n')
 			line[--len] = 0;
 		if (line_is_wrong(line, (size_t)len, state))
 			return 0;
 	}
+	if (ferror(in))
+		return fail(err, errno, "cannot read '" FILE_NAME "'");
 	if (state->lines < head.lines)
 		return fault(state, state->lines + 1, "it is missing, with all behind it");
 	if (strcmp(state->head, head.digest) != 0)
@@ -301,5 +330,5 @@ int chain_verify(const char *storage, struct chain_state *state, struct err *err
 			     "its digest is not that of '" HEAD_NAME "': it was altered");
 	if (getline(&line, &room, in) > 0)
 		return fault(state, state->lines + 1, "it was added by somebody else");
-	return 0;
+	return ferror(in) ? fail(err, errno, "cannot read '" FILE_NAME "'") : 0;
 }

@@ -2,9 +2,11 @@
 #include "chain.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "err.h"
@@ -239,5 +241,31 @@ Test(chain, a_clock_far_ahead_for_a_while_keeps_nothing_out)
 	days_pass(40, 41);
 	days_pass(5, 7);
 	cr_expect_str_eq(verified().last, "2025-11-27");
+	cr_expect_eq(verified().wrong, 0);
+}
+
+/* A moment's lack of descriptors, or of the disk, says nothing of what was written. */
+Test(chain, one_that_cannot_be_looked_at_is_not_set_aside)
+{
+	own_history history = history_open(storage, true, warn, NULL, &err);
+	struct rlimit before, one_more;
+	struct chain_state state;
+
+	cr_assert(history, "%s", err.msg);
+	int next = dup(0);
+	cr_assert_eq(close(next), 0);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	one_more = (struct rlimit){ .rlim_cur = (rlim_t)next + 1, .rlim_max = before.rlim_max };
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &one_more), 0);
+	int appended = chain_append(storage, history, DAY + 6 * SPAN_DAY, warn, NULL, &err);
+	int code = err.code;
+	int looked = chain_verify(storage, &state, &err);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+
+	cr_expect_eq(appended, -1);
+	cr_expect_eq(code, EMFILE, "%s", strerror(code));
+	cr_expect_eq(looked, -1, "nobody has tampered with it");
+	cr_expect_str_eq(warned, "");
+	cr_expect_eq(verified().lines, 12);
 	cr_expect_eq(verified().wrong, 0);
 }
