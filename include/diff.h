@@ -34,7 +34,8 @@ struct difference {
 /*
  * Call @each for what is otherwise with VPS @name; nothing when all is equal.  No lock is
  * taken, but a difference is looked at again when a command that was at work on the VPS is
- * done.  @seen: what was read for all, which a difference is no longer believed by; or NULL.
+ * done; ERR_LOCKED when it is not in five seconds.  @seen: what was read for all, which a
+ * difference is no longer believed by; or NULL.
  */
 int diff_vps(const struct node *node, const char *name, const struct network_seen *seen,
 	     void (*each)(const struct difference *difference, void *arg), void *arg,

@@ -361,8 +361,9 @@ static void not_told(const struct difference *difference, void *arg)
 	(void)arg;
 }
 
-/* Wait until nobody works on it; what a command is about to change is no drift. */
-static bool was_busy(const struct node *node, const char *name)
+/* Wait until nobody works on it: what a command is about to change is no drift.  1: somebody
+ * did, and is done; 0: nobody did; ERR_LOCKED when he still does. */
+static int work_wait(const struct node *node, const char *name, struct err *err)
 {
 	unsigned long long end = now_ms() + LOCK_MS;
 	struct err ignored;
@@ -373,7 +374,11 @@ static bool was_busy(const struct node *node, const char *name)
 		busy = true;
 		usleep(10000);
 	}
-	return busy;
+	if (!busy || now_ms() < end)
+		return busy;
+	/* who it is */
+	own_fd lock = lock_take(dir, "lock", "'nodectl diff'\n", 0, err);
+	return lock < 0 ? -1 : 1;
 }
 
 int diff_vps(const struct node *node, const char *name, const struct network_seen *seen,
@@ -382,20 +387,21 @@ int diff_vps(const struct node *node, const char *name, const struct network_see
 {
 	struct look look = { .node = node, .each = not_told, .seen = seen };
 	own_vps vps = { 0 };
-	bool old;
-	int result;
+	int result, again;
 
 	/* first without a word: an id may have been given, and a lock is by name */
 	if (vps_load(node, name, &vps, err) < 0)
 		return -1;
 	do {
 		result = look_once(&look, vps.name, err);
+		if (result == 0 && !look.count)
+			return 0;
 		/* it may have been changed since that was seen */
-		old = look.seen != NULL;
+		again = look.seen ? 1 : work_wait(node, vps.name, err);
 		look.seen = NULL;
-	} while ((result < 0 || look.count) && (old || was_busy(node, vps.name)));
-	if (result < 0 || !look.count)
-		return result;
+	} while (again > 0);
+	if (result < 0 || again < 0)
+		return -1;
 	look.each = each;
 	look.arg = arg;
 	return look_once(&look, vps.name, err);

@@ -83,6 +83,8 @@ exits 1 "two knobs" nodectl diff one
 is "are two lines" "$(wc -l <<<"$OUT")" 2
 is "and two differences in JSON" "$(nodectl diff one -j | jq -r '.differences[] | "\(.vps) \(.what) \(.wants) \(.has) \(.remedy) \(.mended)"' | sort | tr '\n' ';')" \
 	"one cgroup.max.depth 16 50 fix false;one pids.max 100 50 fix false;"
+exits 9 "of one that somebody holds all the time" flock "$STORAGE/vps/one/lock" timeout $((60 * SLOW)) "$NODECTL" diff one
+like "it is told who" "$OUT" '^nodectl: .*locked by'
 is "--fix in JSON" "$(nodectl diff one --fix -j | jq -r '.differences[].mended' | sort -u)" true
 exits 0 "then all is equal" nodectl diff one
 
