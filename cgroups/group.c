@@ -170,14 +170,17 @@ int group_delegate(int dir, uid_t owner, struct err *err)
 	return 0;
 }
 
-/* Through one descriptor, because poll() reports what changed since it was last read. */
-static bool event_is(int fd, const char *key, bool want)
+/* Through one descriptor, because poll() reports what changed since it was last read.  1, 0, or
+ * -1 when that cannot be told. */
+static int event_look(int fd, const char *key, bool want)
 {
 	char text[128];
 	uint64_t value;
 	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
 
-	text[len > 0 ? len : 0] = 0;
+	if (len < 0)
+		return -1;
+	text[len] = 0;
 	return flat_value(text, key, &value) && (value != 0) == want;
 }
 
@@ -185,7 +188,7 @@ bool group_event(int dir, const char *key, bool want)
 {
 	own_fd fd = openat(dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
 
-	return fd >= 0 && event_is(fd, key, want);
+	return fd >= 0 && event_look(fd, key, want) > 0;
 }
 
 int group_event_wait(int dir, const char *key, bool want, unsigned wait_ms)
@@ -199,15 +202,23 @@ int group_event_wait(int dir, const char *key, bool want, unsigned wait_ms)
 	 * The kernel holds back a second notice within 10 ms; what has just changed
 	 * before is looked at more often than it says.
 	 */
-	for (int slice = 1; !event_is(fd, key, want); slice = slice < 64 ? 2 * slice : 64) {
+	for (int slice = 1;; slice = slice < 64 ? 2 * slice : 64) {
 		struct pollfd poll_fd = { .fd = fd, .events = POLLPRI };
 		unsigned long long now = now_ms();
+		int is = event_look(fd, key, want);
 
-		if (now >= end)
+		if (is > 0)
+			return 0;
+		if (is < 0)
 			return -1;
-		(void)poll(&poll_fd, 1, end - now < (unsigned)slice ? (int)(end - now) : slice);
+		if (now >= end) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		int left = end - now < (unsigned)slice ? (int)(end - now) : slice;
+		if (poll(&poll_fd, 1, left) < 0)
+			usleep((useconds_t)left * 1000);
 	}
-	return 0;
 }
 
 int group_children(int dir, int (*each)(int dir, const char *name, void *arg, struct err *err),

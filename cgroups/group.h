@@ -57,7 +57,7 @@ int group_open_unified(unsigned id, struct err *err);
 /* Does a cgroup2 directory have @want behind @key ("populated", "frozen") in cgroup.events? */
 bool group_event(int dir, const char *key, bool want);
 
-/* Wait until it has: 0, or -1 after @wait_ms. */
+/* Wait until it has: 0, or -1 with errno, ETIMEDOUT after @wait_ms. */
 int group_event_wait(int dir, const char *key, bool want, unsigned wait_ms);
 
 /* Call @each for every child group of @dir; stops at the first -1 and returns it. */

@@ -41,9 +41,10 @@ int cgroup_freeze(unsigned id, bool frozen, struct err *err)
 	if (group_event_wait(outer, "frozen", frozen, FREEZE_MS) == 0)
 		return 0;
 
+	fail(err, errno, "cannot %s the group", frozen ? "freeze" : "thaw");
 	/* half frozen is worse than running */
 	(void)file_write(outer, "cgroup.freeze", "0", &ignored);
-	return fail(err, ETIMEDOUT, "cannot %s the group", frozen ? "freeze" : "thaw");
+	return -1;
 }
 
 /* Of this group, and of those of the tenant's own below it. */
@@ -109,10 +110,14 @@ int cgroup_kill(unsigned id, unsigned wait_ms, struct err *err)
 	if (wait_ms > CAPPED_MS && group_event_wait(outer, "populated", false, CAPPED_MS) == 0)
 		return 0;
 	cap_lift(id);
-	if (group_event_wait(outer, "populated", false, wait_ms) < 0)
-		return fail_as(err, ERR_NOT_STOPPED,
-			       "processes are still there after %u ms of SIGKILL", wait_ms);
-	return 0;
+	if (group_event_wait(outer, "populated", false, wait_ms) == 0)
+		return 0;
+	if (errno == ENOENT || errno == ENODEV)
+		return 0; /* gone, with the group */
+	if (errno != ETIMEDOUT)
+		return fail(err, errno, "cannot see whether its processes have ended");
+	return fail_as(err, ERR_NOT_STOPPED, "processes are still there after %u ms of SIGKILL",
+		       wait_ms);
 }
 
 struct walk {

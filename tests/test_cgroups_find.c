@@ -142,6 +142,17 @@ Test(group, waiting_for_an_event_ends)
 	events_write("populated 1\nfrozen 0\n");
 	cr_assert_eq(group_event_wait(dir, "populated", true, 0), 0);
 	cr_assert_eq(group_event_wait(dir, "populated", false, 5), -1);
+	cr_assert_eq(errno, ETIMEDOUT);
+}
+
+Test(group, events_that_cannot_be_read_are_not_waited_for)
+{
+	cr_assert_eq(mkdirat(dir, "cgroup.events", 0700), 0);
+	int waited = group_event_wait(dir, "populated", true, 2000);
+	int code = errno;
+	cr_assert_eq(unlinkat(dir, "cgroup.events", AT_REMOVEDIR), 0);
+	cr_expect_eq(waited, -1);
+	cr_expect_eq(code, EISDIR);
 }
 
 static int count_child(int above, const char *name, void *arg, struct err *err)
