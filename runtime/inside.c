@@ -144,7 +144,9 @@ static __attribute__((noreturn)) void enter_main(int pidfd, const struct cgroup_
 		inside_main(work, channel);
 	if (pid < 0)
 		fail(&err, errno, "cannot make a process inside");
-	(void)tell(channel, &err, pid);
+	/* what is inside holds the channel, too: nobody would learn that there is no answer */
+	if (tell(channel, &err, pid) < 0)
+		(void)shutdown(channel, SHUT_RDWR);
 	_exit(pid < 0);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -13,10 +12,13 @@
 #include "err.h"
 #include "io.h"
 #include "own.h"
+#include "record.h"
 #include "runtime.h"
 #include "start.h"
 #include "str.h"
 #include "vps.h"
+
+#define KEYGEN_MS 10000u
 
 /* Who removes this line keeps his own file. */
 #define MARK "# written by nodectl at each start; remove this line to keep your own\n"
@@ -184,38 +186,39 @@ static void __attribute__((noreturn)) keygen_exec(const char *type)
 	_exit(127);
 }
 
-static void keygen(const char *type)
+static int keygen(const char *type, struct err *err)
 {
 	own_str path = xasprintf("/etc/ssh/ssh_host_%s_key", type);
-	struct pollfd ended;
 	pid_t pid;
 
 	if (access(path, F_OK) == 0 || access("/usr/bin/ssh-keygen", X_OK) < 0)
-		return;
+		return 0;
 	pid = fork();
 	if (pid == 0)
 		keygen_exec(type);
 	if (pid < 0)
-		return;
+		return fail(err, errno, "cannot start ssh-keygen");
 
 	/* the image's program may hang; the start must not */
 	own_fd pidfd = pidfd_open(pid, 0);
-	ended = (struct pollfd){ .fd = pidfd, .events = POLLIN };
-	if (poll(&ended, 1, 10000) == 0) {
+	if (pidfd < 0) {
+		fail(err, errno, "cannot wait for ssh-keygen");
+		process_bury(pid);
+		return -1;
+	}
+	if (!process_wait(pidfd, KEYGEN_MS)) {
 		dprintf(STDERR_FILENO, "nodectl: ssh-keygen takes too long\r\n");
 		kill(pid, SIGKILL);
 	}
 	(void)waitpid(pid, NULL, 0);
+	return 0;
 }
 
 /* An image holds no host keys; OpenSSH's are made at the first start, dropbear makes its own.
  */
 int names_keys(struct start *start, struct err *err)
 {
-	(void)err;
 	if (!start->fresh || start->work)
 		return 0;
-	keygen("ed25519");
-	keygen("ecdsa");
-	return 0;
+	return keygen("ed25519", err) < 0 || keygen("ecdsa", err) < 0 ? -1 : 0;
 }

@@ -91,8 +91,19 @@ int process_open(pid_t pid, uint64_t start)
 	return fd >= 0 && start && process_start(pid) == start ? take_fd(&fd) : -1;
 }
 
+/* As far as can be told without poll(2). */
+static bool has_ended(int pidfd)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+		return info.si_pid != 0;
+	return pidfd_send_signal(pidfd, 0, NULL, 0) < 0 && errno == ESRCH;
+}
+
 bool process_wait(int pidfd, unsigned wait_ms)
 {
+	const struct timespec pause = { .tv_nsec = 10000000 };
 	struct pollfd end = { .fd = pidfd, .events = POLLIN };
 	unsigned long long deadline = now_ms() + wait_ms;
 
@@ -103,7 +114,12 @@ bool process_wait(int pidfd, unsigned wait_ms)
 
 		if (ready > 0)
 			return true;
-		if (ready == 0 || errno != EINTR)
+		if (ready < 0 && errno != EINTR) {
+			if (has_ended(pidfd))
+				return true;
+			nanosleep(&pause, NULL);
+		}
+		if (ready == 0 || !left)
 			return false;
 	}
 }

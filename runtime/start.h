@@ -77,3 +77,5 @@ int mounts_mask(struct start *start, struct err *err);
  */
 int names_write(struct start *start, struct err *err);
 int names_keys(struct start *start, struct err *err);
+
+/* The host keys of the first start; -1 when ssh-keygen is there and there can be no process. */

@@ -119,9 +119,8 @@ static int signal_send(pid_t init, int pidfd, int signal, unsigned wait_ms)
 			 (signal - 1) &
 		     1);
 
-		if ((heard || tries % 25 == 0) &&
-		    pidfd_send_signal(pidfd, signal, NULL, 0) < 0 && errno != ESRCH)
-			return -1;
+		if ((heard || tries % 25 == 0) && pidfd_send_signal(pidfd, signal, NULL, 0) < 0)
+			return errno == ESRCH ? 0 : -1;
 		if (heard || process_wait(pidfd, 20))
 			return 0;
 		if (now_ms() >= deadline)

@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -212,4 +214,28 @@ Test(record, an_intent_is_there_until_it_is_removed)
 	cr_expect_not(intent_read(scratch, what, sizeof(what)));
 	cr_expect_eq(intent_remove(scratch, &err), 0);
 	cr_expect_not(intent_read(-1, what, sizeof(what)));
+}
+
+/* poll(2) refuses more descriptors than may be open. */
+Test(record, a_process_is_waited_for_without_poll)
+{
+	struct rlimit before, none;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	own_fd pidfd = pidfd_open(pid, 0);
+	cr_assert_geq(pidfd, 0);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ .rlim_max = before.rlim_max };
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	bool early = process_wait(pidfd, 50);
+	kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	bool ended = process_wait(pidfd, 50);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	cr_expect_not(early, "it runs");
+	cr_expect(ended);
 }
