@@ -194,12 +194,17 @@ struct keeper {
 
 static bool is_starting(int run)
 {
-	return faccessat(run, "intent", F_OK, 0) == 0;
+	struct err ignored;
+
+	return name_look(run, "intent", &ignored) != 0;
 }
 
+/* What cannot be looked at runs: it must not lose its view for that. */
 static bool is_up(int run)
 {
-	return faccessat(run, "run", F_OK, 0) == 0;
+	struct err ignored;
+
+	return name_look(run, "run", &ignored) != 0;
 }
 
 /* One run directory.  A VPS that somebody else holds is for later: he may be just about to
@@ -254,20 +259,21 @@ static void give(struct keeper *keeper)
 
 static int use_one(int runs, const char *vps, void *arg, struct err *err)
 {
-	own_fd run = vps[0] == '.' ? -1 : dir_open(runs, vps, err);
-
-	*(bool *)arg = run >= 0 && (is_up(run) || is_starting(run));
-	return *(bool *)arg ? -1 : 0;
+	if (vps[0] == '.')
+		return 0;
+	own_fd run = dir_open(runs, vps, err);
+	if (run < 0)
+		return err->code == ENOENT || err->code == ENOTDIR ? 0 : -1;
+	(void)arg;
+	return is_up(run) || is_starting(run) ? -1 : 0;
 }
 
 /* Stops at the first that runs. */
 static bool is_used(const struct keeper *keeper)
 {
-	bool used = false;
 	struct err ignored;
 
-	(void)dir_each(keeper->node->runs, use_one, &used, &ignored);
-	return used;
+	return dir_each(keeper->node->runs, use_one, NULL, &ignored) < 0;
 }
 
 static const char *health_print(enum lxcfs_health health)

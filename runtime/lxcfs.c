@@ -244,7 +244,8 @@ static __attribute__((noreturn)) void holder_main(int mount, int beats)
 	if (write_all(beats, &hello, sizeof(hello)) < 0 || hello.err.kind)
 		_exit(1);
 	for (;;) {
-		nanosleep(&pause, NULL);
+		if (nanosleep(&pause, NULL) < 0 && errno != EINTR)
+			_exit(1);
 		if (view_answers(&ignored) == 0 && write(beats, "", 1) < 0)
 			_exit(0);
 	}
@@ -402,8 +403,12 @@ enum lxcfs_health lxcfs_watch(struct lxcfs_kept *kept, unsigned wait_ms)
 				  { .fd = kept->beats, .events = POLLIN } };
 	char beats[64];
 
-	if (poll(waits, ARRAY_SIZE(waits), (int)wait_ms) < 0)
-		return LXCFS_WELL;
+	if (poll(waits, ARRAY_SIZE(waits), (int)wait_ms) < 0) {
+		waits[0].revents = waits[1].revents = 0;
+		/* that says nothing of lxcfs, but there is no end to it either */
+		if (errno != EINTR)
+			usleep(wait_ms * 1000);
+	}
 	if (waits[0].revents)
 		return LXCFS_ENDED;
 	if (waits[1].revents) {
