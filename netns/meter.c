@@ -30,7 +30,8 @@ static void cells_free(struct guard_cell **cells)
 #define own_ids	  __attribute__((cleanup(ids_free))) unsigned *
 #define own_cells __attribute__((cleanup(cells_free))) struct guard_cell *
 
-#define BATCH 256u /* VPSs in one system call */
+#define BATCH	 256u /* VPSs in one system call */
+#define ROOM_MAX (1u << 20)
 
 struct meter meter_none(void)
 {
@@ -164,7 +165,7 @@ int meter_each(const struct meter *meter,
 		count = room;
 		if (bpf_map_lookup_batch(meter->fd, first ? NULL : position, position, ids,
 					 cells, &count, NULL) < 0) {
-			if (errno == ENOSPC) {
+			if (errno == ENOSPC && room < ROOM_MAX) {
 				room *= 2;
 				continue;
 			}
@@ -213,10 +214,14 @@ int meter_ids(int (*each)(unsigned id, void *arg, struct err *err), void *arg, s
 		return err->code == ENOENT ? 0 : -1;
 	there = bpf_map_get_next_key(map, NULL, &next) == 0;
 	while (there) {
+		int code;
+
 		id = next;
 		there = bpf_map_get_next_key(map, &id, &next) == 0;
+		code = errno;
 		if (each(id, arg, err) < 0)
 			return -1;
+		errno = code;
 	}
-	return 0;
+	return errno == ENOENT ? 0 : fail(err, errno, "cannot look through the meter");
 }
