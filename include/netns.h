@@ -561,3 +561,7 @@ struct net_fact {
 };
 
 unsigned net_facts(struct net_fact *facts, unsigned max);
+
+/* Back to the network namespace @home.  Who cannot would do to a tenant's network what is meant
+ * for the node's: the process ends, and says so. */
+void netns_home(int home);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "err.h"
+#include "netns.h"
 #include "own.h"
 #include "str.h"
 

@@ -42,10 +42,6 @@ int netlink_open(int protocol, struct err *err);
 /* The same, inside the network namespace @netns. */
 int netlink_open_in(int netns, int protocol, struct err *err);
 
-/* Back to the network namespace @home.  Who cannot would do to a tenant's network what is meant
- * for the node's: the process ends, and says so. */
-void netns_home(int home);
-
 /*
  * Send the batch and wait for every acknowledgement and for the end of every
  * dump.  @reply (or NULL) sees what else comes; of a dump that others tore by a

@@ -15,6 +15,7 @@
 #include "command.h"
 #include "err.h"
 #include "io.h"
+#include "netns.h"
 #include "own.h"
 #include "str.h"
 
@@ -32,8 +33,7 @@ static int socket_inside(pid_t init, int family)
 	if (home < 0 || netns < 0 || setns(netns, CLONE_NEWNET) < 0)
 		return -1;
 	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (setns(home, CLONE_NEWNET) < 0)
-		abort();
+	netns_home(home);
 	return fd;
 }
 
