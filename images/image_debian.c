@@ -216,6 +216,9 @@ static int command_run(const struct command *command, int out, const struct prog
 	close(take_fd(&end));
 
 	log_follow(log, progress, tail);
+	/* what it still has to say, where it could not be read to its end, holds nobody up */
+	fclose(log);
+	log = NULL;
 	if (program_wait(pid, "mmdebstrap", err) == 0)
 		return 0;
 	return *tail ? fail(err, 0, "mmdebstrap failed: %s", tail) : -1;

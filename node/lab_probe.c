@@ -144,7 +144,10 @@ static int probe_read(struct probe *probe, const char *key, struct err *err)
 			return 0;
 		if (now >= end)
 			return fail(err, ETIMEDOUT, "the probe does not answer");
-		if (poll(&more, 1, (int)(end - now)) <= 0)
+		int ready = poll(&more, 1, (int)(end - now));
+		if (ready < 0 && errno != EINTR)
+			return fail(err, errno, "cannot wait for the probe");
+		if (ready <= 0)
 			continue;
 		len = read(probe->out, probe->text + probe->used,
 			   sizeof(probe->text) - 1 - probe->used);

@@ -152,9 +152,12 @@ static int interrupted(const struct run *run, int wait_ms, struct err *err)
 	struct signalfd_siginfo info;
 
 	/* taken, lest it ends us when we let signals through again */
-	if (poll(&signal, 1, wait_ms) <= 0 ||
-	    read(run->signals, &info, sizeof(info)) != sizeof(info))
+	if (poll(&signal, 1, wait_ms) <= 0)
 		return 0;
+	if (read(run->signals, &info, sizeof(info)) != sizeof(info))
+		return errno == EAGAIN || errno == EINTR
+			   ? 0
+			   : fail(err, errno, "cannot read signals");
 	return fail_as(err, ERR_SYSTEM, "interrupted");
 }
 
@@ -174,8 +177,8 @@ static int tests_wait(struct run *run, const char *what, struct err *err)
 		progress(run, what);
 		if (interrupted(run, 0, err) < 0)
 			return -1;
-		if (poll(fds, TESTS, TICK_MS) <= 0)
-			continue;
+		if (poll(fds, TESTS, TICK_MS) < 0 && errno != EINTR)
+			return fail(err, errno, "cannot wait for the proofs");
 		for (size_t i = 0; i < TESTS; i++) {
 			struct proof proof;
 

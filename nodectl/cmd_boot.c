@@ -305,6 +305,16 @@ static int boot_all(struct cli *cli, struct queue *queue, struct err *err)
 	return 0;
 }
 
+/* Longer each time, but not beyond the deadline. */
+static void pause_before(unsigned long long deadline, unsigned *seconds)
+{
+	unsigned long long now = now_ms();
+	unsigned left = now < deadline ? (unsigned)((deadline - now + 999) / 1000) : 0;
+
+	sleep(*seconds < left ? *seconds : left);
+	*seconds *= 2;
+}
+
 /*
  * Until none runs: one may have been in somebody's hands just now, or been between init's end
  * and its next start.
@@ -312,7 +322,7 @@ static int boot_all(struct cli *cli, struct queue *queue, struct err *err)
 static int shutdown_all(struct cli *cli, struct queue *queue, struct err *err)
 {
 	unsigned seconds = STOP_SECONDS, pause = 1;
-	bool last;
+	bool last, stopped = false;
 	int failed;
 
 	if (cli_seconds(cli, "timeout", STOP_SECONDS, &seconds, err) < 0)
@@ -327,14 +337,13 @@ static int shutdown_all(struct cli *cli, struct queue *queue, struct err *err)
 		last = now >= queue->deadline;
 		if (queue_fill(queue, err) < 0)
 			return -1;
+		/* one that comes back all the time is not raced with */
+		if (stopped && queue->count)
+			pause_before(queue->deadline, &pause);
 		failed = queue_run(queue);
-		now = now_ms();
-		if (failed && !last && now < queue->deadline) {
-			unsigned left = (unsigned)((queue->deadline - now + 999) / 1000);
-
-			sleep(pause < left ? pause : left);
-		}
-		pause *= 2;
+		stopped = !failed;
+		if (failed && !last)
+			pause_before(queue->deadline, &pause);
 	} while (queue->count && !last);
 	if (failed)
 		return fail_as(err, ERR_NOT_STOPPED, "%d of %zu could not be stopped", failed,

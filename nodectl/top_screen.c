@@ -20,6 +20,8 @@
 
 enum { LINE = 512, NAME_WIDTH = 24, HEAD = 3, KEY_ESCAPE = 033, KEY_CTRL_L = 014 };
 
+#define MUTE_MAX 100u /* rounds in which there are keys, and none comes */
+
 enum mode { MODE_TABLE, MODE_DETAILS, MODE_HELP, MODE_FILTER, MODE_DELAY };
 
 struct screen {
@@ -382,7 +384,7 @@ static int run(struct screen *screen, int signals, int *signal, struct err *err)
 	if (top_look(screen->top, err) < 0)
 		return -1;
 	screen->next = now_ms() + (screen->seconds < 0.5 ? 100 : 500);
-	for (;;) {
+	for (unsigned mute = 0;;) {
 		struct signalfd_siginfo info;
 		unsigned long long now = now_ms();
 		int wait = screen->held ? -1 : 0;
@@ -392,17 +394,24 @@ static int run(struct screen *screen, int signals, int *signal, struct err *err)
 		if (!screen->held && screen->next > now)
 			wait = (int)(screen->next - now);
 		/* a new size of the window ends it too, and comes as a key */
-		(void)poll(fds, ARRAY_SIZE(fds), wait);
-		if (fds[1].revents & POLLIN && read(signals, &info, sizeof(info)) > 0) {
+		if (poll(fds, ARRAY_SIZE(fds), wait) < 0 && errno != EINTR)
+			return fail(err, errno, "cannot wait for a key");
+		if (fds[1].revents & POLLIN) {
+			if (read(signals, &info, sizeof(info)) != sizeof(info))
+				return fail(err, errno, "cannot read signals");
 			*signal = (int)info.ssi_signo;
 			return 0;
 		}
 		if (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL))
 			return 0;
+		mute = fds[0].revents ? mute + 1 : 0;
 		while ((key = getch()) != ERR) {
+			mute = 0;
 			if (key_take(screen, key))
 				return 0;
 		}
+		if (mute == MUTE_MAX)
+			return fail_as(err, ERR_SYSTEM, "cannot read keys");
 		if (look(screen, err) < 0)
 			return -1;
 	}
