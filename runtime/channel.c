@@ -7,7 +7,7 @@
 #include "err.h"
 #include "start.h"
 
-int channel_go(struct start *start, int fd, struct err *err)
+int channel_go(const struct channel *channel, int fd, struct err *err)
 {
 	struct err go = { 0 };
 	char control[CMSG_SPACE(sizeof(int))] = { 0 };
@@ -26,13 +26,13 @@ int channel_go(struct start *start, int fd, struct err *err)
 		memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
 	}
 	/* a peer that ended has left its reason to be received */
-	if (sendmsg(start->channel, &msg, MSG_NOSIGNAL) < 0 && errno != EPIPE &&
+	if (sendmsg(channel->fd, &msg, MSG_NOSIGNAL) < 0 && errno != EPIPE &&
 	    errno != ECONNRESET)
 		return fail(err, errno, "cannot reach the other side of the start");
 	return 0;
 }
 
-int channel_wait(struct start *start, int *fd, struct err *err)
+int channel_wait(struct channel *channel, int *fd, struct err *err)
 {
 	struct err got;
 	char control[CMSG_SPACE(sizeof(int))];
@@ -45,10 +45,10 @@ int channel_wait(struct start *start, int *fd, struct err *err)
 	ssize_t len;
 
 	do {
-		len = recvmsg(start->channel, &msg, MSG_CMSG_CLOEXEC);
+		len = recvmsg(channel->fd, &msg, MSG_CMSG_CLOEXEC);
 	} while (len < 0 && errno == EINTR);
-	start->ended = len == 0;
-	if (start->ended)
+	channel->ended = len == 0;
+	if (channel->ended)
 		return fail(err, EPIPE, "the other side of the start ended");
 	if (len != sizeof(got))
 		return fail(err, len < 0 ? errno : EBADMSG, "cannot hear the other side");

@@ -32,7 +32,7 @@ static int enter_apply(struct start *start, struct err *err)
 	if (cgroup_enter(&start->door, err) < 0)
 		return -1;
 	cgroup_door_close(&start->door);
-	if (channel_wait(start, NULL, err) < 0)
+	if (channel_wait(&start->channel, NULL, err) < 0)
 		return -1;
 
 	/* Only now are we in all our control groups, v1 ones too, and is the root built. */
@@ -55,7 +55,7 @@ static int credentials_apply(struct start *start, struct err *err)
 /* Nothing of the node is open any more when a path of the tenant's is resolved. */
 static int descriptors_apply(struct start *start, struct err *err)
 {
-	const int keep[] = { start->channel, start->console };
+	const int keep[] = { start->channel.fd, start->console };
 
 	return descriptors_close(keep, ARRAY_SIZE(keep), err);
 }
@@ -71,12 +71,12 @@ static int root_apply(struct start *start, struct err *err)
 
 static int ready_apply(struct start *start, struct err *err)
 {
-	return channel_go(start, start->console, err);
+	return channel_go(&start->channel, start->console, err);
 }
 
 static int go_apply(struct start *start, struct err *err)
 {
-	return channel_wait(start, NULL, err);
+	return channel_wait(&start->channel, NULL, err);
 }
 
 static int session_apply(struct start *start, struct err *err)
@@ -117,7 +117,7 @@ static int exec_apply(struct start *start, struct err *err)
 		if (start->work(start->arg, err) < 0)
 			return -1;
 		/* said, not only ended: who is killed ends, too */
-		_exit(channel_go(start, -1, err) < 0);
+		_exit(channel_go(&start->channel, -1, err) < 0);
 	}
 	execve(argv[0], (char *const *)argv, env);
 	fail(err, errno, "cannot execute '%s'", argv[0]);
@@ -159,13 +159,13 @@ void guest_main(struct start *start)
 {
 	struct err err = { 0 };
 
-	no_memory_tell(no_memory, start->channel);
+	no_memory_tell(no_memory, start->channel.fd);
 	for (size_t i = 0; i < ARRAY_SIZE(guest_steps); i++) {
 		if (guest_steps[i].apply(start, &err) < 0) {
 			fail_in(&err, "%s", guest_steps[i].name);
 			break;
 		}
 	}
-	(void)!write(start->channel, &err, sizeof(err));
+	(void)!write(start->channel.fd, &err, sizeof(err));
 	_exit(1);
 }

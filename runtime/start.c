@@ -88,7 +88,7 @@ static int volume_open(const struct vps *vps, const struct place *place, struct 
 static int volume_apply(struct start *start, struct err *err)
 {
 	start->fresh = faccessat(start->place->dir, "fresh", F_OK, 0) == 0;
-	if (start->disk >= 0)
+	if (start->disk.fd >= 0)
 		return 0;
 	start->volume = volume_open(start->vps, start->place, err);
 	return start->volume < 0 ? -1 : 0;
@@ -97,11 +97,9 @@ static int volume_apply(struct start *start, struct err *err)
 /* What volume_bring() mounted meanwhile. */
 static int volume_take(struct start *start, struct err *err)
 {
-	struct start disk = { .channel = start->disk };
-
-	if (start->disk < 0)
+	if (start->disk.fd < 0)
 		return 0;
-	if (channel_wait(&disk, &start->volume, err) < 0)
+	if (channel_wait(&start->disk, &start->volume, err) < 0)
 		return -1;
 	return start->volume < 0 ? fail(err, EBADMSG, "cannot get the volume") : 0;
 }
@@ -109,23 +107,19 @@ static int volume_take(struct start *start, struct err *err)
 /* A mount that is on its way, or lies unread: it would wait for us, and we for it. */
 static void volume_refuse(struct start *start)
 {
-	struct start disk = { .channel = start->disk };
-	struct err ignored;
+	struct err unread;
 
-	(void)shutdown(start->disk, SHUT_RD);
-	for (;;) {
-		own_fd unread = -1;
-
-		if (channel_wait(&disk, &unread, &ignored) < 0)
-			return;
-	}
+	/* what comes with a message that has no room for it is closed */
+	(void)shutdown(start->disk.fd, SHUT_RD);
+	while (recv(start->disk.fd, &unread, sizeof(unread), 0) > 0)
+		;
 }
 
 static int volume_undo(struct start *start, struct err *err)
 {
 	if (start->volume >= 0)
 		close(take_fd(&start->volume));
-	else if (start->disk >= 0)
+	else if (start->disk.fd >= 0)
 		volume_refuse(start);
 	return volume_wait(start->place->dir, VOLUME_MS, err);
 }
@@ -184,14 +178,14 @@ static int spawn_apply(struct start *start, struct err *err)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return fail(err, errno, "cannot make the channel");
-	start->channel = pair[0];
+	start->channel.fd = pair[0];
 	own_fd theirs = pair[1];
 
 	if (clone_guest(start, err) < 0)
 		return -1;
 	if (start->pid == 0) {
-		close(take_fd(&start->channel));
-		start->channel = theirs;
+		close(take_fd(&start->channel.fd));
+		start->channel.fd = theirs;
 		guest_main(start);
 	}
 	cgroup_door_close(&start->door);
@@ -202,8 +196,8 @@ static int spawn_apply(struct start *start, struct err *err)
 
 static int spawn_undo(struct start *start, struct err *err)
 {
-	if (start->channel >= 0)
-		close(take_fd(&start->channel));
+	if (start->channel.fd >= 0)
+		close(take_fd(&start->channel.fd));
 	if (cgroup_kill(start->vps->id, STOP_MS, err) < 0)
 		return -1;
 	if (start->pid > 0) {
@@ -240,21 +234,21 @@ static int rootfs_apply(struct start *start, struct err *err)
 	if (rootfs_build(start, err) < 0)
 		return -1;
 	/* from here the guest mounts and pivots while we make its network */
-	return channel_go(start, -1, err);
+	return channel_go(&start->channel, -1, err);
 }
 
 /* A guest side that has given up says why, and that is why we cannot go on. */
 static int guest_reason(struct start *start, struct err *err)
 {
-	struct pollfd heard = { .fd = start->channel, .events = POLLIN };
+	struct pollfd heard = { .fd = start->channel.fd, .events = POLLIN };
 	struct err told;
 
 	while (poll(&heard, 1, 0) > 0) {
 		own_fd sent = -1;
 
-		if (channel_wait(start, &sent, &told) == 0)
+		if (channel_wait(&start->channel, &sent, &told) == 0)
 			continue;
-		if (!start->ended)
+		if (!start->channel.ended)
 			*err = told;
 		break;
 	}
@@ -298,7 +292,7 @@ static int record_apply(struct start *start, struct err *err)
 		.monitor = getpid(),
 	};
 
-	if (channel_wait(start, &start->console, err) < 0)
+	if (channel_wait(&start->channel, &start->console, err) < 0)
 		return -1;
 	return record_write(start->place->run, &record, err);
 }
@@ -328,16 +322,16 @@ static int publish_apply(struct start *start, struct err *err)
  * done when it says so. */
 static int go_apply(struct start *start, struct err *err)
 {
-	if (channel_go(start, -1, err) < 0)
+	if (channel_go(&start->channel, -1, err) < 0)
 		return -1;
-	bool heard = channel_wait(start, NULL, err) == 0;
+	bool heard = channel_wait(&start->channel, NULL, err) == 0;
 	if (start->work && !heard)
-		return start->ended
+		return start->channel.ended
 			   ? fail_as(err, ERR_SYSTEM, "what was to do it inside was killed")
 			   : -1;
-	if (!start->work && (heard || !start->ended))
+	if (!start->work && (heard || !start->channel.ended))
 		return -1;
-	close(take_fd(&start->channel));
+	close(take_fd(&start->channel.fd));
 	if (!start->work)
 		(void)unlinkat(start->place->dir, "fresh", 0);
 	return 0;
@@ -364,7 +358,7 @@ static const struct step host_steps[] = {
 
 static int console_apply(struct start *start, struct err *err)
 {
-	return channel_wait(start, &start->console, err);
+	return channel_wait(&start->channel, &start->console, err);
 }
 
 /* For work in a VPS that is stopped: no network, and nobody needs to find it. */
@@ -388,10 +382,10 @@ static struct start start_of(const struct vps *vps, const struct place *place)
 		.host_mounts = -1,
 		.image = -1,
 		.volume = -1,
-		.disk = -1,
+		.disk = { .fd = -1 },
 		.notice = -1,
 		.cgroup = -1,
-		.channel = -1,
+		.channel = { .fd = -1 },
 		.pidfd = -1,
 		.console = -1,
 		.door = cgroup_door_none(),
@@ -456,7 +450,7 @@ static int start_here(const struct vps *vps, const struct place *place, int disk
 {
 	struct start start = start_of(vps, place);
 
-	start.disk = disk;
+	start.disk.fd = disk;
 	own_fd monitor = handover_open(err);
 	if (monitor < 0 || populated_check(vps, err) < 0)
 		return -1;
@@ -512,11 +506,11 @@ static __attribute__((noreturn)) void host_main(const struct vps *vps,
  */
 static void volume_bring(const struct vps *vps, const struct place *place, int to)
 {
-	struct start disk = { .channel = to };
+	const struct channel channel = { .fd = to };
 	struct err err;
 
 	own_fd volume = volume_open(vps, place, &err);
-	if (volume >= 0 && channel_go(&disk, volume, &err) == 0)
+	if (volume >= 0 && channel_go(&channel, volume, &err) == 0)
 		return;
 	/* whom not even the reason reaches hears that nothing will come */
 	if (send(to, &err, sizeof(err), MSG_NOSIGNAL) < 0)

@@ -11,6 +11,12 @@ struct err;
 struct place;
 struct vps;
 
+/* One end of a channel; see channel_go(). */
+struct channel {
+	int fd;	    /* or -1 */
+	bool ended; /* the other one is closed: channel_wait() */
+};
+
 /*
  * One start under way.  The host side (runtime/start.c, rootfs.c) and the
  * guest side (guest.c) share it across clone3; each then has its own copy.
@@ -27,12 +33,11 @@ struct start {
 	int host_mounts;	 /* the node's mount namespace, to go back to */
 	int image;		 /* detached mount of the image's root */
 	int volume;		 /* detached mount of the volume ... */
-	int disk;		 /* ... which another process sends over this, or -1 */
+	struct channel disk;	 /* ... which another process sends over this */
 	int notice;		 /* detached mount of its /run/vps, or -1 */
 	int cgroup;		 /* the guest's cgroup2 directory */
 	struct cgroup_door door; /* its groups on v1 */
-	int channel;		 /* host end, or in the guest its end */
-	bool ended;		 /* the other one is closed: channel_wait() */
+	struct channel channel;	 /* host end, or in the guest its end */
 	int pidfd;
 	pid_t pid;
 	int console;		/* master of the guest's console */
@@ -48,11 +53,11 @@ struct link link_of(const struct vps *vps);
  * The channel carries one kind of message, struct err: kind 0 is "go on", and
  * end-of-file is success because exec closed the guest's end.
  */
-int channel_go(struct start *start, int fd, struct err *err);
+int channel_go(const struct channel *channel, int fd, struct err *err);
 
 /* Wait for the peer; @fd may come with it.  -1 with the peer's own error, or when it is gone.
  */
-int channel_wait(struct start *start, int *fd, struct err *err);
+int channel_wait(struct channel *channel, int *fd, struct err *err);
 
 /* The host's half of the root: rootfs.c. */
 int rootfs_prepare(struct start *start,
@@ -76,6 +81,6 @@ int mounts_mask(struct start *start, struct err *err);
 /* hostname, hosts, resolv.conf, keys: names.c; what cannot be written is said on the console.
  */
 int names_write(struct start *start, struct err *err);
-int names_keys(struct start *start, struct err *err);
 
 /* The host keys of the first start; -1 when ssh-keygen is there and there can be no process. */
+int names_keys(struct start *start, struct err *err);

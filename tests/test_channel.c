@@ -10,7 +10,7 @@
 #include "err.h"
 
 /* Both sides of a start. */
-static struct start host, guest;
+static struct channel host, guest;
 static struct err err;
 
 static void pair_make(void)
@@ -18,8 +18,8 @@ static void pair_make(void)
 	int ends[2];
 
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-	host.channel = ends[0];
-	guest.channel = ends[1];
+	host.fd = ends[0];
+	guest.fd = ends[1];
 }
 
 TestSuite(channel, .init = pair_make);
@@ -58,7 +58,7 @@ Test(channel, carries_the_failure_of_the_other_side)
 	struct err failure = { 0 };
 
 	fail(&failure, ENOSPC, "cannot write");
-	cr_assert_eq(send(guest.channel, &failure, sizeof(failure), 0), sizeof(failure));
+	cr_assert_eq(send(guest.fd, &failure, sizeof(failure), 0), sizeof(failure));
 	cr_expect_eq(channel_wait(&host, NULL, &err), -1);
 	cr_expect_str_eq(err.msg, "cannot write: No space left on device");
 	cr_expect_eq(err.kind, ERR_NO_SPACE);
@@ -67,7 +67,7 @@ Test(channel, carries_the_failure_of_the_other_side)
 
 Test(channel, tells_that_the_other_side_ended)
 {
-	close(guest.channel);
+	close(guest.fd);
 	cr_expect_eq(channel_wait(&host, NULL, &err), -1);
 	cr_expect_eq(err.code, EPIPE);
 	cr_expect_str_eq(err.msg, "the other side of the start ended: Broken pipe");
@@ -78,8 +78,8 @@ Test(channel, keeps_the_reason_of_one_that_ended)
 	struct err failure = { 0 };
 
 	fail_as(&failure, ERR_KERNEL, "no such feature");
-	cr_assert_eq(send(guest.channel, &failure, sizeof(failure), 0), sizeof(failure));
-	close(guest.channel);
+	cr_assert_eq(send(guest.fd, &failure, sizeof(failure), 0), sizeof(failure));
+	close(guest.fd);
 	cr_expect_eq(channel_go(&host, -1, &err), 0, "%s", err.msg);
 	cr_expect_eq(channel_wait(&host, NULL, &err), -1);
 	cr_expect_str_eq(err.msg, "no such feature");
@@ -87,7 +87,7 @@ Test(channel, keeps_the_reason_of_one_that_ended)
 
 Test(channel, refuses_half_a_message)
 {
-	cr_assert_eq(send(guest.channel, "x", 1, 0), 1);
+	cr_assert_eq(send(guest.fd, "x", 1, 0), 1);
 	cr_expect_eq(channel_wait(&host, NULL, &err), -1);
 	cr_expect_eq(err.code, EBADMSG);
 }
@@ -97,7 +97,7 @@ Test(channel, ends_a_message_that_has_no_end)
 	struct err failure = { .kind = ERR_SYSTEM };
 
 	memset(failure.msg, 'x', sizeof(failure.msg));
-	cr_assert_eq(send(guest.channel, &failure, sizeof(failure), 0), sizeof(failure));
+	cr_assert_eq(send(guest.fd, &failure, sizeof(failure), 0), sizeof(failure));
 	cr_expect_eq(channel_wait(&host, NULL, &err), -1);
 	cr_expect_eq(strnlen(err.msg, sizeof(err.msg)), sizeof(err.msg) - 1);
 }
