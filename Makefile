@@ -174,7 +174,7 @@ live: all
 	env -u LIVE O=$O bash tests/run-live.sh $(LIVE)
 
 # Every system call of every operation kills it, and lets it fail: hours for all of them.
-# OPERATIONS="set start" takes only those, EVERY=20 each so many-th.
+# OPERATIONS="set start" takes only those, EVERY=20 each so many-th, SEED=5 what it did with that.
 killpoints: all
 	env -u LIVE O=$O EVERY=$(or $(EVERY),1) OPERATIONS="$(OPERATIONS)" bash tests/run-live.sh -v points
 

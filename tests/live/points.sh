@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Operations whose N-th system call kills them, or fails: repair, and it is as before or as after.
-# POINTS=N calls of each operation, or EVERY=1 for all of them (make killpoints).
+# POINTS=N calls of each operation, or EVERY=1 for all of them (make killpoints).  The sample is
+# the same each time, as far as two runs are alike; SEED=N makes others.
 . "$(dirname "$0")/lib.sh"
 begin python3
+[ -n "${SEED-}" ] || SEED=$([ -z "${EVERY-}" ] && echo 1 || echo $RANDOM)
 export SLOW STORAGE RUN BIN WORK NODECTL AT=$BIN/at
 [ "$AT" -nt "$TESTS/../kill/at.c" ] || ${CC:-gcc} -std=gnu17 -D_GNU_SOURCE -O2 -Wall -o "$AT" "$TESTS/../kill/at.c" || exit 1
 [ "$BIN/alloc.so" -nt "$TESTS/../kill/alloc.c" ] ||
@@ -26,7 +28,7 @@ points() {
 		"# "*" points, "*" failed") echo "$line" && ended=yes ;;
 		*) echo "$line" ;;
 		esac
-	done < <(python3 "$TESTS/../kill/points.py" ${SEED:+--seed $SEED} --points "${POINTS:-3}" ${EVERY:+--every $EVERY} "$@" ${OPERATIONS-} 2>&1)
+	done < <(python3 "$TESTS/../kill/points.py" --seed "$SEED" --points "${POINTS:-3}" ${EVERY:+--every $EVERY} "$@" ${OPERATIONS-} 2>&1)
 	[ -n "$ended" ] || not_ok "$title: it did not come to its end"
 }
 
@@ -45,11 +47,11 @@ points "no memory" --memory
 points "a call is cut short" --short
 if [ -z "${OPERATIONS-}" ]; then
 	known "nothing inside, and it says so" --error --calls prctl,sendto exec
-	known "no memory to count CPUs" --memory --every 1 freeze repair
-	known "a descriptor that does not get there" --error --calls sendmsg start
 	known "its signals cannot be read any more" --error --lasting --calls read exec
 	known "whether it was executed cannot be told" --error --calls poll,recvfrom exec-cat
 	known "what it reads and prints cannot be waited for" --error --lasting --calls poll exec-cat
+	known "no memory to count CPUs" --memory --every 1 freeze repair
+	known "a descriptor that does not get there" --error --calls sendmsg start
 	known "who enters is killed before it is told to go on" --whom one --calls recvfrom exec passwd adopt
 	known "who lets it in is killed before it says so" --whom one --calls sendto adopt
 	known "who works in one that does not run is killed" --whom one --calls rename passwd-offline
