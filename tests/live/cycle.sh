@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A hundred lives, one after the other: nothing is left, in the kernel or on the disk.
+# A hundred lives, one after the other: nothing is left, in the kernel or on the disk; and of two
+# hundred descriptors that whoever calls has open, nobody inside has any (CVE-2024-21626).
 . "$(dirname "$0")/lib.sh"
 begin
 CYCLES=${CYCLES:-100}
@@ -24,8 +25,18 @@ counts() {
 	command -v lsns >/dev/null && lsns -n -o TYPE 2>/dev/null | sort | uniq -c | awk '{ print "namespaces of " $2, $1 }'
 }
 
+echo given >"$WORK/given"
+for fd in {100..254} {256..300}; do eval "exec $fd<"\$WORK/given""; done
+is "canary: who is called without nodectl has them" "$(ls -l /proc/self/fd 2>/dev/null | grep -c "$WORK/given")" 200
+
+# what init, a command and the monitor have open
+opened() {
+	inside c ls -l /proc/1/fd /proc/self/fd && ls -l "/proc/$(sed -n 's/^monitor = //p' "$RUN/c/run")/fd"
+}
+
 one() {
-	nodectl create c --quiet && nodectl start c --quiet && inside c true &&
+	nodectl create c --quiet && nodectl start c --quiet && opened >"$WORK/opened" &&
+		! grep "$WORK/given" "$WORK/opened" &&
 		nodectl stop c --quiet "$@" && nodectl destroy c --yes --quiet
 }
 
