@@ -2,10 +2,16 @@
 #include "nft.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <nftables/libnftables.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "err.h"
+#include "io.h"
 #include "own.h"
 
 /*
@@ -65,7 +71,7 @@ static int nft_open(struct nft *nft, struct err *err)
 	return 0;
 }
 
-int nft_run(const char *commands, struct err *err)
+static int run_here(const char *commands, struct err *err)
 {
 	own_nft nft = { 0 };
 	const char *why;
@@ -79,4 +85,49 @@ int nft_run(const char *commands, struct err *err)
 	why = nft.ctx_get_error_buffer(nft.ctx);
 	why += strncmp(why, "Error: ", 7) == 0 ? 7 : 0;
 	return fail_as(err, ERR_KERNEL, "nft: %.*s", (int)strcspn(why, "\n"), why);
+}
+
+static __attribute__((noreturn)) void child_main(const char *commands, int answer, int words)
+{
+	struct err told;
+
+	(void)dup2(words, STDERR_FILENO);
+	if (run_here(commands, &told) == 0)
+		told = (struct err){ 0 };
+	_exit(write_all(answer, &told, sizeof(told)) < 0);
+}
+
+/*
+ * In a process of its own: where memory or its socket fails, libnftables ends the process that
+ * it is in, with a word on standard error.
+ */
+int nft_run(const char *commands, struct err *err)
+{
+	own_fd words = memfd_create("nft", MFD_CLOEXEC);
+	char text[200];
+	struct err told;
+	int ends[2];
+
+	if (words < 0 || pipe2(ends, O_CLOEXEC) < 0)
+		return fail(err, errno, "cannot use libnftables");
+	own_fd ours = ends[0], theirs = ends[1];
+	pid_t pid = fork();
+	if (pid == 0)
+		child_main(commands, theirs, words);
+	close(take_fd(&theirs));
+	if (pid < 0)
+		return fail(err, errno, "cannot use libnftables");
+	bool answered = read_all(ours, &told, sizeof(told)) == 0;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (answered && !told.kind)
+		return 0;
+	if (answered) {
+		*err = told;
+		return -1;
+	}
+	ssize_t len = pread(words, text, sizeof(text) - 1, 0);
+	text[len > 0 ? len : 0] = 0;
+	return fail_as(err, ERR_SYSTEM, "libnftables gave up: %.*s", (int)strcspn(text, "\n"),
+		       *text ? text : "it was killed");
 }
