@@ -613,6 +613,26 @@ bool node_key_exists(const char *key)
 	return false;
 }
 
+/* Does it say all of @settings already, as after an init that was cut off? */
+static int config_compare(const char *config, const struct setting *settings, size_t count,
+			  struct err *err)
+{
+	own_str text = file_slurp(AT_FDCWD, config, 65536, err);
+
+	if (!text)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		own_str other =
+		    conf_put(xstrdup(text), settings[i].key, settings[i].value, false);
+
+		if (strcmp(text, other) != 0)
+			return fail_as(err, ERR_EXISTS,
+				       "'%s' exists already, with another '%s': edit it",
+				       config, settings[i].key);
+	}
+	return 0;
+}
+
 static int config_ensure(const char *config, const struct setting *settings, size_t count,
 			 void (*say)(const char *what, void *arg), void *arg, struct err *err)
 {
@@ -623,11 +643,11 @@ static int config_ensure(const char *config, const struct setting *settings, siz
 	if (*config != '/' || strlen(config) >= sizeof(parent) - 8)
 		return fail_as(err, ERR_VALUE, "'%s' is not an absolute path of a file",
 			       config);
-	if (access(config, F_OK) == 0) {
-		if (count)
-			return fail_as(err, ERR_EXISTS, "'%s' exists already: edit it", config);
-		return 0;
-	}
+	int there = name_look(AT_FDCWD, config, err);
+	if (there < 0)
+		return -1;
+	if (there)
+		return config_compare(config, settings, count, err);
 
 	own_str text = config_make();
 	for (size_t i = 0; i < count; i++)

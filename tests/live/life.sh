@@ -185,6 +185,9 @@ exits 20 "no verb" nodectl
 is "doctor -j" "$(nodectl doctor -j | jq -r '.schema')" 1
 exits 0 "init again changes nothing" nodectl init
 unlike "and makes nothing" "$OUT" '^made '
+exits 0 "nor with what node.conf says" nodectl init --storage "$STORAGE" --run "$RUN"
+exits 44 "it does not change what that says" nodectl init --storage "$STORAGE" --run "$RUN/other"
+like "which is named" "$OUT" "exists already, with another 'run'"
 exits 3 "a node that is not set up" env NODECTL_CONFIG="$WORK/none.conf" "$NODECTL" list
 like "says what to do" "$OUT" "nodectl init"
 
