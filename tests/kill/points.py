@@ -20,6 +20,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -520,6 +521,42 @@ class Import(Operation):
             raise Trouble("there were %d trees of images, and are %d" % (self.trees, trees()))
 
 
+class Init(Operation):
+    """A second node; the same words once more, and it is whole."""
+    home = WORK + "/second"
+    words_of = ["--config", home + "/node.conf"]
+
+    def __init__(self):
+        super().__init__("stopped", "stopped", *self.words_of, "init", "--storage", self.home + "/storage", "--run",
+                         self.home + "/run", "--bridge", "nodectl-pts", "--subnet", "10.242.7.1/24", "--subnet6",
+                         "none", "--ids", "28661-28662", "--ssh-port", "0")
+
+    def prepare(self, node):
+        super().prepare(node)
+        subprocess.run(["ip", "link", "del", "nodectl-pts"], capture_output=True, check=False)
+        subprocess.run(["nft", "delete", "table", "inet", "nodectl-nodectl-pts"], capture_output=True, check=False)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def at_once(self):
+        if self.status == 0:
+            must(*self.words_of, "list")
+
+    def check(self, node, state):
+        must(*self.words)
+        must(*self.words_of, "list")
+        must(*self.words_of, "repair")
+        told = "".join(run(*self.words_of, "repair", "--dry-run")[1:])
+        if told:
+            raise Trouble("repair of the second node still says: " + told)
+        found = {os.path.relpath(os.path.join(top, one), self.home)
+                 for top, folders, files in os.walk(self.home) for one in folders + files}
+        more = {one for one in found if os.path.basename(one).startswith(".") and
+                not os.path.basename(one) in (".ledger", ".ledger.lock", ".naming", ".last")}
+        if more:
+            raise Trouble("left: %s" % more)
+        self.prepare(node)
+
+
 class Repair(Operation):
     """Repair itself goes wrong: there is something to repair, for another operation was killed before."""
 
@@ -571,6 +608,7 @@ def operations():
         "set-address": Given("running", "ip6", "auto", "none"),
         "set-disk": Given("stopped", "disk", "64M", "80M"),
         "traffic-add": Traffic("running", "running", "traffic", "add", "victim", "1M"),
+        "init": Init(),
         "sample": Operation("running", "running", "sample"),
     }
     for what, make in ("network", ()), ("plan", ("--memory", "32M")), ("image", (WORK + "/points.tar",)):
