@@ -87,16 +87,18 @@ static int parent_compare(const struct hierarchies *hierarchies, enum controller
 	const char *v1 = hierarchies->v1[controller];
 	const char *mount = v1[0] ? v1 : hierarchies->unified;
 	struct knob knobs[PARENT_KNOBS];
-	unsigned count = parent_plan(hierarchies, controller, knobs);
+	int count = parent_plan(hierarchies, controller, knobs, err);
 	char path[GROUP_PATH];
 
+	if (count < 0)
+		return -1;
 	own_fd parent = count ? group_open_parent(mount, err) : -1;
 	/* no VPS has run since the node booted */
 	if (parent < 0)
 		return count && err->code != ENOENT ? -1 : 0;
 	group_parent_path(mount, path);
 	comparison->path = path;
-	return knobs_compare(comparison, parent, knobs, count, err);
+	return knobs_compare(comparison, parent, knobs, (unsigned)count, err);
 }
 
 static int sum_look(const struct hierarchies *hierarchies, enum sum sum,

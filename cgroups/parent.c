@@ -18,29 +18,26 @@ static struct knob knob_of(enum controller controller, const char *name)
 }
 
 /* What the root of the hierarchy has, all of it: a CPU that was off for a while comes back. */
-static void as_root(const char *mount, struct knob *knob)
+static int as_root(const char *mount, struct knob *knob, struct err *err)
 {
-	struct err ignored;
+	own_fd top = dir_open(AT_FDCWD, mount, err);
 
-	own_fd top = dir_open(AT_FDCWD, mount, &ignored);
-	if (file_read(top, knob->name, knob->value, KNOB_TEXT, &ignored) < 0)
-		knob->value[0] = 0;
+	if (top < 0 || file_read(top, knob->name, knob->value, KNOB_TEXT, err) < 0)
+		return -1;
 	knob->value[strcspn(knob->value, "\n")] = 0;
+	return 0;
 }
 
-unsigned parent_plan(const struct hierarchies *hierarchies, enum controller controller,
-		     struct knob knobs[PARENT_KNOBS])
+int parent_plan(const struct hierarchies *hierarchies, enum controller controller,
+		struct knob knobs[PARENT_KNOBS], struct err *err)
 {
 	const char *v1 = hierarchies->v1[controller];
 
-	if (controller == CONTROLLER_CPUSET && v1[0]) {
-		knobs[0] = knob_of(controller, "cpuset.mems");
-		knobs[1] = knob_of(controller, "cpuset.cpus");
-		as_root(v1, &knobs[0]);
-		as_root(v1, &knobs[1]);
-		return 2;
-	}
-	return 0;
+	if (controller != CONTROLLER_CPUSET || !v1[0])
+		return 0;
+	knobs[0] = knob_of(controller, "cpuset.mems");
+	knobs[1] = knob_of(controller, "cpuset.cpus");
+	return as_root(v1, &knobs[0], err) < 0 || as_root(v1, &knobs[1], err) < 0 ? -1 : 2;
 }
 
 int parent_prepare(const struct hierarchies *hierarchies, struct err *err)
@@ -51,8 +48,10 @@ int parent_prepare(const struct hierarchies *hierarchies, struct err *err)
 
 	for (unsigned i = 0; i < CONTROLLER_COUNT; i++) {
 		const char *v1 = hierarchies->v1[i];
-		unsigned count = parent_plan(hierarchies, i, knobs);
+		int count = parent_plan(hierarchies, i, knobs, err);
 
+		if (count < 0)
+			return -1;
 		own_fd dir =
 		    count ? group_open_parent(v1[0] ? v1 : hierarchies->unified, err) : -1;
 		if (dir < 0) {
@@ -62,7 +61,7 @@ int parent_prepare(const struct hierarchies *hierarchies, struct err *err)
 			continue;
 		}
 		struct knob_group group = { dir, v1[0] ? 1 : 2, NULL, &none };
-		for (unsigned k = 0; k < count; k++) {
+		for (int k = 0; k < count; k++) {
 			if (knob_set(&group, &knobs[k], old, err) < 0)
 				return -1;
 		}

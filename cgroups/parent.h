@@ -12,9 +12,10 @@ struct err;
  */
 enum { PARENT_KNOBS = 2 };
 
-/* Its knobs of @controller, wherever that is bound; returns how many. */
-unsigned parent_plan(const struct hierarchies *hierarchies, enum controller controller,
-		     struct knob knobs[PARENT_KNOBS]);
+/* Its knobs of @controller, wherever that is bound; returns how many, or -1 when what the root
+ * has cannot be read. */
+int parent_plan(const struct hierarchies *hierarchies, enum controller controller,
+		struct knob knobs[PARENT_KNOBS], struct err *err);
 
 /* Set them, where there is a parent; before anything is written in a child. */
 int parent_prepare(const struct hierarchies *hierarchies, struct err *err);

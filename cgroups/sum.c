@@ -110,16 +110,20 @@ const char *sum_knob(const struct hierarchies *hierarchies, enum sum sum)
 
 /* ---- one group */
 
-static bool attribute_read(int dir, const char *name, uint64_t *value)
+/* 1, or 0 and @value 0 where there is none; -1: that cannot be told. */
+static int attribute_look(int dir, const char *name, uint64_t *value, struct err *err)
 {
 	char text[24];
 	ssize_t len = fgetxattr(dir, name, text, sizeof(text) - 1);
 
+	*value = 0;
+	if (len < 0 && errno != ENODATA && errno != EOPNOTSUPP && errno != ERANGE)
+		return fail(err, errno, "cannot read '%s' of a group", name);
 	if (len <= 0)
-		return false;
+		return 0;
 	text[len] = 0;
 	*value = strtoull(text, NULL, 10);
-	return true;
+	return 1;
 }
 
 /* One that is out of date is worse than none. */
@@ -144,14 +148,11 @@ static int number_set(const struct row *row, int dir, uint64_t value, struct err
 }
 
 /* What the open group of a VPS has added to the sum. */
-static uint64_t part_of(const struct row *row, int dir)
+static int part_look(const struct row *row, int dir, uint64_t *part, struct err *err)
 {
-	uint64_t part = 0;
-
 	if (!row->part)
-		return number_read(dir, row->knob, 0);
-	(void)attribute_read(dir, row->part, &part);
-	return part;
+		return number_get(dir, row->knob, part, err);
+	return attribute_look(dir, row->part, part, err) < 0 ? -1 : 0;
 }
 
 /* ---- their parent */
@@ -183,30 +184,47 @@ struct adding {
 static int child_add(int parent, const char *name, void *arg, struct err *err)
 {
 	struct adding *adding = arg;
-	struct err ignored;
+	uint64_t part;
 
-	(void)err;
-	own_fd dir = group_id_of_name(name) ? dir_open(parent, name, &ignored) : -1;
-	if (dir >= 0)
-		adding->sum += part_of(adding->row, dir);
+	if (!group_id_of_name(name))
+		return 0;
+	own_fd dir = dir_open(parent, name, err);
+	/* one that goes at this moment has nothing any more */
+	if (dir < 0 || part_look(adding->row, dir, &part, err) < 0)
+		return err->code == ENOENT || err->code == ENODEV ? 0 : -1;
+	adding->sum += part;
 	return 0;
 }
 
-static uint64_t add_up(const struct row *row, int parent)
+/* All of them or none: what is left out would be taken from all VPSs. */
+static int add_up(const struct row *row, int parent, uint64_t *sum, struct err *err)
 {
 	struct adding adding = { .row = row };
-	struct err ignored;
 
-	(void)group_children(parent, child_add, &adding, &ignored);
-	return adding.sum;
+	if (group_children(parent, child_add, &adding, err) < 0)
+		return -1;
+	*sum = adding.sum;
+	return 0;
 }
 
 /* What we have written down, or else what there is. */
-static uint64_t sum_recall(const struct row *row, int parent)
+static int sum_recall(const struct row *row, int parent, uint64_t *sum, struct err *err)
 {
-	uint64_t sum;
+	int there = attribute_look(parent, row->remembered, sum, err);
 
-	return attribute_read(parent, row->remembered, &sum) ? sum : add_up(row, parent);
+	return there ? there < 0 ? -1 : 0 : add_up(row, parent, sum, err);
+}
+
+/* What all but this one have added. */
+static int others_recall(const struct row *row, int parent, int dir, uint64_t *others,
+			 struct err *err)
+{
+	uint64_t all, part;
+
+	if (sum_recall(row, parent, &all, err) < 0 || part_look(row, dir, &part, err) < 0)
+		return -1;
+	*others = all > part ? all - part : 0;
+	return 0;
 }
 
 static int parent_set(const struct row *row, int parent, uint64_t sum, struct err *err)
@@ -230,10 +248,12 @@ static int child_set(const struct row *row, int dir, uint64_t value, struct err 
 static int move(const struct row *row, int parent, int dir, uint64_t others, uint64_t value,
 		struct err *err)
 {
-	uint64_t before = number_read(dir, row->knob, 0);
+	uint64_t before, part;
 	struct err ignored;
 	int result;
 
+	if (number_get(dir, row->knob, &before, err) < 0)
+		return -1;
 	if (value > before)
 		result = parent_set(row, parent, others + value, err) < 0 ||
 			 child_set(row, dir, value, err) < 0;
@@ -243,7 +263,8 @@ static int move(const struct row *row, int parent, int dir, uint64_t others, uin
 	if (!result)
 		return 0;
 	(void)child_set(row, dir, before, &ignored);
-	(void)parent_set(row, parent, others + part_of(row, dir), &ignored);
+	if (part_look(row, dir, &part, &ignored) == 0)
+		(void)parent_set(row, parent, others + part, &ignored);
 	return -1;
 }
 
@@ -275,6 +296,7 @@ int sum_set(const struct hierarchies *hierarchies, enum sum sum, unsigned id, ui
 {
 	const struct row *row = row_of(hierarchies, sum);
 	own_pair pair = { -1, -1 };
+	uint64_t part, others;
 
 	if (!row)
 		return fail(err, ENOENT, "there is no such controller");
@@ -282,39 +304,42 @@ int sum_set(const struct hierarchies *hierarchies, enum sum sum, unsigned id, ui
 		return -1;
 	if (faccessat(pair.dir, row->knob, F_OK, 0) < 0)
 		return fail(err, errno, "cannot find '%s'", row->knob);
-	*old = number_read(pair.dir, row->knob, 0);
+	if (number_get(pair.dir, row->knob, old, err) < 0 ||
+	    part_look(row, pair.dir, &part, err) < 0)
+		return -1;
 	/* neither lock nor change: nobody else changes what is this VPS's */
-	if (*old == value && part_of(row, pair.dir) == value)
+	if (*old == value && part == value)
 		return 0;
 
 	own_fd locked = parent_lock(pair.parent, err);
-	if (locked < 0)
+	if (locked < 0 || others_recall(row, pair.parent, pair.dir, &others, err) < 0)
 		return -1;
-	uint64_t all = sum_recall(row, pair.parent), part = part_of(row, pair.dir);
-	return move(row, pair.parent, pair.dir, all > part ? all - part : 0, value, err);
+	return move(row, pair.parent, pair.dir, others, value, err);
 }
 
 int sum_leave(const struct hierarchies *hierarchies, enum sum sum, unsigned id, struct err *err)
 {
 	const struct row *row = row_of(hierarchies, sum);
 	own_pair pair = { -1, -1 };
+	uint64_t part, others;
 
 	if (!row)
 		return 0;
 	if (pair_open(sum_mount(hierarchies, sum), id, &pair, err) < 0)
 		return err->code == ENOENT ? 0 : -1;
-	if (part_of(row, pair.dir) == 0)
+	if (part_look(row, pair.dir, &part, err) < 0)
+		return err->code == ENOENT ? 0 : -1;
+	if (part == 0)
 		return 0;
 
 	own_fd locked = parent_lock(pair.parent, err);
-	if (locked < 0)
+	if (locked < 0 || others_recall(row, pair.parent, pair.dir, &others, err) < 0)
 		return -1;
-	uint64_t all = sum_recall(row, pair.parent), part = part_of(row, pair.dir);
 	if (row->part)
 		(void)fremovexattr(pair.dir, row->part);
 	else if (number_set(row, pair.dir, 0, err) < 0)
 		return -1;
-	return parent_set(row, pair.parent, all > part ? all - part : 0, err);
+	return parent_set(row, pair.parent, others, err);
 }
 
 int sum_compare(const struct hierarchies *hierarchies, enum sum sum, uint64_t *want,
@@ -332,8 +357,9 @@ int sum_compare(const struct hierarchies *hierarchies, enum sum sum, uint64_t *w
 	own_fd locked = parent_lock(parent, err);
 	if (locked < 0)
 		return -1;
-	*want = row->of(add_up(row, parent));
-	*got = number_read(parent, row->knob, 0);
+	if (add_up(row, parent, want, err) < 0 || number_get(parent, row->knob, got, err) < 0)
+		return -1;
+	*want = row->of(*want);
 	return 0;
 }
 
@@ -345,5 +371,8 @@ int sum_mend(const struct hierarchies *hierarchies, enum sum sum, struct err *er
 	if (parent < 0)
 		return row && err->code != ENOENT ? -1 : 0;
 	own_fd locked = parent_lock(parent, err);
-	return locked < 0 ? -1 : parent_set(row, parent, add_up(row, parent), err);
+	uint64_t all;
+	if (locked < 0 || add_up(row, parent, &all, err) < 0)
+		return -1;
+	return parent_set(row, parent, all, err);
 }
