@@ -418,6 +418,8 @@ int node_start(const struct node *node, struct held *held, enum admission admiss
 	    0)
 		return -1;
 	(void)unlinkat(held->place.run, "error", 0);
+	/* somebody has looked at it */
+	(void)unlinkat(held->place.run, "crashes", 0);
 	(void)unlinkat(held->place.run, STOPPED, 0);
 	(void)unlinkat(held->place.run, DOWN, 0);
 	(void)unlinkat(held->place.run, RETURNS, 0);

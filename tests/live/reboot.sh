@@ -110,6 +110,9 @@ nodectl set once --init /sbin/crasher --restart on-crash --quiet
 nodectl start once --quiet
 check "an init that crashes each time is left alone" eventually 60 state_is once "error: init crashed too often"
 like "the log says so" "$(nodectl log once)" 'crashed too often; left stopped'
+nodectl start once --quiet
+check "start forgets the crashes" eventually 60 state_is once "error: init crashed; it will be started again in a moment"
+nodectl stop once --force --idempotent --quiet
 nodectl set once --init /sbin/init --quiet
 check "start of it, when it was mended" nodectl start once --wait 30
 is "it runs" "$(nodectl status once)" "once running"
