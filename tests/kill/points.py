@@ -521,6 +521,18 @@ class Import(Operation):
             raise Trouble("there were %d trees of images, and are %d" % (self.trees, trees()))
 
 
+class Look(Operation):
+    """Nothing differs, or it says that it cannot tell."""
+
+    def prepare(self, node):
+        super().prepare(node)
+        must("sample")
+
+    def at_once(self):
+        if self.words[0] == "diff" and self.out:
+            raise Trouble("it tells what is not so: " + self.out)
+
+
 class Init(Operation):
     """A second node; the same words once more, and it is whole."""
     home = WORK + "/second"
@@ -617,6 +629,15 @@ def operations():
         if what != "image":
             table[what + "-create"] = Named("named", *names_it, False, names_it[0][:-1])
         table[what + "-remove"] = Named("named", *names_it, True, names_it[1][:-1])
+    for words in ("list", "show victim", "usage", "ps victim", "log victim", "net show", "traffic",
+                  "report", "report --verify", "metrics", "capacity", "diff", "image list", "plan show points",
+                  "network list"):
+        words = words.split()
+        table[words[0] if words[0] not in table and len(words) < 2 else "-".join(words)] = \
+            Look("running", "running", *words)
+    table["kill"] = Stop("kill", "victim")
+    table["push"] = Operation("running", "running", "push", "victim", "/etc/passwd", "/root/pushed")
+    table["pull"] = Operation("running", "running", "pull", "victim", "/etc/passwd", WORK + "/pulled")
     table["repair"] = Repair([table[name] for name in ("create", "start", "stop-force", "set-live", "destroy-force",
                                                        "freeze", "adopt", "plan-set", "image-import", "image-remove",
                                                        "set-publish", "passwd-offline")])
