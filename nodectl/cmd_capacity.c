@@ -31,7 +31,7 @@ static int cells_add(struct libscols_table *table, const char *const *cells, siz
 static struct libscols_table *table_make(const struct cli *cli, const char *const *headers,
 					 size_t count, size_t left)
 {
-	struct libscols_table *table = scols_new_table();
+	struct libscols_table *table = or_exit(scols_new_table());
 
 	scols_table_enable_noheadings(table, cli_option(cli, "no-header") != NULL);
 	for (size_t i = 0; i < count; i++)

@@ -180,7 +180,7 @@ int cmd_image_list(struct cli *cli, struct err *err)
 	if (cli_expect(cli, 0, 0, err) < 0 || node_open(&node, cli->config, err) < 0)
 		return -1;
 	list.json = json_array();
-	list.table = scols_new_table();
+	list.table = or_exit(scols_new_table());
 	scols_table_enable_noheadings(list.table, cli_option(cli, "no-header") != NULL);
 	scols_table_new_column(list.table, "NAME", 0, 0);
 	scols_table_new_column(list.table, "DIGEST", 0, 0);

@@ -98,7 +98,7 @@ static char *members_text(const json_t *network)
 
 static int table_print(const struct cli *cli, const json_t *networks, struct err *err)
 {
-	struct libscols_table *table = scols_new_table();
+	struct libscols_table *table = or_exit(scols_new_table());
 	const json_t *network;
 	int result = 0;
 	size_t i;

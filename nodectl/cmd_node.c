@@ -20,6 +20,7 @@
 #include "netns.h"
 #include "own.h"
 #include "str.h"
+#include "table.h"
 
 static void say_done(const char *what, void *arg)
 {
@@ -55,17 +56,15 @@ struct diagnosis {
 static void row(struct diagnosis *d, const char *what, bool present, const char *where,
 		const char *consequence)
 {
-	struct libscols_line *line = scols_table_new_line(d->table, NULL);
+	struct libscols_line *line = or_exit(scols_table_new_line(d->table, NULL));
 
 	d->missing += !present;
 	json_array_append_new(d->json, json_pack("{s:s,s:b,s:s,s:s}", "feature", what,
 						 "present", present, "where", where,
 						 "consequence", present ? "" : consequence));
-	if (!line)
-		return;
-	scols_line_set_data(line, 0, what);
-	scols_line_set_data(line, 1, present ? "yes" : "NO");
-	scols_line_set_data(line, 2, present ? where : consequence);
+	cell_put(line, 0, what);
+	cell_put(line, 1, present ? "yes" : "NO");
+	cell_put(line, 2, present ? where : consequence);
 }
 
 static void kernel_rows(struct diagnosis *d)
@@ -135,7 +134,7 @@ static void host_rows(struct diagnosis *d)
 
 int cmd_doctor(struct cli *cli, struct err *err)
 {
-	struct diagnosis d = { .table = scols_new_table(), .json = json_array() };
+	struct diagnosis d = { .table = or_exit(scols_new_table()), .json = json_array() };
 	struct cgroup_fact groups[32];
 	struct net_fact nets[32];
 	struct image_fact images[32];

@@ -145,7 +145,7 @@ int cmd_plan_list(struct cli *cli, struct err *err)
 	    users_find(&node, &users, err) < 0)
 		return -1;
 	list.json = json_array();
-	list.table = scols_new_table();
+	list.table = or_exit(scols_new_table());
 	scols_table_enable_noheadings(list.table, cli_option(cli, "no-header") != NULL);
 	scols_column_set_cmpfunc(scols_table_new_column(list.table, "NAME", 0, 0),
 				 scols_cmpstr_cells, NULL);

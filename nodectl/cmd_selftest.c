@@ -12,6 +12,7 @@
 #include "own.h"
 #include "selftest.h"
 #include "str.h"
+#include "table.h"
 
 /* What is told of one run. */
 struct telling {
@@ -40,26 +41,24 @@ static void figure_print(double number, const char *unit, char *text, size_t siz
 		snprintf(text, size, "%.0f", number);
 }
 
-static json_t *figure_json(double number)
+static json_t *measure_json(double number)
 {
 	return isnan(number) ? json_null() : json_real(number);
 }
 
 static void row_add(const struct telling *telling, const struct proof *proof)
 {
-	struct libscols_line *line = scols_table_new_line(telling->table, NULL);
+	struct libscols_line *line = or_exit(scols_table_new_line(telling->table, NULL));
 	char promised[32], measured[32];
 
-	if (!line)
-		return;
 	figure_print(proof->promised, proof->unit, promised, sizeof(promised));
 	figure_print(proof->measured, proof->unit, measured, sizeof(measured));
-	scols_line_set_data(line, 0, proof->name);
-	scols_line_set_data(line, 1, verdict_name(proof->verdict));
-	scols_line_set_data(line, 2, promised);
-	scols_line_set_data(line, 3, measured);
-	scols_line_set_data(line, 4, proof->unit);
-	scols_line_set_data(line, 5, proof->reason);
+	cell_put(line, 0, proof->name);
+	cell_put(line, 1, verdict_name(proof->verdict));
+	cell_put(line, 2, promised);
+	cell_put(line, 3, measured);
+	cell_put(line, 4, proof->unit);
+	cell_put(line, 5, proof->reason);
 }
 
 static void proof_tell(const struct proof *proof, void *arg)
@@ -71,8 +70,8 @@ static void proof_tell(const struct proof *proof, void *arg)
 	json_array_append_new(telling->json,
 			      json_pack("{s:s,s:s,s:o,s:o,s:s,s:s}", "name", proof->name,
 					"result", verdict_name(proof->verdict), "promised",
-					figure_json(proof->promised), "measured",
-					figure_json(proof->measured), "unit", proof->unit,
+					measure_json(proof->promised), "measured",
+					measure_json(proof->measured), "unit", proof->unit,
 					"reason", proof->reason));
 }
 
@@ -119,7 +118,7 @@ static struct libscols_table *table_make(const struct cli *cli)
 		{ "UNIT", 0 },
 		{ "REASON", 0 },
 	};
-	struct libscols_table *table = scols_new_table();
+	struct libscols_table *table = or_exit(scols_new_table());
 
 	scols_table_enable_noheadings(table, cli_option(cli, "no-header") != NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(heads); i++)

@@ -41,7 +41,7 @@ static int lines_add(struct libscols_table *table, const struct report *report, 
 
 static int table_print_to(const struct report *report, bool header, FILE *out, struct err *err)
 {
-	struct libscols_table *table = scols_new_table();
+	struct libscols_table *table = or_exit(scols_new_table());
 	int result;
 
 	scols_table_enable_noheadings(table, !header);

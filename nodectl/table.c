@@ -10,6 +10,7 @@
 #include "command.h"
 #include "err.h"
 #include "own.h"
+#include "str.h"
 
 static const struct column *column_find(struct columns all, const char *name, size_t len)
 {
@@ -123,7 +124,7 @@ int table_open(struct table *table, const struct cli *cli, struct columns all, s
 	    sort_choose(table, sort ? sort + descending : NULL, err) < 0)
 		return -1;
 
-	table->scols = scols_new_table();
+	table->scols = or_exit(scols_new_table());
 	scols_table_enable_noheadings(table->scols, cli_option(cli, "no-header") != NULL);
 	for (size_t i = 0; i < table->count; i++) {
 		const struct column *column = table->column[i];
@@ -145,6 +146,11 @@ void table_close(struct table *table)
 	json_decref(table->values);
 	scols_unref_table(table->scols);
 	*table = (struct table){ 0 };
+}
+
+void cell_put(struct libscols_line *line, size_t column, const char *text)
+{
+	(void)or_exit(scols_line_set_data(line, column, text) == 0 ? line : NULL);
 }
 
 int table_add(struct table *table, const struct view *view, struct err *err)

@@ -8,6 +8,7 @@
 
 struct cli;
 struct err;
+struct libscols_line;
 struct libscols_table;
 
 /* A table as its options have it: -o, -s, -H. */
@@ -29,6 +30,9 @@ void columns_print(struct columns all);
 /* An empty table; @table needs table_close() whatever comes of it. */
 int table_open(struct table *table, const struct cli *cli, struct columns all, struct err *err);
 void table_close(struct table *table);
+
+/* A cell of any table of libsmartcols; out of memory ends the process. */
+void cell_put(struct libscols_line *line, size_t column, const char *text);
 
 int table_add(struct table *table, const struct view *view, struct err *err);
 int table_print(struct table *table, struct err *err);

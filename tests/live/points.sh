@@ -54,6 +54,7 @@ points "a call is cut short" --short
 if [ -z "${OPERATIONS-}" ]; then
 	known "nothing inside, and it says so" --error --calls prctl,sendto exec
 	known "the library of nftables gives up" --error --calls recvmsg init
+	known "no memory for a table" --memory --every 9 capacity
 	known "its signals cannot be read any more" --error --lasting --calls read exec
 	known "whether it was executed cannot be told" --error --calls poll,recvfrom exec-cat
 	known "what it reads and prints cannot be waited for" --error --lasting --calls poll exec-cat
