@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <nftables/libnftables.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include "err.h"
 #include "io.h"
 #include "own.h"
+#include "program.h"
 
 /*
  * libnftables is opened when it is used, which is when the table is loaded:
@@ -54,13 +56,13 @@ static int nft_open(struct nft *nft, struct err *err)
 {
 	nft->library = dlopen("libnftables.so.1", RTLD_NOW | RTLD_LOCAL);
 	if (!nft->library)
-		return fail_as(err, ERR_KERNEL, "no libnftables.so.1: install libnftables1");
+		return fail_as(err, ERR_SYSTEM, "%s: is libnftables1 installed?", dlerror());
 
 	for (size_t i = 0; i < ARRAY_SIZE(symbols); i++) {
 		void *symbol = dlsym(nft->library, symbols[i].name);
 
 		if (!symbol)
-			return fail_as(err, ERR_KERNEL, "libnftables.so.1 has no '%s'",
+			return fail_as(err, ERR_SYSTEM, "libnftables.so.1 has no '%s'",
 				       symbols[i].name);
 		memcpy((char *)nft + symbols[i].offset, &symbol, sizeof(symbol));
 	}
@@ -69,6 +71,35 @@ static int nft_open(struct nft *nft, struct err *err)
 	if (!nft->ctx || nft->ctx_buffer_error(nft->ctx) != 0)
 		return fail_as(err, ERR_SYSTEM, "cannot use libnftables");
 	return 0;
+}
+
+/* Behind the last error of Linux, EHWPOISON. */
+enum { ERRORS_END = 134 };
+
+/* Does the text end with what is said of this error? */
+static bool ends_with(const char *text, int len, int error)
+{
+	const char *said = strerror(error);
+	int size = (int)strlen(said);
+
+	return size <= len && strncmp(text + len - size, said, (size_t)size) == 0;
+}
+
+/* libnftables tells its user what is wrong, and a program nothing else. */
+static enum err_kind kind_of(const char *why, int len)
+{
+	static const int lacking[] = { ENOENT, EINVAL, EOPNOTSUPP, EAFNOSUPPORT,
+				       EPROTONOSUPPORT };
+
+	for (size_t i = 0; i < ARRAY_SIZE(lacking); i++) {
+		if (ends_with(why, len, lacking[i]))
+			return ERR_KERNEL;
+	}
+	for (int error = 1; error < ERRORS_END; error++) {
+		if (ends_with(why, len, error))
+			return ERR_SYSTEM;
+	}
+	return ERR_KERNEL;
 }
 
 static int run_here(const char *commands, struct err *err)
@@ -84,13 +115,24 @@ static int run_here(const char *commands, struct err *err)
 	/* "Error: <cause>\n<the command>\n<a line of carets>" */
 	why = nft.ctx_get_error_buffer(nft.ctx);
 	why += strncmp(why, "Error: ", 7) == 0 ? 7 : 0;
-	return fail_as(err, ERR_KERNEL, "nft: %.*s", (int)strcspn(why, "\n"), why);
+	int len = (int)strcspn(why, "\n");
+	return fail_as(err, kind_of(why, len), "nft: %.*s", len, why);
 }
 
-static __attribute__((noreturn)) void child_main(const char *commands, int answer, int words)
+/* What ends a process runs its exit handlers, of which ours are none of the child's business.
+ */
+static void leave_at_once(void)
+{
+	_exit(1);
+}
+
+static __attribute__((noreturn)) void child_main(pid_t parent, const char *commands, int answer,
+						 int words)
 {
 	struct err told;
 
+	if (!end_with(parent) || atexit(leave_at_once) != 0)
+		_exit(1);
 	(void)dup2(words, STDERR_FILENO);
 	if (run_here(commands, &told) == 0)
 		told = (struct err){ 0 };
@@ -111,9 +153,9 @@ int nft_run(const char *commands, struct err *err)
 	if (words < 0 || pipe2(ends, O_CLOEXEC) < 0)
 		return fail(err, errno, "cannot use libnftables");
 	own_fd ours = ends[0], theirs = ends[1];
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 	if (pid == 0)
-		child_main(commands, theirs, words);
+		child_main(parent, commands, theirs, words);
 	close(take_fd(&theirs));
 	if (pid < 0)
 		return fail(err, errno, "cannot use libnftables");

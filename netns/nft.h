@@ -34,5 +34,8 @@ int ruleset_ensure(const struct bridge *bridge, struct err *err);
 /* Is it?  -1: it cannot be found out. */
 int ruleset_is_loaded(const struct bridge *bridge, struct err *err);
 
-/* Run commands in nft's language as one transaction. */
+/*
+ * Run commands in nft's language as one transaction.  ERR_KERNEL: this kernel, or libnftables,
+ * cannot do that; whatever may pass is ERR_SYSTEM.
+ */
 int nft_run(const char *commands, struct err *err);

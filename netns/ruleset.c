@@ -653,7 +653,11 @@ int ruleset_ensure(const struct bridge *bridge, struct err *err)
 	if (uplink_leave(bridge, err) < 0)
 		return -1;
 	ruleset_bound_print(bridge, part, sizeof(part));
-	(void)nft_run(part, &lacking);
+	/* of the rest nobody could tell whether this one is there */
+	if (nft_run(part, &lacking) < 0 && lacking.kind != ERR_KERNEL) {
+		*err = lacking;
+		return -1;
+	}
 	if (nft_run(text, err) < 0)
 		return -1;
 	/* a kernel without tables of this family has none to remove */
