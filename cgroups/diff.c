@@ -110,7 +110,7 @@ static int sum_look(const struct hierarchies *hierarchies, enum sum sum,
 	uint64_t want, got;
 
 	if (!result.name || sum_compare(hierarchies, sum, &want, &got, err) < 0)
-		return result.name && err->code != ENOENT ? -1 : 0;
+		return result.name && !group_is_gone(err) ? -1 : 0;
 	group_parent_path(sum_mount(hierarchies, sum), path);
 	str_format(want_text, sizeof(want_text), "%" PRIu64, want);
 	str_format(got_text, sizeof(got_text), "%" PRIu64, got);

@@ -101,6 +101,11 @@ int group_make_parent(const char *mount, struct err *err)
 	return 0;
 }
 
+bool group_is_gone(const struct err *err)
+{
+	return err->code == ENOENT || err->code == ENODEV;
+}
+
 void group_remove_parent(const char *mount)
 {
 	char path[GROUP_PATH], monitors[GROUP_PATH + 16];

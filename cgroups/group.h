@@ -37,6 +37,9 @@ int group_open(const char *mount, unsigned id, struct err *err);
 /* The parent of all our groups below @mount, open; ENOENT as above. */
 int group_open_parent(const char *mount, struct err *err);
 
+/* Is it that the group is not there, or is removed at this moment (ENODEV, kernfs)? */
+bool group_is_gone(const struct err *err);
+
 /* Make that parent.  It may be gone again at any moment: whoever removes the last group
  * in it tries to remove it too. */
 int group_make_parent(const char *mount, struct err *err);

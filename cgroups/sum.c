@@ -191,7 +191,7 @@ static int child_add(int parent, const char *name, void *arg, struct err *err)
 	own_fd dir = dir_open(parent, name, err);
 	/* one that goes at this moment has nothing any more */
 	if (dir < 0 || part_look(adding->row, dir, &part, err) < 0)
-		return err->code == ENOENT || err->code == ENODEV ? 0 : -1;
+		return group_is_gone(err) ? 0 : -1;
 	adding->sum += part;
 	return 0;
 }
@@ -263,8 +263,9 @@ static int move(const struct row *row, int parent, int dir, uint64_t others, uin
 	if (!result)
 		return 0;
 	(void)child_set(row, dir, before, &ignored);
-	if (part_look(row, dir, &part, &ignored) == 0)
-		(void)parent_set(row, parent, others + part, &ignored);
+	bool looked = part_look(row, dir, &part, &ignored) == 0;
+	if (looked || group_is_gone(&ignored))
+		(void)parent_set(row, parent, others + (looked ? part : 0), &ignored);
 	return -1;
 }
 
@@ -325,10 +326,9 @@ int sum_leave(const struct hierarchies *hierarchies, enum sum sum, unsigned id, 
 
 	if (!row)
 		return 0;
-	if (pair_open(sum_mount(hierarchies, sum), id, &pair, err) < 0)
-		return err->code == ENOENT ? 0 : -1;
-	if (part_look(row, pair.dir, &part, err) < 0)
-		return err->code == ENOENT ? 0 : -1;
+	if (pair_open(sum_mount(hierarchies, sum), id, &pair, err) < 0 ||
+	    part_look(row, pair.dir, &part, err) < 0)
+		return group_is_gone(err) ? 0 : -1;
 	if (part == 0)
 		return 0;
 
