@@ -40,6 +40,11 @@ struct pool {
 	struct address gateway; /* family 0: the node is */
 };
 
+/* The numbers that VPSs may get. */
+struct id_range {
+	unsigned first, last;
+};
+
 #define NODE_POOLS 16
 
 /* The machine: node.conf(5) and the directories that it names, open. */
@@ -52,7 +57,7 @@ struct node {
 	enum link_mode mode; /* how VPSs are connected that do not say */
 	struct pool pools[NODE_POOLS];
 	unsigned pools_count;
-	unsigned first_id, last_id;
+	struct id_range range;
 	unsigned ssh_port; /* host port of VPS 0; 0: no forward by default */
 	char plan[64];	   /* default plan */
 	char image[128];   /* default image */

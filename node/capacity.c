@@ -59,7 +59,7 @@ int capacity_find(const struct node *node, struct capacity *capacity, struct err
 			[RESOURCE_TASKS] = tasks_of_node(),
 			[RESOURCE_TRAFFIC] = promise->traffic,
 			[RESOURCE_ADDRESSES] = addresses_of(&node->bridge),
-			[RESOURCE_IDS] = node->last_id - node->first_id + 1,
+			[RESOURCE_IDS] = node->range.last - node->range.first + 1,
 		},
 		.disk_left = (uint64_t)fs.f_bavail * fs.f_frsize,
 		.reserve = {

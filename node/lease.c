@@ -95,21 +95,21 @@ static unsigned cursor_read(const struct node *node)
 	unsigned long last;
 
 	if (file_read(node->ids, ".last", text, sizeof(text), &ignored) < 0 ||
-	    number_parse(text, node->first_id, node->last_id, &last, &ignored) < 0)
-		return node->last_id;
+	    number_parse(text, node->range.first, node->range.last, &last, &ignored) < 0)
+		return node->range.last;
 	return (unsigned)last;
 }
 
 int lease_id(const struct node *node, struct vps *vps, struct err *err)
 {
-	unsigned count = node->last_id - node->first_id + 1;
+	unsigned count = node->range.last - node->range.first + 1;
 	unsigned id = cursor_read(node);
 	char key[16];
 
 	for (unsigned i = 0; i < count; i++) {
 		bool taken;
 
-		id = id >= node->last_id ? node->first_id : id + 1;
+		id = id >= node->range.last ? node->range.first : id + 1;
 		str_format(key, sizeof(key), "%u", id);
 		/* most of the time the first look finds a free one; a full node is looked
 		 * through */

@@ -41,7 +41,7 @@ static int bridge_parse(const char *text, void *value, size_t size, struct err *
 /* "1-28663" */
 static int ids_parse(const char *text, void *value, size_t size, struct err *err)
 {
-	unsigned *first = value, *last = first + 1;
+	struct id_range *range = value;
 	size_t len = strcspn(text, "-");
 	unsigned long from, to;
 	struct err ignored;
@@ -53,8 +53,7 @@ static int ids_parse(const char *text, void *value, size_t size, struct err *err
 	    number_parse(text + len + 1, from, VPS_ID_MAX, &to, &ignored) < 0)
 		return fail_as(err, ERR_VALUE, "'%s' is not a range within 1-%u", text,
 			       VPS_ID_MAX);
-	*first = (unsigned)from;
-	*last = (unsigned)to;
+	*range = (struct id_range){ (unsigned)from, (unsigned)to };
 	return 0;
 }
 
@@ -176,7 +175,7 @@ static const struct {
 	KEY("net-mode", kind_link_mode, mode),
 	KEY("free", kind_free, bridge.free),
 	KEY("host-open", kind_open, bridge.open),
-	KEY("ids", kind_ids, first_id),
+	KEY("ids", kind_ids, range),
 	KEY("ssh-port", kind_port, ssh_port),
 	KEY("nameserver", kind_servers, nameserver),
 	KEY("plan", kind_name, plan),
@@ -290,8 +289,7 @@ static int key_set(const char *key, const char *value, void *arg, struct err *er
 static void node_defaults(struct node *node)
 {
 	*node = (struct node){
-		.first_id = 1,
-		.last_id = VPS_ID_MAX,
+		.range = { 1, VPS_ID_MAX },
 		.ssh_port = 22000,
 		.promise = {
 			.reserve_memory = 512ull << 20,
@@ -380,7 +378,7 @@ int node_parse(struct node *node, const char *text, struct err *err)
 	if (pools_check(node, err) < 0)
 		return -1;
 	if (strcmp(node->bridge.uplink, "none") == 0)
-		node->bridge.uplink[0] = 0;
+		memset(node->bridge.uplink, 0, sizeof(node->bridge.uplink));
 	ways_fill(node);
 	return 0;
 }
@@ -618,17 +616,22 @@ static int config_compare(const char *config, const struct setting *settings, si
 			  struct err *err)
 {
 	own_str text = file_slurp(AT_FDCWD, config, 65536, err);
+	struct node node, other;
 
 	if (!text)
 		return -1;
-	for (size_t i = 0; i < count; i++) {
-		own_str other =
-		    conf_put(xstrdup(text), settings[i].key, settings[i].value, false);
-
-		if (strcmp(text, other) != 0)
+	if (node_parse(&node, text, err) < 0)
+		return fail_in(err, "%s", config);
+	for (size_t i = 0; i < count; i++)
+		text = conf_put(text, settings[i].key, settings[i].value, false);
+	if (node_parse(&other, text, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (memcmp((char *)&node + keys[i].offset, (char *)&other + keys[i].offset,
+			   keys[i].size) != 0)
 			return fail_as(err, ERR_EXISTS,
 				       "'%s' exists already, with another '%s': edit it",
-				       config, settings[i].key);
+				       config, keys[i].key);
 	}
 	return 0;
 }

@@ -22,7 +22,7 @@
 
 static bool id_is_ours(const struct repair *repair, unsigned id)
 {
-	return id >= repair->node->first_id && id <= repair->node->last_id;
+	return id >= repair->node->range.first && id <= repair->node->range.last;
 }
 
 /* The VPS that has @id; empty when it is nobody's.  -1 when that cannot be told: what was not

@@ -203,7 +203,7 @@ Test(fuzz, plans_and_nodes, .timeout = 120)
 		(void)taken(plan_parse(&vps, text, &err), text);
 		begin();
 		if (taken(node_parse(&node, text, &err), text))
-			cr_assert(node.first_id >= 1 && node.last_id <= VPS_ID_MAX);
+			cr_assert(node.range.first >= 1 && node.range.last <= VPS_ID_MAX);
 	}
 }
 

@@ -34,7 +34,7 @@ static struct address address(const char *text)
 static void node_make(void)
 {
 	scratch_make();
-	node = (struct node){ .first_id = 1, .last_id = 3 };
+	node = (struct node){ .range = { 1, 3 } };
 	node.ids = dir_make(scratch, "ids", 0700, &err);
 	node.addresses = dir_make(scratch, "addresses", 0700, &err);
 	node.bridge.ipv4 = address("10.77.0.1/29");
@@ -178,7 +178,7 @@ static int take_id(const char *name)
 
 Test(lease, of_ids_gives_each_of_many_at_once_another)
 {
-	node.last_id = 15;
+	node.range.last = 15;
 	cr_expect_eq(at_once(take_id), 15, "the others are told that none is left");
 	cr_expect_eq(scratch_count(node.ids), 16, "15 ids and the hint");
 }
@@ -198,8 +198,8 @@ static void free_id(const char *key, const char *name)
 
 Test(lease, of_ids_begins_with_the_first_and_goes_up)
 {
-	node.first_id = 100;
-	node.last_id = 102;
+	node.range.first = 100;
+	node.range.last = 102;
 	cr_expect_eq(next_id("a"), 100);
 	cr_expect_eq(next_id("b"), 101);
 	cr_expect_eq(next_id("c"), 102);

@@ -38,8 +38,8 @@ Test(node, a_subnet_is_all_that_must_be_said)
 	cr_expect_str_eq(node.bridge.name, "nodectl0");
 	cr_expect_eq(node.bridge.mtu, 0);
 	cr_expect_eq(node.bridge.ipv6.family, 0);
-	cr_expect_eq(node.first_id, 1);
-	cr_expect_eq(node.last_id, VPS_ID_MAX);
+	cr_expect_eq(node.range.first, 1);
+	cr_expect_eq(node.range.last, VPS_ID_MAX);
 	cr_expect_eq(node.ssh_port, 22000);
 	cr_expect_str_eq(node.plan, "small");
 	cr_expect_str_eq(node.image, "debian-12");
@@ -81,8 +81,8 @@ Test(node, every_key_lands_in_its_member)
 	cr_expect_str_eq(node.bridge.name, "br7");
 	cr_expect_eq(node.bridge.mtu, 1400);
 	cr_expect_eq(node.bridge.ipv6.prefix, 64);
-	cr_expect_eq(node.first_id, 100);
-	cr_expect_eq(node.last_id, 199);
+	cr_expect_eq(node.range.first, 100);
+	cr_expect_eq(node.range.last, 199);
 	cr_expect_eq(node.ssh_port, 0);
 	cr_expect_eq(node.nameserver[1].bytes[3], 2);
 	cr_expect_str_eq(node.plan, "nano");
@@ -142,8 +142,8 @@ Test(node, ids_are_a_range_within_what_there_is)
 	own_node node;
 
 	parsed(&node, SUBNET "ids = 5-5\n");
-	cr_expect_eq(node.first_id, 5);
-	cr_expect_eq(node.last_id, 5);
+	cr_expect_eq(node.range.first, 5);
+	cr_expect_eq(node.range.last, 5);
 	parsed(&node, SUBNET "ids = 1-28663\n");
 }
 

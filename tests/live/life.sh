@@ -186,6 +186,8 @@ is "doctor -j" "$(nodectl doctor -j | jq -r '.schema')" 1
 exits 0 "init again changes nothing" nodectl init
 unlike "and makes nothing" "$OUT" '^made '
 exits 0 "nor with what node.conf says" nodectl init --storage "$STORAGE" --run "$RUN"
+exits 0 "what is said twice is what was said last" nodectl init --run "$RUN/other" --run "$RUN"
+exits 0 "nor is what it has anyway another" nodectl init --ids "$FIRST_ID-$LAST_ID" --ssh-port 22000 --uplink none
 exits 44 "it does not change what that says" nodectl init --storage "$STORAGE" --run "$RUN/other"
 like "which is named" "$OUT" "exists already, with another 'run'"
 exits 3 "a node that is not set up" env NODECTL_CONFIG="$WORK/none.conf" "$NODECTL" list
