@@ -533,8 +533,31 @@ class Look(Operation):
             raise Trouble("it tells what is not so: " + self.out)
 
 
+class Copy(Operation):
+    """What is said to be copied is, whole."""
+
+    def __init__(self, verb, source, target):
+        super().__init__("running", "running", verb, "victim", source, target)
+        self.is_pull, self.target = verb == "pull", target
+
+    def prepare(self, node):
+        super().prepare(node)
+        if not self.is_pull:
+            must("exec", "victim", "--", "rm", "-f", self.target)
+        elif os.path.exists(self.target):
+            os.unlink(self.target)
+
+    def at_once(self):
+        if self.status:
+            return
+        there = must("exec", "victim", "--", "cat", "/etc/passwd" if self.is_pull else self.target)
+        if there != read(self.target if self.is_pull else "/etc/passwd"):
+            raise Trouble("it exits 0, and the two differ")
+
+
 class Init(Operation):
     """A second node; the same words once more, and it is whole."""
+    table = "nodectl-nodectl-pts"
     home = WORK + "/second"
     words_of = ["--config", home + "/node.conf"]
 
@@ -546,15 +569,26 @@ class Init(Operation):
     def prepare(self, node):
         super().prepare(node)
         subprocess.run(["ip", "link", "del", "nodectl-pts"], capture_output=True, check=False)
-        subprocess.run(["nft", "delete", "table", "inet", "nodectl-nodectl-pts"], capture_output=True, check=False)
+        subprocess.run(["nft", "delete", "table", "inet", self.table], capture_output=True, check=False)
         shutil.rmtree(self.home, ignore_errors=True)
 
     def at_once(self):
         if self.status == 0:
             must(*self.words_of, "list")
+            self.bounds()
+
+    def bounds(self):
+        """Where the kernel can bound connections; it can in the first node's table, or not."""
+        found = re.search(r"^bridge = (\S+)$", read(os.environ["NODECTL_CONFIG"]), re.M)
+        first = "nodectl" + ("-" + found.group(1) if found else "")
+        has = [subprocess.run(["nft", "list", "set", "inet", table, "conns"], capture_output=True,
+                              check=False).returncode == 0 for table in (first, self.table)]
+        if has == [True, False]:
+            raise Trouble("the table is there, and bounds no connections")
 
     def check(self, node, state):
         must(*self.words)
+        self.bounds()
         must(*self.words_of, "list")
         must(*self.words_of, "repair")
         told = "".join(run(*self.words_of, "repair", "--dry-run")[1:])
@@ -636,8 +670,8 @@ def operations():
         table[words[0] if words[0] not in table and len(words) < 2 else "-".join(words)] = \
             Look("running", "running", *words)
     table["kill"] = Stop("kill", "victim")
-    table["push"] = Operation("running", "running", "push", "victim", "/etc/passwd", "/root/pushed")
-    table["pull"] = Operation("running", "running", "pull", "victim", "/etc/passwd", WORK + "/pulled")
+    table["push"] = Copy("push", "/etc/passwd", "/root/pushed")
+    table["pull"] = Copy("pull", "/etc/passwd", WORK + "/pulled")
     table["repair"] = Repair([table[name] for name in ("create", "start", "stop-force", "set-live", "destroy-force",
                                                        "freeze", "adopt", "plan-set", "image-import", "image-remove",
                                                        "set-publish", "passwd-offline")])
