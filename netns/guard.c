@@ -202,18 +202,21 @@ static bool is_wanted(const struct guard_free *key, const struct bridge *bridge,
 }
 
 /* The next is asked for before this one may go. */
-static void unwanted_remove(int map, const struct bridge *bridge,
-			    const struct address *networks, unsigned count)
+static int unwanted_remove(int map, const struct bridge *bridge, const struct address *networks,
+			   unsigned count, struct err *err)
 {
 	struct guard_free key, next;
-	bool there = bpf_map_get_next_key(map, NULL, &next) == 0;
+	int result = bpf_map_get_next_key(map, NULL, &next);
 
-	while (there) {
+	while (result == 0) {
 		key = next;
-		there = bpf_map_get_next_key(map, &key, &next) == 0;
-		if (key.node == guard_node(bridge) && !is_wanted(&key, bridge, networks, count))
-			(void)bpf_map_delete_elem(map, &key);
+		result = bpf_map_get_next_key(map, &key, &next);
+		if (key.node == guard_node(bridge) &&
+		    !is_wanted(&key, bridge, networks, count) &&
+		    bpf_map_delete_elem(map, &key) < 0 && errno != ENOENT)
+			return fail(err, errno, "cannot take from the free networks");
 	}
+	return result == -ENOENT ? 0 : fail(err, -result, "cannot read the free networks");
 }
 
 static int guard_free(const struct bridge *bridge, const struct address *networks,
@@ -230,8 +233,7 @@ static int guard_free(const struct bridge *bridge, const struct address *network
 		if (bpf_map_update_elem(map, &key, &one, BPF_ANY) < 0)
 			return fail(err, errno, "cannot set the free networks");
 	}
-	unwanted_remove(map, bridge, networks, count);
-	return 0;
+	return unwanted_remove(map, bridge, networks, count, err);
 }
 
 static unsigned free_count(const struct bridge *bridge)
