@@ -299,6 +299,29 @@ bool link_route_exists(const struct bridge *bridge, const struct link_route *rou
 int link_route_remove(const struct bridge *bridge, const struct link_route *route,
 		      struct err *err);
 
+/* Where the bridge believes an address to be for ever, which is at the interface of VPS @id, as
+ * the kernel has it, for repair. */
+struct link_neighbour {
+	unsigned id;
+	struct address address;
+};
+
+/* Call @each for those of @bridge. */
+int link_neighbours_each(const struct bridge *bridge,
+			 int (*each)(const struct link_neighbour *neighbour, void *arg,
+				     struct err *err),
+			 void *arg, struct err *err);
+
+/* Is it where a VPS that runs with @link is? */
+bool link_needs_neighbour(const struct link *link, const struct link_neighbour *neighbour);
+
+/* Is it still there? */
+bool link_neighbour_exists(const struct bridge *bridge, const struct link_neighbour *neighbour);
+
+/* Remove one that no VPS needs; an absent one is fine. */
+int link_neighbour_remove(const struct bridge *bridge, const struct link_neighbour *neighbour,
+			  struct err *err);
+
 /* Somebody else on the uplink is asked for addresses that are to be used. */
 struct inquiry {
 	int fd; /* -1: nobody is */

@@ -439,6 +439,32 @@ void rtnl_route_parse(const struct nlmsghdr *nlh, struct route *route)
 	}
 }
 
+void rtnl_put_neighbour_dump(struct nlmsghdr *nlh, uint32_t index)
+{
+	put_header(nlh, RTM_GETNEIGH, NLM_F_DUMP, sizeof(struct ndmsg));
+	mnl_attr_put_u32(nlh, NDA_IFINDEX, index);
+}
+
+void rtnl_neighbour_parse(const struct nlmsghdr *nlh, struct neighbour *neighbour)
+{
+	const struct ndmsg *ndm = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr;
+
+	*neighbour = (struct neighbour){ .address.family = ndm->ndm_family,
+					 .index = (uint32_t)ndm->ndm_ifindex,
+					 .permanent = ndm->ndm_state & NUD_PERMANENT };
+	neighbour->address.prefix = address_size(&neighbour->address) * 8;
+	mnl_attr_for_each(attr, nlh, sizeof(*ndm))
+	{
+		if (mnl_attr_get_type(attr) == NDA_DST)
+			bytes_read(attr, &neighbour->address);
+		else if (mnl_attr_get_type(attr) == NDA_LLADDR &&
+			 mnl_attr_get_payload_len(attr) == sizeof(neighbour->mac))
+			memcpy(&neighbour->mac, mnl_attr_get_payload(attr),
+			       sizeof(neighbour->mac));
+	}
+}
+
 void rtnl_put_route_get(struct nlmsghdr *nlh, const struct address *to)
 {
 	struct rtmsg *rtm = put_header(nlh, RTM_GETROUTE, 0, sizeof(*rtm));

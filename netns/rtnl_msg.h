@@ -38,6 +38,14 @@ struct route {
 	uint8_t table; /* 0: the main one */
 };
 
+/* Where an address is, as the kernel remembers it. */
+struct neighbour {
+	struct address address; /* prefix: all of it */
+	struct mac mac;		/* zeroes: not known */
+	uint32_t index;
+	bool permanent;
+};
+
 void rtnl_put_bridge(struct nlmsghdr *nlh, const char *name, const struct mac *mac);
 void rtnl_put_veth(struct nlmsghdr *nlh, const struct veth *veth);
 void rtnl_put_ifb(struct nlmsghdr *nlh, const char *name, const char *alias, uint32_t mtu);
@@ -93,6 +101,10 @@ void rtnl_put_neighbour(struct nlmsghdr *nlh, uint32_t index, const struct addre
 			const struct mac *mac);
 void rtnl_put_neighbour_delete(struct nlmsghdr *nlh, uint32_t index,
 			       const struct address *address);
+
+/* Of the interface @index, of either family.  Not every kernel looks at the index. */
+void rtnl_put_neighbour_dump(struct nlmsghdr *nlh, uint32_t index);
+void rtnl_neighbour_parse(const struct nlmsghdr *nlh, struct neighbour *neighbour);
 
 /* Which way would a packet to @to take? */
 void rtnl_put_route_get(struct nlmsghdr *nlh, const struct address *to);

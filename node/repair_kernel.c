@@ -183,9 +183,11 @@ static int route_owner(const struct repair *repair, const struct link_route *rou
 	return lease_owner_of(repair->node, &route->to, name, size, &ignored);
 }
 
-/* Does the VPS @name run, with that route? */
-static bool route_is_needed(const struct repair *repair, const char *name,
-			    const struct link_route *route)
+/* Does the VPS @name run?  Then @use is called with its definition as it does. */
+static bool is_used(const struct repair *repair, const char *name,
+		    bool (*use)(const struct repair *repair, const struct vps *running,
+				const void *what),
+		    const void *what)
 {
 	own_vps vps = { 0 }, started = { 0 };
 	struct err ignored;
@@ -195,7 +197,51 @@ static bool route_is_needed(const struct repair *repair, const char *name,
 		return false;
 	bool known = vps_started_load(repair->node, name, &started, &ignored) == 0;
 	struct vps running = vps_as_running(&vps, known ? &started.link : NULL);
-	return link_needs_route(running.id, &repair->node->bridge, &running.link, route);
+	return use(repair, &running, what);
+}
+
+static bool route_is_its(const struct repair *repair, const struct vps *running,
+			 const void *route)
+{
+	return link_needs_route(running->id, &repair->node->bridge, &running->link, route);
+}
+
+/* Does the VPS @name run, with that route? */
+static bool route_is_needed(const struct repair *repair, const char *name,
+			    const struct link_route *route)
+{
+	return is_used(repair, name, route_is_its, route);
+}
+
+static bool neighbour_is_its(const struct repair *repair, const struct vps *running,
+			     const void *neighbour)
+{
+	(void)repair;
+	return link_needs_neighbour(&running->link, neighbour);
+}
+
+/* Who has the address next may be a machine of somebody else, which the node would not find. */
+static int neighbour_one(const struct link_neighbour *neighbour, void *arg, struct err *err)
+{
+	struct repair *repair = arg;
+	char name[80], again[80], text[ADDRESS_TEXT];
+
+	if (!id_is_ours(repair, neighbour->id) ||
+	    id_owner(repair, neighbour->id, name, sizeof(name)) < 0 ||
+	    is_used(repair, name, neighbour_is_its, neighbour))
+		return 0;
+	own_fd lock = owner_lock(repair, name, err);
+	if (lock < 0)
+		return repair_passed_over(repair, err);
+	if (id_owner(repair, neighbour->id, again, sizeof(again)) < 0 ||
+	    strcmp(name, again) != 0 || is_used(repair, name, neighbour_is_its, neighbour) ||
+	    !link_neighbour_exists(&repair->node->bridge, neighbour))
+		return 0;
+	address_print(&neighbour->address, false, text, sizeof(text));
+	repair_found(repair, "neighbour %s of id %u: no VPS with it runs", text, neighbour->id);
+	if (!repair->dry && link_neighbour_remove(&repair->node->bridge, neighbour, err) < 0)
+		return repair_failed(repair, err);
+	return 0;
 }
 
 /* Whoever gives an address to a VPS holds its lock until the definition says so. */
@@ -315,6 +361,8 @@ void repair_kernel(struct repair *repair)
 	if (wall_each(&repair->node->bridge, wall_one, repair, &err) < 0)
 		(void)repair_failed(repair, &err);
 	if (link_routes_each(&repair->node->bridge, route_one, repair, &err) < 0)
+		(void)repair_failed(repair, &err);
+	if (link_neighbours_each(&repair->node->bridge, neighbour_one, repair, &err) < 0)
 		(void)repair_failed(repair, &err);
 	int hurry = guard_hurry_left(repair->dry, &err);
 	if (hurry > 0)

@@ -132,6 +132,16 @@ def elements_of(number):
     return len(re.findall(r'comment "nodectl %d"' % number, done.stdout))
 
 
+def ways_of(number):
+    """Routes to a VPS, and where the node believes its addresses to be for ever, without these."""
+    def told(*words):
+        return subprocess.run(["ip", "-o", *words], capture_output=True, text=True, check=False).stdout
+    mac = "02:6e:64:%02x:%02x:%02x" % (number >> 16, number >> 8 & 255, number & 255)
+    found = {"neighbour on %s" % dev for dev in re.findall(r"dev (\S+) lladdr " + mac, told("neigh", "show", "nud", "permanent"))}
+    return found | {"route by nv%d" % number for family in "46"
+                    if "dev nv%d " % number in told("-" + family, "route", "show", "proto", "110")}
+
+
 def pins():
     """Of the guards of this network namespace."""
     return names("/sys/fs/bpf/nodectl/%d" % os.stat("/proc/self/ns/net").st_ino)
@@ -163,6 +173,8 @@ def things(number):
     all_of.add("rcu_expedited " + read("/sys/kernel/rcu_expedited").strip())
     all_of.update("network " + one for one in names(STORAGE + "/networks"))
     all_of.update("plan " + one for one in names(os.path.join(os.path.dirname(os.environ["NODECTL_CONFIG"]), "plans")))
+    if number:
+        all_of |= ways_of(number)
     if number and elements_of(number):
         all_of.add("elements of nftables")
     for folder in "ids", "vps", "trash", "images/staging", "images/names":
