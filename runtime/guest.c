@@ -139,6 +139,7 @@ static const struct {
 	{ "names", names_write }, /* written by the tenant's root, into its own tree */
 	{ "credentials", credentials_apply }, /* after the last privileged mount */
 	{ "keys", names_keys },	      /* runs the image's ssh-keygen: capabilities are gone */
+	{ "sync", names_sync },	      /* no other start would write it again */
 	{ "ready", ready_apply },     /* what is left cannot be refused by the image */
 	{ "session", session_apply }, /* descriptors, keyring, signals */
 	{ "filter", filter_apply },   /* after the last keyctl */

@@ -26,9 +26,9 @@
 /*
  * We are root of the VPS, inside its root, and every path is the tenant's: a
  * fifo in place of a file must not stop us.  So nothing is opened for writing;
- * a new file takes the name.
+ * a new file takes the name.  True when there is one.
  */
-static void file_put(int dir, const char *name, const char *text, mode_t mode)
+static bool file_put(int dir, const char *name, const char *text, mode_t mode)
 {
 	struct err err;
 	char old[4096];
@@ -39,10 +39,12 @@ static void file_put(int dir, const char *name, const char *text, mode_t mode)
 
 		old[len > 0 ? len : 0] = 0;
 		if (strcmp(old, text) == 0)
-			return;
+			return false;
 	}
-	if (file_replace_volatile(dir, name, text, strlen(text), mode, &err) < 0)
-		dprintf(STDERR_FILENO, "nodectl: %s\r\n", err.msg);
+	if (file_replace_volatile(dir, name, text, strlen(text), mode, &err) == 0)
+		return true;
+	dprintf(STDERR_FILENO, "nodectl: %s\r\n", err.msg);
+	return false;
 }
 
 static bool is_ours(int dir, const char *name)
@@ -54,7 +56,7 @@ static bool is_ours(int dir, const char *name)
 	       strcmp(head, MARK) == 0;
 }
 
-static void hosts_put(const struct start *start, int etc)
+static bool hosts_put(const struct start *start, int etc)
 {
 	const struct vps *vps = start->vps;
 	struct link link = vps->link;
@@ -73,10 +75,10 @@ static void hosts_put(const struct start *start, int etc)
 				      "%s\t%s\n%s%s%s%s",
 				 v4, vps->hostname, v6, *v6 ? "\t" : "",
 				 *v6 ? vps->hostname : "", *v6 ? "\n" : "");
-	file_put(etc, "hosts", text, 0644);
+	return file_put(etc, "hosts", text, 0644);
 }
 
-static void resolv_put(const struct start *start, int etc)
+static bool resolv_put(const struct start *start, int etc)
 {
 	const struct address *server = start->vps->nameserver;
 	own_str text = xstrdup(MARK);
@@ -92,19 +94,19 @@ static void resolv_put(const struct start *start, int etc)
 		free(text);
 		text = longer;
 	}
-	file_put(etc, "resolv.conf", text, 0644);
+	return file_put(etc, "resolv.conf", text, 0644);
 }
 
-static void authorized_put(const struct start *start)
+static bool authorized_put(const struct start *start)
 {
 	struct err err;
 	own_fd home = open("/root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	own_fd ssh = home < 0 ? -1 : dir_make(home, ".ssh", 0700, &err);
 
-	if (ssh < 0)
-		dprintf(STDERR_FILENO, "nodectl: cannot write /root/.ssh\r\n");
-	else
-		file_put(ssh, "authorized_keys", start->vps->ssh_keys, 0600);
+	if (ssh >= 0)
+		return file_put(ssh, "authorized_keys", start->vps->ssh_keys, 0600);
+	dprintf(STDERR_FILENO, "nodectl: cannot write /root/.ssh\r\n");
+	return false;
 }
 
 /*
@@ -126,7 +128,7 @@ static void systemd_tell(void)
 	own_str text = xasprintf("# written by nodectl: the OOM killer takes init last\n"
 				 "[Manager]\nDefaultOOMScoreAdjust=%d\n",
 				 OOM_SCORE_VPS);
-	file_put(conf, "50-nodectl.conf", text, 0644);
+	(void)file_put(conf, "50-nodectl.conf", text, 0644);
 }
 
 /*
@@ -153,13 +155,13 @@ int names_write(struct start *start, struct err *err)
 	}
 
 	own_str line = xasprintf("%s\n", hostname);
-	file_put(etc, "hostname", line, 0644);
+	start->unsynced |= file_put(etc, "hostname", line, 0644);
 	if (start->fresh || is_ours(etc, "hosts"))
-		hosts_put(start, etc);
+		start->unsynced |= hosts_put(start, etc);
 	if (start->fresh || is_ours(etc, "resolv.conf"))
-		resolv_put(start, etc);
+		start->unsynced |= resolv_put(start, etc);
 	if (start->fresh && start->vps->ssh_keys)
-		authorized_put(start);
+		start->unsynced |= authorized_put(start);
 	return 0;
 }
 
@@ -221,4 +223,19 @@ int names_keys(struct start *start, struct err *err)
 	if (!start->fresh || start->work)
 		return 0;
 	return keygen("ed25519", err) < 0 || keygen("ecdsa", err) < 0 ? -1 : 0;
+}
+
+/*
+ * What the first start wrote no other writes again, and a file of ours that the power cut short
+ * would pass for the tenant's own.  So all of it is on the disk before the host forgets that
+ * this was the first.
+ */
+int names_sync(struct start *start, struct err *err)
+{
+	if (start->work || !(start->fresh || start->unsynced))
+		return 0;
+	own_fd root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0 || syncfs(root) < 0)
+		return fail(err, errno, "cannot write to the disk what the start has changed");
+	return 0;
 }

@@ -30,6 +30,7 @@ struct start {
 	void *arg;
 
 	bool fresh;		 /* the volume has never been started: write names and keys */
+	bool unsynced;		 /* in the guest: a name was written */
 	int host_mounts;	 /* the node's mount namespace, to go back to */
 	int image;		 /* detached mount of the image's root */
 	int volume;		 /* detached mount of the volume ... */
@@ -84,3 +85,6 @@ int names_write(struct start *start, struct err *err);
 
 /* The host keys of the first start; -1 when ssh-keygen is there and there can be no process. */
 int names_keys(struct start *start, struct err *err);
+
+/* All of that is on the disk. */
+int names_sync(struct start *start, struct err *err);
