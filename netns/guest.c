@@ -197,16 +197,15 @@ static bool has_ways(const struct bridge *bridge, const struct link *before,
  * With the first address of a network the kernel takes away all others of that network, so that
  * what stays is added again.
  */
-int guest_change(unsigned id, const struct bridge *bridge, uint32_t index,
-		 const struct link *before, const struct link *after, int netns,
-		 struct err *err)
+static int addresses_change(int fd, unsigned id, const struct bridge *bridge, uint32_t index,
+			    const struct link *before, const struct link *after,
+			    struct err *err)
 {
-	own_fd fd = netlink_open_in(netns, NETLINK_ROUTE, err);
 	const struct address *address;
 	struct netlink_batch batch;
 	bool less = false, ways = has_ways(bridge, before, after);
 
-	if (fd < 0 || (ways && ways_remove(fd, bridge, before, err) < 0))
+	if (ways && ways_remove(fd, bridge, before, err) < 0)
 		return -1;
 	netlink_start(&batch);
 	for (unsigned n = 0; (address = link_address(before, n)); n++) {
@@ -225,11 +224,27 @@ int guest_change(unsigned id, const struct bridge *bridge, uint32_t index,
 			rtnl_put_address(netlink_next(&batch, "set an address", EEXIST), index,
 					 &inside);
 	}
-	if (netlink_run(fd, &batch, NULL, NULL, err) == 0 &&
-	    ((!less && !ways) || routes_put(fd, id, index, bridge, after, err) == 0))
-		return 0;
-	/* what the tenant has done to his interface is his affair: the next start makes it
-	 * whole */
-	return err->code == ENODEV || err->code == ENETDOWN || err->code == ENETUNREACH ? 0
-											: -1;
+	if (netlink_run(fd, &batch, NULL, NULL, err) < 0)
+		return -1;
+	return less || ways ? routes_put(fd, id, index, bridge, after, err) : 0;
+}
+
+/*
+ * What the tenant has done to his network is his affair, and the next start makes it whole: an
+ * interface that is down or gone, no IPv6, the gateway's address as his own, a flood at our
+ * socket.  Whatever is refused there must not keep the operator from giving and taking
+ * addresses; what counts is at the node's end.
+ */
+int guest_change(unsigned id, const struct bridge *bridge, uint32_t index,
+		 const struct link *before, const struct link *after, int netns,
+		 struct err *err)
+{
+	own_fd fd = netlink_open_in(netns, NETLINK_ROUTE, err);
+
+	if (fd < 0)
+		return -1;
+	if (addresses_change(fd, id, bridge, index, before, after, err) < 0 &&
+	    is_passing(err->code))
+		return -1;
+	return 0;
 }

@@ -56,6 +56,12 @@ inside web ip addr del 10.242.16.3/32 dev eth0
 check "a change beside what the tenant took away" nodectl set web --ip-del 10.242.16.3
 inside web ip link set eth0 down
 check "and with its interface down" nodectl set web --ip-add 10.242.16.3
+inside web ip link set eth0 up
+inside web sh -c 'echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6'
+inside web ip addr add "$(gateway4)/32" dev lo
+check "and with nothing as it should be" nodectl set web --ip-add 10.242.16.4
+check "and back" nodectl set web --ip-del 10.242.16.4
+is "nothing is left to be repaired" "$(nodectl repair 2>&1)" ""
 check "restart makes it whole" nodectl restart web --force --wait 30
 for ip in 10.242.16.1 10.242.16.3 "$a"; do
 	check "$ip is there again" ping -c 1 -W 2 "$ip"
