@@ -169,7 +169,7 @@ def things(number):
     all_of.update(ours())
     all_of.update("pin " + pin for pin in pins() if number and str(number) in pin)
     all_of.add("%d addresses" % len(names(STORAGE + "/addresses")))
-    all_of.add("%d trees of images" % trees())
+    all_of.update(trees())
     all_of.add("rcu_expedited " + read("/sys/kernel/rcu_expedited").strip())
     all_of.update("network " + one for one in names(STORAGE + "/networks"))
     all_of.update("plan " + one for one in names(os.path.join(os.path.dirname(os.environ["NODECTL_CONFIG"]), "plans")))
@@ -300,7 +300,12 @@ class Stop(Operation):
 
 
 def trees():
-    return len(names(STORAGE + "/images/sha256"))
+    """Images, by their names, or by what they are where they have none."""
+    images = STORAGE + "/images/"
+    named = {}
+    for name in names(images + "names"):
+        named.setdefault(os.path.basename(os.readlink(images + "names/" + name)), []).append(name)
+    return {"image " + (" ".join(sorted(named.get(digest, []))) or digest[:12]) for digest in names(images + "sha256")}
 
 
 class Boot(Operation):
@@ -367,11 +372,11 @@ class Traffic(Operation):
 
 class Named(Operation):
     """A plan, a network or an image is there or not, and can be made and removed."""
-    passing = re.compile(r"^(network|plan) (named|\.last)(\.conf)?$|^images/names/named$|^\d+ trees of images$")
+    passing = re.compile(r"^(network|plan) (named|\.last)(\.conf)?$|^images/names/named$|^image named$")
 
     def __init__(self, what, make, remove, there, words):
         super().__init__("stopped", "stopped", *words)
-        self.what, self.make, self.remove, self.there, self.trees = what, make, remove, there, 0
+        self.what, self.make, self.remove, self.there, self.trees = what, make, remove, there, set()
 
     def prepare(self, node):
         super().prepare(node)
@@ -388,7 +393,7 @@ class Named(Operation):
             must(*self.make)
         must(*self.remove)
         if trees() != self.trees:
-            raise Trouble("there were %d trees of images, and are %d" % (self.trees, trees()))
+            raise Trouble("there were %s, and are %s" % (sorted(self.trees), sorted(trees())))
 
 
 class Set(Change):
@@ -511,8 +516,8 @@ class Exec(Operation):
 
 class Import(Operation):
     """The image is there whole, or not at all."""
-    passing = re.compile(r"^\d+ trees of images$")
-    trees = 0
+    passing = re.compile(r"^image points$")
+    trees = set()
 
     def prepare(self, node):
         run("image", "remove", "points", "--quiet")
@@ -530,7 +535,7 @@ class Import(Operation):
             raise Trouble("image show: " + err)
         run("image", "remove", "points", "--quiet")
         if trees() != self.trees:
-            raise Trouble("there were %d trees of images, and are %d" % (self.trees, trees()))
+            raise Trouble("there were %s, and are %s" % (sorted(self.trees), sorted(trees())))
 
 
 class Look(Operation):
