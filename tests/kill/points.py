@@ -31,7 +31,7 @@ NODECTL, STORAGE, RUN, BIN, WORK, AT = (os.environ[name] for name in
                                         ("NODECTL", "STORAGE", "RUN", "BIN", "WORK", "AT"))
 SLOW = int(os.environ.get("SLOW", "1"))  # an emulated machine takes so many times as long
 # x86-64, as at.c: these are asked for by name, and the rest is there where headers are.
-CALLS = {0: "read", 1: "write", 8: "lseek", 16: "ioctl", 257: "openat", 21: "access", 44: "sendto", 45: "recvfrom", 105: "setuid", 117: "setresuid", 116: "setgroups", 82: "rename", 7: "poll", 46: "sendmsg", 157: "prctl", 262: "newfstatat", 263: "unlinkat", 33: "dup2", 87: "unlink", 72: "fcntl"}
+CALLS = {0: "read", 1: "write", 8: "lseek", 16: "ioctl", 257: "openat", 21: "access", 44: "sendto", 45: "recvfrom", 47: "recvmsg", 105: "setuid", 117: "setresuid", 116: "setgroups", 82: "rename", 7: "poll", 46: "sendmsg", 157: "prctl", 262: "newfstatat", 263: "unlinkat", 33: "dup2", 87: "unlink", 72: "fcntl"}
 # No ENOENT: that something is not there would be no failure but a lie.
 LASTING = "ENOSPC EIO ENOMEM EMFILE EPERM EROFS ENFILE EACCES".split()  # that may last
 ERRORS = "ENOSPC EIO ENOMEM EMFILE EINTR EBUSY EPERM EAGAIN EROFS EDQUOT ENFILE EACCES ETIMEDOUT".split()

@@ -64,7 +64,7 @@ after() {
 	# lxcfs may have been late for the first ones, and systemd have written what its units say
 	check "a sample, as cron takes each minute" nodectl sample
 	only_broken() {
-		repaired=$(nodectl repair --dry-run 2>&1)
+		repaired=$(nodectl repair --dry-run 2>&1 | grep -v '^nodectl: 1 of these could not be looked at$')
 		[ "$repaired" = "broken: cannot open 'volume.img': No such file or directory" ]
 	}
 	eventually 20 only_broken
