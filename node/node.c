@@ -697,6 +697,9 @@ int node_init(const char *config, const struct setting *settings, size_t count,
 		if (part < 0)
 			return -1;
 	}
+	/* who is told that it is set up may lose power now */
+	if (dir_sync(storage, ".", err) < 0 || dir_sync(storage, "..", err) < 0)
+		return -1;
 	if (dir_make_path(node.run, 0700, err) < 0)
 		return -1;
 	node.addresses = dir_open(storage, "addresses", err);

@@ -327,6 +327,8 @@ static int shutdown_all(struct cli *cli, struct queue *queue, struct err *err)
 
 	if (cli_seconds(cli, "timeout", STOP_SECONDS, &seconds, err) < 0)
 		return -1;
+	/* where the node comes up again without its kernel, what went down with it is due */
+	(void)unlinkat(queue->node->dir, BOOTED, 0);
 	queue->begun = now_ms();
 	queue->deadline = queue->begun + (cli_option(cli, "force") ? 0 : seconds * 1000ull);
 	/* the last time at the deadline, or when it has passed: what is there still is killed

@@ -40,6 +40,10 @@ is "all of them" "$(nodectl list -j | jq -r '[.vps[] | select(.state == "running
 nodectl stop always --force --quiet
 exits 0 "boot --once again" nodectl boot --once
 is "starts nothing that the operator has stopped since" "$(nodectl status always)" "always stopped"
+nodectl shutdown --yes --quiet --force
+exits 0 "boot --once after a shutdown, as by soft-reboot" nodectl boot --once
+is "starts what went down with the node" "$(states)" "always:running deaf:running last:running never:stopped still:stopped"
+nodectl stop always --force --quiet
 exits 3 "boot that cannot say what it did" bash -c "'$NODECTL' boot >/dev/full"
 nodectl stop always --force --quiet
 exits 0 "boot without it" nodectl boot
