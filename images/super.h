@@ -9,15 +9,21 @@ struct err;
 #define SUPER_AT   1024
 #define SUPER_SIZE 1024
 
-/* What the superblock of an ext4 says, as far as sizes go.  Blocks have 4096 bytes. */
+/* The bytes of a block. */
+#define BLOCK 4096u
+
+/* What the superblock of an ext4 says, as far as sizes go. */
 struct super {
 	uint64_t blocks, free; /* in blocks */
 	uint64_t overhead;     /* blocks of its own tables; 0: not noted */
+	uint64_t kept;	       /* blocks that only root gets */
 	unsigned group_blocks; /* blocks of a group ... */
 	unsigned group_inodes; /* ... and its inodes */
 	unsigned reserved_gdt; /* blocks kept for growing, in each group that has a copy */
 	unsigned inode_size;   /* bytes */
 	unsigned inodes, inodes_free;
+	unsigned descriptor_size;      /* bytes that a group is described in ... */
+	unsigned descriptors_together; /* ... and the blocks of them behind the superblock */
 	bool dirty; /* it was mounted and not unmounted: the journal has more */
 };
 
@@ -26,6 +32,12 @@ int super_parse(const uint8_t *bytes, struct super *super, struct err *err);
 
 /* The same from a volume's file, or from its device while it is mounted. */
 int super_read(int fd, struct super *super, struct err *err);
+
+/*
+ * Of a mounted one: set what is free to what it is now, which the superblock learns late.  Read
+ * from its device, this takes no lock of the file system and waits for no disk.
+ */
+int super_free_read(int device, struct super *super, struct err *err);
 
 /*
  * The blocks that the file system gets in @size bytes.  ext4 leaves a last group out that is

@@ -134,7 +134,7 @@ static const struct option {
 	{ FSCONFIG_SET_STRING, "errors", "remount-ro" },
 };
 
-int volume_ext4_mount(int nodes, const char *name, bool read_only, struct err *err)
+int volume_ext4_mount(int nodes, const char *name, struct err *err)
 {
 	own_fd context = fsopen("ext4", FSOPEN_CLOEXEC);
 
@@ -148,8 +148,6 @@ int volume_ext4_mount(int nodes, const char *name, bool read_only, struct err *e
 		if (fsconfig(context, option->type, option->key, option->value, 0) < 0)
 			return fail(err, errno, "cannot mount with '%s'", option->key);
 	}
-	if (read_only && fsconfig(context, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0)
-		return fail(err, errno, "cannot mount with 'ro'");
 	if (context_create(context, nodes, err) < 0)
 		return -1;
 
@@ -178,7 +176,7 @@ int volume_mount(int dir, const char *name, unsigned wait_ms, struct err *err)
 
 	/* from here the device holds the lock: it shares our open file, not only the inode */
 	own_fd nodes = volume_loop(file, name, &device, err);
-	return nodes < 0 ? -1 : volume_ext4_mount(nodes, name, false, err);
+	return nodes < 0 ? -1 : volume_ext4_mount(nodes, name, err);
 }
 
 int volume_wait(int dir, unsigned wait_ms, struct err *err)
@@ -216,24 +214,30 @@ static void spares_drop(int root)
 		(void)unlinkat(dir, name, 0);
 }
 
+int volume_knob(dev_t device, const char *knob, char path[VOLUME_KNOB_PATH], struct err *err)
+{
+	char link[64], target[256];
+
+	str_format(link, sizeof(link), "/sys/dev/block/%u:%u", major(device), minor(device));
+	ssize_t len = readlink(link, target, sizeof(target) - 1);
+	target[len > 0 ? len : 0] = 0;
+	const char *name = strrchr(target, '/');
+	if (!name)
+		return fail(err, len < 0 ? errno : EINVAL, "cannot read '%s'", link);
+	str_format(path, VOLUME_KNOB_PATH, "/sys/fs/ext4/%.64s/%.40s", name + 1, knob);
+	return 0;
+}
+
 /* ext4 keeps blocks for its own use, as many as one says, as long as it is mounted. */
 static void reserve_scale(int root, unsigned multiply, unsigned divide)
 {
-	char path[128], device[256], text[32];
+	char path[VOLUME_KNOB_PATH], text[32];
 	struct stat stat;
 	struct err ignored;
 
-	if (fstat(root, &stat) < 0)
-		return;
-	str_format(path, sizeof(path), "/sys/dev/block/%u:%u", major(stat.st_dev),
-		   minor(stat.st_dev));
-	ssize_t len = readlink(path, device, sizeof(device) - 1);
-	device[len > 0 ? len : 0] = 0;
-	const char *name = strrchr(device, '/');
-	if (!name)
-		return;
-	str_format(path, sizeof(path), "/sys/fs/ext4/%.64s/reserved_clusters", name + 1);
-	if (file_read(AT_FDCWD, path, text, sizeof(text), &ignored) < 0)
+	if (fstat(root, &stat) < 0 ||
+	    volume_knob(stat.st_dev, "reserved_clusters", path, &ignored) < 0 ||
+	    file_read(AT_FDCWD, path, text, sizeof(text), &ignored) < 0)
 		return;
 	str_format(text, sizeof(text), "%llu", strtoull(text, NULL, 10) * multiply / divide);
 	(void)file_write(AT_FDCWD, path, text, &ignored);

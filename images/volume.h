@@ -46,11 +46,15 @@ int volume_loop_find(int file, const char *name, int *device, struct err *err);
 
 /*
  * One more mount of a device's ext4, detached; of a mounted one it is the very same file
- * system, at its root: no path of the VPS is resolved.  One that is mounted
- * read-only, as ext4 does after an error, is EBUSY unless @read_only.  @nodes and @name are
- * those of volume_loop().
+ * system, at its root: no path of the VPS is resolved.  That waits, and cannot be interrupted,
+ * while the VPS has it written out.  One that is mounted read-only, as ext4 does after an
+ * error, is EBUSY.  @nodes and @name are those of volume_loop().
  */
-int volume_ext4_mount(int nodes, const char *name, bool read_only, struct err *err);
+int volume_ext4_mount(int nodes, const char *name, struct err *err);
+
+/* Where /sys has what ext4 tells of itself, or is told, while it has @device mounted. */
+#define VOLUME_KNOB_PATH 128
+int volume_knob(dev_t device, const char *knob, char path[VOLUME_KNOB_PATH], struct err *err);
 
 /* What a block device lies on: a device, or for a loop device the path of its file. */
 struct below {

@@ -25,7 +25,6 @@
 /* As the kernel's fs/ext4/ext4.h has it, which is not among the headers for programs. */
 #define EXT4_IOC_RESIZE_FS _IOW('f', 16, __u64)
 
-#define BLOCK	  4096u
 #define MIB	  (1ull << 20)
 #define RESIZE2FS "/sbin/resize2fs"
 
@@ -223,7 +222,7 @@ static int device_grow(int file, int nodes, int device, const struct volume *wan
 		return -1;
 	if (ioctl(device, LOOP_SET_CAPACITY) < 0)
 		return fail(err, errno, "cannot make the loop device larger");
-	own_fd mount = volume_ext4_mount(nodes, "vda", false, err);
+	own_fd mount = volume_ext4_mount(nodes, "vda", err);
 	return mount < 0 ? -1 : mounted_grow(mount, super_blocks(&super, wanted->size), err);
 }
 

@@ -169,7 +169,7 @@ struct volume_figures {
 
 /*
  * Find them out, of a volume that is mounted or not, without the VPS noticing.  No path of the
- * VPS is resolved.  0.1 ms.
+ * VPS is resolved, and nothing waited for that it can hold.  0.1 ms.
  */
 int volume_figures(int dir, struct volume_figures *figures, struct err *err);
 

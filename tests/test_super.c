@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <criterion/criterion.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "../images/super.h"
 #include "err.h"
+#include "own.h"
 
 static uint8_t bytes[SUPER_SIZE];
 static struct super super;
@@ -89,4 +92,69 @@ Test(super, inodes_come_with_groups)
 	cr_expect_eq(super_inodes(&super, 262145), 65536 + 8192);
 	cr_expect_eq(super_blocks_for(&super, 65537), 9 * 32768);
 	cr_expect_eq(super_blocks_for(&super, 65536), 8 * 32768);
+}
+
+/* A group's descriptor, in the block of them that lies at @block. */
+static void describe(int fd, uint64_t block, unsigned nth, unsigned blocks, unsigned inodes)
+{
+	const uint8_t counts[] = { (uint8_t)blocks, (uint8_t)(blocks >> 8), (uint8_t)inodes,
+				   (uint8_t)(inodes >> 8) };
+
+	cr_assert_eq(pwrite(fd, counts, sizeof(counts),
+			    (off_t)(block * BLOCK + nth * super.descriptor_size + 0xc)),
+		     (ssize_t)sizeof(counts));
+}
+
+static int device_make(uint64_t blocks)
+{
+	int fd = memfd_create("device", MFD_CLOEXEC);
+
+	super.blocks = blocks;
+	cr_assert(fd >= 0 && ftruncate(fd, (off_t)(blocks * BLOCK)) == 0);
+	return fd;
+}
+
+Test(super, what_is_free_is_added_up_over_the_groups)
+{
+	own_fd device = device_make(64 * 32768 + 5);
+
+	cr_assert_eq(super.descriptor_size, 32);
+	super.descriptor_size = 64;
+	describe(device, 1, 0, 32768, 8000);
+	describe(device, 1, 63, 1, 190);
+	describe(device, 2, 0, 3, 1);
+	describe(device, 2, 1, 1000, 1000);
+	cr_assert_eq(super_free_read(device, &super, &err), 0, "%s", err.msg);
+	cr_expect_eq(super.free, 32768 + 1 + 3);
+	cr_expect_eq(super.inodes_free, 8191, "no group is after the last");
+}
+
+Test(super, also_where_groups_have_their_descriptors_themselves)
+{
+	put(0x60, 0x10 | 0x80, 4);
+	put(0xfe, 64, 2);
+	put(0x104, 1, 4);
+	cr_assert_eq(super_parse(bytes, &super, &err), 0, "%s", err.msg);
+	own_fd device = device_make(65 * 32768);
+	describe(device, 1, 0, 7, 70);
+	describe(device, 2, 0, 100, 100);
+	describe(device, 64 * 32768, 0, 5, 50);
+	cr_assert_eq(super_free_read(device, &super, &err), 0, "%s", err.msg);
+	cr_expect_eq(super.free, 12);
+	cr_expect_eq(super.inodes_free, 120);
+
+	/* the first block of all is a superblock's */
+	super.descriptors_together = 0;
+	cr_assert_eq(super_free_read(device, &super, &err), 0, "%s", err.msg);
+	cr_expect_eq(super.free, 12);
+}
+
+Test(super, descriptors_that_end_early_are_an_error)
+{
+	own_fd device = device_make(65 * 32768);
+
+	cr_assert_eq(ftruncate(device, 2 * BLOCK), 0);
+	cr_expect_eq(super_free_read(device, &super, &err), 0, "%s", err.msg);
+	super.descriptor_size = 64;
+	cr_expect_eq(super_free_read(device, &super, &err), -1);
 }

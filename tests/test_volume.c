@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -316,6 +317,46 @@ Test(volume, figures_of_a_mounted_one_are_of_this_moment)
 	cr_expect_eq(closed.used, after.used);
 	cr_expect_eq(closed.size, after.size);
 	cr_expect_geq(closed.node, 8 << 20);
+}
+
+static void expect_statvfs(int mount, uint64_t size, const char *when)
+{
+	struct volume_figures figures;
+	struct statvfs fs;
+
+	cr_assert_eq(fstatvfs(mount, &fs), 0);
+	cr_assert_eq(volume_figures(dir, &figures, &err), 0, "%s", err.msg);
+	cr_expect_eq(fs.f_frsize, 4096);
+	cr_expect_leq(figures.size, size, "%s", when);
+	cr_expect_eq(figures.size, fs.f_blocks * 4096, "%s", when);
+	cr_expect_eq(figures.used, (fs.f_blocks - fs.f_bfree) * 4096, "%s", when);
+	cr_expect_eq(figures.available, fs.f_bavail * 4096, "%s", when);
+	cr_expect_eq(figures.inodes, fs.f_files, "%s", when);
+	cr_expect_eq(figures.inodes_used, fs.f_files - fs.f_ffree, "%s", when);
+}
+
+Test(volume, figures_of_a_mounted_one_are_what_df_says)
+{
+	struct volume larger = { .size = 10ull << 30 };
+
+	need_root();
+	create(300 << 20);
+	own_fd mount = volume_mount(dir, "web1", 0, &err);
+	cr_assert_geq(mount, 0, "%s", err.msg);
+	expect_statvfs(mount, 300 << 20, "fresh");
+	fill(mount, "up/new", 8 << 20);
+	expect_statvfs(mount, 300 << 20, "written, and in memory alone");
+	own_fd root = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cr_assert_eq(syncfs(root), 0);
+	expect_statvfs(mount, 300 << 20, "on the disk");
+	volume_spares(mount, true);
+	expect_statvfs(mount, 300 << 20, "more kept for ext4");
+	if (volume_grows_live()) {
+		cr_assert_eq(volume_grow(dir, &larger, &err), 0, "%s", err.msg);
+		expect_statvfs(mount, larger.size, "grown");
+	}
+	cr_assert_eq(unlinkat(mount, "up/new", 0), 0);
+	expect_statvfs(mount, larger.size, "removed");
 }
 
 Test(volume, is_found_by_its_device_without_a_hint)

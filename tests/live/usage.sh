@@ -78,6 +78,57 @@ else
 	like "v1 counts nothing, or what went past the cache" "$now" '^(null|[0-9]+)$'
 fi
 
+# ---- written out for minutes, by a tenant who has few writes a second
+# Of a file system that a sync(2) is under way in the kernel makes no other mount meanwhile, and
+# whoever waits for one cannot be killed.  A limit on its device makes that as slow as it may be.
+device=$(for path in /sys/block/loop*/loop; do
+	[ "$(cat "$path/backing_file" 2>/dev/null)" = "$STORAGE/vps/use/volume.img" ] && cat "${path%/loop}/dev"
+done)
+host=$(field use .uid_base)
+# slowly BYTES: of what is written there, in a second; 0: as fast as it goes
+slowly() {
+	local path
+	for path in $(groups); do
+		if [ -e "$path/blkio.throttle.write_bps_device" ]; then
+			echo "$device $1" >"$path/blkio.throttle.write_bps_device"
+		fi
+		for path in "$path"/nodectl*/"$id/io.max"; do
+			[ ! -e "$path" ] || echo "$device wbps=${1/#0/max}" >"$path"
+		done
+	done
+}
+trap 'slowly 0 2>/dev/null; ended_early' EXIT
+syncs() {
+	local path
+	for path in $(grep -ls '(sync) D ' /proc/[0-9]*/stat); do
+		[ "$(stat -c %u "${path%/stat}" 2>/dev/null)" = "$host" ] && return
+	done
+	return 1
+}
+syncs_no_more() { ! syncs; }
+# ask COMMAND...: it answers, with the time that anything may take
+ask() { PATIENCE=$((20 * SLOW)) nodectl "$@" >"$WORK/asked"; }
+used=$(usage_of .disk.used)
+shell use 'dd if=/dev/zero of=/root/slow bs=1M count=4' >/dev/null 2>&1
+slowly 32768
+shell use 'setsid sync -f /root/slow >/dev/null 2>&1 </dev/null &'
+if eventually 10 syncs; then
+	sleep 0.5
+	check "sample waits for no sync of a tenant's" ask sample
+	check "nor does usage" ask usage use -j
+	now=$(jq '.vps[0].disk.used' "$WORK/asked")
+	[ "${now:-0}" -ge $((used + 4194304)) ] && ok "and it knows what the disk holds" ||
+		not_ok "and it knows what the disk holds" "$now after $used"
+	check "nor does top" ask top -n 1
+	check "canary: it was under way all the while" syncs
+else
+	skip "a tenant's sync" "this kernel has no limit that holds it up"
+fi
+slowly 0
+check "it ends with the limit" eventually 30 syncs_no_more
+trap ended_early EXIT
+shell use 'rm -f /root/slow'
+
 # ---- out of memory
 # one buffer that the kernel fills: a program that touches page after page near its limit is slowed
 # down by memory.high, for minutes where everything is slow
