@@ -170,10 +170,15 @@ uint64_t quota_limit(const struct vps *vps, const struct quota_record *record, i
 	return vps->traffic ? vps->traffic + (counts ? record->added : 0) : 0;
 }
 
-/* A disk has a soft threshold only, and is well again when it is clearly below. */
+/*
+ * A disk has a soft threshold only, and is well again when it is clearly below: not while
+ * nothing is known of it, as in a history that was just begun anew.
+ */
 static enum quota_level fill_level(enum quota_level before, uint64_t used, uint64_t limit,
 				   unsigned warn)
 {
+	if (limit && used == FIGURE_UNKNOWN)
+		return before;
 	if (before != QUOTA_OK)
 		warn = warn > SLACK ? warn - SLACK : 0;
 	return quota_level(used, limit, warn) == QUOTA_OK ? QUOTA_OK : QUOTA_WARNED;

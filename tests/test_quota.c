@@ -177,6 +177,9 @@ Test(quota, a_disk_at_its_threshold_warns_once_and_not_each_minute)
 	total.disk = 8 * G - G / 10;
 	quota_decide(&vps, 0, &total, 80, NOW, &record);
 	cr_assert_eq(record.disk, QUOTA_WARNED);
+	total.disk = FIGURE_UNKNOWN;
+	quota_decide(&vps, 0, &total, 80, NOW, &record);
+	cr_assert_eq(record.disk, QUOTA_WARNED, "nobody knows that it is well");
 	total.disk = 7 * G;
 	quota_decide(&vps, 0, &total, 80, NOW, &record);
 	cr_assert_eq(record.disk, QUOTA_OK);
