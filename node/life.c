@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "again.h"
 #include "err.h"
 #include "io.h"
 #include "lease.h"
@@ -32,9 +33,6 @@
 /* Seconds after the time it was given by which what was asked to stop, and whose stop was cut
  * off, has stopped. */
 #define CUT_OFF_SPAN 600
-
-#define CRASHES	   5  /* of init ... */
-#define CRASH_SPAN 60 /* ... within so many seconds, and it is left alone */
 
 /* The longest pause, in seconds, before what keeps one from starting again is looked at again.
  */
@@ -419,7 +417,7 @@ int node_start(const struct node *node, struct held *held, enum admission admiss
 		return -1;
 	(void)unlinkat(held->place.run, "error", 0);
 	/* somebody has looked at it */
-	(void)unlinkat(held->place.run, "crashes", 0);
+	again_forget(held->place.run);
 	(void)unlinkat(held->place.run, STOPPED, 0);
 	(void)unlinkat(held->place.run, DOWN, 0);
 	(void)unlinkat(held->place.run, RETURNS, 0);
@@ -502,31 +500,6 @@ int node_can_write(const struct held *held, struct err *err)
 	return code ? fail(err, code, "cannot write in the VPS's run directory") : 0;
 }
 
-/*
- * May a crashed init be started again?  The times of its last crashes are kept
- * beside the run record.  Returns how many seconds to wait first, or -1.
- */
-static int crash_pause(int run)
-{
-	long long times[CRASHES] = { 0 }, now = time(NULL);
-	char text[200] = "";
-	struct err ignored;
-	int recent = 0;
-	size_t used = 0;
-
-	if (file_read(run, "crashes", text, sizeof(text), &ignored) >= 0)
-		(void)sscanf(text, "%lld %lld %lld %lld %lld", &times[0], &times[1], &times[2],
-			     &times[3], &times[4]);
-	for (int i = 0; i < CRASHES; i++)
-		recent += now - times[i] <= CRASH_SPAN;
-	memmove(times + 1, times, sizeof(times) - sizeof(times[0]));
-	times[0] = now;
-	for (int i = 0; i < CRASHES; i++)
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%lld ", times[i]);
-	(void)file_replace_volatile(run, "crashes", text, used, 0600, &ignored);
-	return recent >= CRASHES ? -1 : recent ? 1 << (recent - 1) : 0;
-}
-
 static void error_write(int run, const char *text)
 {
 	struct err ignored;
@@ -544,29 +517,48 @@ bool vps_returns(const struct node *node, const struct vps *vps)
 	       faccessat(run, DOWN, F_OK, 0) < 0;
 }
 
-/* Should it be up again?  The time to wait is spent without the lock. */
-static int again_allowed(const struct node *node, const struct held *held, const char *how)
+/* Is it meant to run, and can it? */
+static bool can_again(const struct held *held)
+{
+	/* has the operator stopped it, after it had ended and before we came to look? */
+	if (!is_wanted(held))
+		return false;
+	/* as it was started it can be started again; by its leases alone it cannot */
+	if (!held->vps.digest[0])
+		error_write(held->place.run, held->broken);
+	return held->vps.digest[0] != 0;
+}
+
+/* A tenant may reboot without end: its log keeps other things, too, and gets one line for each
+ * pause. */
+static int reboot_pause(const struct node *node, const struct held *held, const char *how)
+{
+	unsigned count = again_note(held->place.run, AGAIN_REBOOTED, time(NULL));
+	int pause = again_pause(AGAIN_REBOOTED, count);
+	char text[100];
+
+	if (pause == 0) {
+		vps_log(node, held->vps.name, "init ended: %s", how);
+		return 0;
+	}
+	str_format(text, sizeof(text),
+		   "init rebooted %u times in %d minutes; it will be started again within %d s",
+		   count, AGAIN_REBOOT_MINUTES, pause);
+	error_write(held->place.run, text);
+	vps_log(node, held->vps.name, "%s", text);
+	return pause;
+}
+
+static int crash_pause(const struct node *node, const struct held *held)
 {
 	int pause;
 
-	/* has the operator stopped it, after it had ended and before we came to look? */
-	if (!is_wanted(held))
-		return -1;
-	/* as it was started it can be started again; by its leases alone it cannot */
-	if (!held->vps.digest[0]) {
-		error_write(held->place.run, held->broken);
-		return -1;
-	}
-	bool asked = faccessat(held->place.run, STOPPED, F_OK, 0) == 0;
-	if (strcmp(how, "reboot") == 0 || (strcmp(how, "unknown") == 0 && !asked))
-		return 0;
-	if (strcmp(how, "crash") != 0 || asked)
-		return -1;
 	if (held->vps.restart == VPS_RESTART_NO) {
 		error_write(held->place.run, "init crashed");
 		return -1;
 	}
-	pause = crash_pause(held->place.run);
+	pause =
+	    again_pause(AGAIN_CRASHED, again_note(held->place.run, AGAIN_CRASHED, time(NULL)));
 	if (pause > 0)
 		error_write(held->place.run,
 			    "init crashed; it will be started again in a moment");
@@ -575,6 +567,31 @@ static int again_allowed(const struct node *node, const struct held *held, const
 		vps_log(node, held->vps.name, "init crashed too often; left stopped");
 	}
 	return pause;
+}
+
+/* Should it be up again?  The time to wait is spent without the lock. */
+static int again_allowed(const struct node *node, const struct held *held, const char *how)
+{
+	bool asked = faccessat(held->place.run, STOPPED, F_OK, 0) == 0;
+	bool can = can_again(held);
+
+	if (can && (strcmp(how, "reboot") == 0 || (strcmp(how, "unknown") == 0 && !asked)))
+		return reboot_pause(node, held, how);
+	vps_log(node, held->vps.name, "init ended: %s", how);
+	if (!can || strcmp(how, "crash") != 0 || asked)
+		return -1;
+	return crash_pause(node, held);
+}
+
+/* Who stops or starts it meanwhile, or destroys it, takes its error away. */
+static bool pause_spend(int run, int seconds)
+{
+	for (; seconds > 0; seconds--) {
+		if (faccessat(run, "error", F_OK, 0) < 0 || faccessat(run, DOWN, F_OK, 0) == 0)
+			return false;
+		sleep(1);
+	}
+	return true;
 }
 
 /* Whoever has the VPS now lets it go one day, and what the node lacks at this moment it has
@@ -618,8 +635,10 @@ static int open_patiently(struct node *node, const char *config, const char *nam
 	return 0;
 }
 
-/* After @pause seconds.  0: not to be done; 1: it failed, and may not the next time. */
-static int start_again(const struct node *node, const char *name, int pause, struct err *err)
+/* After a pause if it @waited, of which its log may have told.  0: not to be done; 1: it
+ * failed, and may not the next time. */
+static int start_again(const struct node *node, const char *name, bool waited, bool told,
+		       struct err *err)
 {
 	own_held held = held_none();
 	own_view view = view_none();
@@ -631,12 +650,13 @@ static int start_again(const struct node *node, const char *name, int pause, str
 	/* started, or stopped, by the operator meanwhile */
 	if (status.init || status.lost || !is_wanted(&held) || held.vps.suspended ||
 	    faccessat(held.place.run, DOWN, F_OK, 0) == 0 ||
-	    (pause > 0 && status.state != STATE_ERROR))
+	    (waited && status.state != STATE_ERROR))
 		return 0;
 	/* its addresses were its own until a moment ago */
 	held.place.unasked = true;
 	(void)unlinkat(held.place.run, STOPPED, 0);
-	vps_log(node, name, "starting again");
+	if (!told)
+		vps_log(node, name, "starting again");
 	view_begin(node, &view);
 	view_accept(&view, held.place.run);
 	view_log(node, &held);
@@ -673,22 +693,24 @@ int node_ended(const char *config, const char *name, const char *how, struct err
 	/* A command that waits for the VPS, or an operator's start, may have been faster. */
 	if (hold_patiently(&node, name, "ended", &held, err) < 0)
 		return -1;
-	vps_log(&node, name, "init ended: %s", how);
 	runtime_status(held.vps.id, held.place.run, &status);
-	if (status.init || status.lost)
+	if (status.init || status.lost) {
+		vps_log(&node, name, "init ended: %s", how);
 		return 0;
+	}
 
 	pause = again_allowed(&node, &held, how);
 	if (pause < 0 && !stays_wanted(&held) && running_mark(&held, false, err) < 0)
 		vps_log(&node, name, "it would start again with the node: %s", err->msg);
+	own_fd run = take_fd(&held.place.run);
 	vps_release(&held);
 	held = held_none();
-	if (pause < 0)
+	if (pause < 0 || !pause_spend(run, pause))
 		return 0;
-	sleep((unsigned)pause);
+	bool told = pause > 0 && strcmp(how, "crash") != 0;
 
 	for (unsigned wait = 1;; wait *= 2) {
-		int result = start_again(&node, name, pause, err);
+		int result = start_again(&node, name, pause > 0, told, err);
 
 		if (result <= 0 || wait > PATIENCE_S)
 			return result ? -1 : 0;

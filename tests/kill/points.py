@@ -35,7 +35,7 @@ CALLS = {0: "read", 1: "write", 8: "lseek", 16: "ioctl", 257: "openat", 21: "acc
 # No ENOENT: that something is not there would be no failure but a lie.
 LASTING = "ENOSPC EIO ENOMEM EMFILE EPERM EROFS ENFILE EACCES".split()  # that may last
 ERRORS = "ENOSPC EIO ENOMEM EMFILE EINTR EBUSY EPERM EAGAIN EROFS EDQUOT ENFILE EACCES ETIMEDOUT".split()
-PASSING = re.compile(r"\.ledger|^network \.last$|^run/.*/\.[a-z]+\.\d+$|^images/names/points$|/(stopped|error|crashes|unheard|down|returns|running|console\.ring|events(\.1)?|view|started|quota)$")
+PASSING = re.compile(r"\.ledger|^network \.last$|^run/.*/\.[a-z]+\.\d+$|^images/names/points$|/(stopped|error|crashes|reboots|unheard|down|returns|running|console\.ring|events(\.1)?|view|started|quota)$")
 # of the manual, EXIT STATUS
 KINDS = {3, 5, 9, 14, 20, 21, 31, 32, 33, 36, 44, 46, 47, 78, 79, 91, 92, 105, 126, 127, 133}
 SHOWN = 6  # failures of an operation that are told of at length

@@ -204,4 +204,16 @@ for i in 1 2 3 4 5; do
 done
 is "a VPS that reboots all the time is not missed" "$bad" ""
 
+# ---- one that waits for its next start, for it reboots all the time
+nodectl start loops --quiet --idempotent
+waits() { nodectl status loops | grep -Eq 'init rebooted .* started again within (8|16|32) s$'; }
+check "after many reboots there is a pause" eventually 60 waits
+exits 0 "shutdown" nodectl shutdown --yes --timeout 10
+waited() { ! pgrep -f -- "--config $NODECTL_CONFIG @ended loops "; }
+check "ends it" eventually 5 waited
+like "the next boot starts it" "$(nodectl boot --dry-run | xargs)" loops
+lines=$(nodectl log loops | wc -l)
+nodectl boot >/dev/null 2>&1
+like "and it does" "$(nodectl log loops | tail -n +$((lines + 1)))" ' started$'
+
 finish

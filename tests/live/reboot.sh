@@ -48,6 +48,8 @@ check "one that reboots while node.conf is wrong comes up when it is right" even
 booted re || not_ok "and boots then"
 
 # ---- what it takes to start again is not there at that moment
+# these were many reboots by now: they are forgotten
+nodectl restart re --quiet --wait 30
 pid=$(field re .pid)
 nsenter -t "$pid" -m sleep 1000 &
 holder=$!
@@ -116,6 +118,50 @@ nodectl stop once --force --idempotent --quiet
 nodectl set once --init /sbin/init --quiet
 check "start of it, when it was mended" nodectl start once --wait 30
 is "it runs" "$(nodectl status once)" "once running"
+
+# ---- reboot again and again
+rebooter='printf "#!/bin/sh\nreboot -f\n" >/sbin/rebooter; chmod 755 /sbin/rebooter'
+shell once "$rebooter"
+nodectl stop once --quiet --force
+nodectl set once --init /sbin/rebooter --quiet
+ends() { nodectl log once | grep -cE 'init (ended|rebooted)'; }
+# waits SECONDS: it was told that it does, so long at most
+waits() { nodectl status once | grep -Eq "^once error: init rebooted [0-9]+ times in 10 minutes; it will be started again within ($1) s\$"; }
+waiter() { pgrep -f -- "--config $NODECTL_CONFIG @ended once "; }
+unwaited() { ! waiter; }
+before=$(ends)
+lines=$(nodectl log once | wc -l)
+nodectl start once --quiet
+check "an init that reboots each time is to be started again" eventually 30 waits '[0-9]+'
+sleep 20
+after=$(ends)
+[ $((after - before)) -ge 5 ] && [ $((after - before)) -le 12 ] && ok "and is, but not all the time ($((after - before)) times)" ||
+	not_ok "and is, but not all the time" "$((after - before)) times"
+[ $(($(nodectl log once | wc -l) - lines)) -le $((after - before + 6)) ] && ok "the log has a line for each" ||
+	not_ok "the log has a line for each" "$(nodectl log once | tail -n +$((lines + 1)))"
+check "the pauses grow" eventually 30 waits '(8|16|32)'
+is "list shows them" "$(nodectl list -H -o STATE once)" error
+like "so does show" "$(nodectl show once)" 'error: init rebooted'
+exits 0 "stop --force in a pause" nodectl stop once --force
+is "is a stop" "$(nodectl status once)" "once stopped"
+check "and nobody waits any more" eventually 5 unwaited
+before=$(ends)
+more() { [ "$(ends)" -gt $((before + $1)) ]; }
+nodectl start once --quiet
+check "start forgets the reboots" eventually 15 more 2
+check "a pause again" eventually 60 waits '(8|16|32)'
+before=$(ends)
+exits 0 "start in a pause" nodectl start once
+check "is one, at once" eventually 10 more 0
+check "a pause again" eventually 60 waits '(8|16|32)'
+before=$(ends)
+exits 0 "restart in a pause" nodectl restart once
+check "is one as well" eventually 10 more 0
+check "a pause again" eventually 60 waits '(8|16|32)'
+exits 0 "repair then" nodectl repair
+check "leaves it as it is" eventually 30 waits '(8|16|32)'
+exits 0 "destroy --force in a pause" nodectl destroy once --force --yes
+check "leaves nobody who waits" eventually 5 unwaited
 
 # ---- an operator in between
 nodectl restart re --quiet --wait 30
