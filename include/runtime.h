@@ -203,3 +203,7 @@ int runtime_console(const char *name, int run, struct err *err);
 
 /* The last 64 KiB that the console printed, to @out; if that is a terminal, str_visible(). */
 int runtime_console_log(int run, int out, struct err *err);
+
+/* The next monitor of a VPS that does not run has all tokens for telling of limits, and not
+ * what the one before has left. */
+void runtime_tokens_renew(int run);

@@ -418,6 +418,7 @@ int node_start(const struct node *node, struct held *held, enum admission admiss
 	(void)unlinkat(held->place.run, "error", 0);
 	/* somebody has looked at it */
 	again_forget(held->place.run);
+	runtime_tokens_renew(held->place.run);
 	(void)unlinkat(held->place.run, STOPPED, 0);
 	(void)unlinkat(held->place.run, DOWN, 0);
 	(void)unlinkat(held->place.run, RETURNS, 0);

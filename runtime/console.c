@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -211,4 +212,14 @@ int runtime_console_log(int run, int out, struct err *err)
 	    (shown == safe && write_all(out, "\033[0m", 4) < 0))
 		return fail(err, errno, "cannot print the console's ring");
 	return 0;
+}
+
+void runtime_tokens_renew(int run)
+{
+	const struct tokens none = { 0 };
+	own_fd fd = openat(run, "console.ring", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	/* what was printed stays */
+	if (fd >= 0)
+		(void)!pwrite(fd, &none, sizeof(none), offsetof(struct ring, tokens));
 }

@@ -36,9 +36,16 @@ enum {
  */
 #define MONITOR_EVENT "@event"
 
+/* For telling of limits that were met, as the next monitor of the VPS goes on with them. */
+struct tokens {
+	uint64_t spent;
+	int64_t earned; /* when the last one was, in milliseconds of CLOCK_MONOTONIC */
+};
+
 /*
  * "console.ring" in the run directory: this header, then RING_SIZE bytes.  @total counts all
- * that was ever printed; the byte number n lies at n % RING_SIZE.  Only the monitor writes.
+ * that was ever printed; the byte number n lies at n % RING_SIZE.  Only the monitor writes,
+ * but for the tokens, which are renewed before it starts.
  */
 #define RING_SIZE   65536u
 #define RING_HEADER 64u
@@ -46,6 +53,7 @@ enum {
 struct ring {
 	uint64_t total;
 	uint64_t dropped; /* bytes that a flood printed faster than anybody may read */
+	struct tokens tokens;
 };
 
 /*

@@ -81,6 +81,30 @@ Test(console, log_is_the_last_64_kib_in_order_when_it_is_more)
 	holds_the_last(RING_SIZE, 1ull << 40);
 }
 
+Test(console, renewed_tokens_leave_what_was_printed)
+{
+	const struct ring spent = { .total = 100, .dropped = 7, .tokens = { 20, 4711 } };
+	struct ring now;
+
+	ring_make(100);
+	own_fd ring = openat(scratch, "console.ring", O_RDWR | O_CLOEXEC);
+	cr_assert_eq(pwrite(ring, &spent, sizeof(spent), 0), sizeof(spent));
+	runtime_tokens_renew(scratch);
+	cr_assert_eq(pread(ring, &now, sizeof(now), 0), sizeof(now));
+	cr_expect_eq(now.tokens.spent, 0);
+	cr_expect_eq(now.tokens.earned, 0);
+	cr_expect_eq(now.total, 100);
+	cr_expect_eq(now.dropped, 7);
+	own_str text = log_text();
+	cr_expect_eq(strlen(text), 100);
+}
+
+Test(console, tokens_of_a_vps_that_never_ran_are_no_matter)
+{
+	runtime_tokens_renew(scratch);
+	cr_expect_eq(scratch_count(scratch), 0);
+}
+
 Test(console, log_of_a_ring_that_is_cut_off_is_an_error)
 {
 	scratch_put(scratch, "console.ring", "short");

@@ -178,6 +178,56 @@ Test(monitor_limits, an_endless_loop_of_kills_is_told_twenty_times_and_then_ever
 	cr_expect_geq(told, 20 + 280);
 }
 
+static unsigned tell_all(unsigned long kills)
+{
+	unsigned told = 0;
+	char count[24];
+
+	for (int i = 0; i < 60; i++, now += 1000) {
+		snprintf(count, sizeof(count), "%lu", kills += 50);
+		killed(count);
+		limits_poll(&limits, now, fds);
+		hear(fds[0].fd < 0 ? -1 : 0);
+		told += limits_tell(&limits, now);
+	}
+	return told;
+}
+
+/* The next monitor: another group, and the tokens of the same VPS. */
+static void rebooted(const struct tokens *kept)
+{
+	int memory = limits.memory, tasks = limits.tasks;
+
+	limits_open(&limits, now);
+	limits.memory = memory;
+	limits.tasks = tasks;
+	limits.oom = limits.now = limits.max = -1;
+	limits_resume(&limits, kept, now);
+}
+
+Test(monitor_limits, a_reboot_is_no_way_to_be_told_of_more_often)
+{
+	struct tokens kept = { 0 };
+
+	limits_resume(&limits, &kept, now);
+	cr_expect_eq(tell_all(1), 20);
+	limits_keep(&limits, &kept);
+	rebooted(&kept);
+	cr_expect_eq(tell_all(10000), 0);
+	limits_keep(&limits, &kept);
+	now += 3 * 300000;
+	rebooted(&kept);
+	cr_expect_leq(tell_all(20000), 4);
+}
+
+Test(monitor_limits, what_another_boot_has_left_is_nothing)
+{
+	const struct tokens kept = { .spent = 20, .earned = now + 1 };
+
+	rebooted(&kept);
+	cr_expect_eq(tell_all(1), 20);
+}
+
 Test(monitor_limits, v1_gives_notice_before_it_kills)
 {
 	uint64_t one = 1;

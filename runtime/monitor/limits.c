@@ -39,6 +39,20 @@ void limits_open(struct limits *limits, long long now)
 	};
 }
 
+void limits_keep(const struct limits *limits, struct tokens *kept)
+{
+	*kept = (struct tokens){ .spent = TOKENS - limits->tokens, .earned = limits->earned };
+}
+
+void limits_resume(struct limits *limits, const struct tokens *kept, long long now)
+{
+	/* of an earlier boot */
+	if (kept->earned > now)
+		return;
+	limits->tokens = kept->spent < TOKENS ? TOKENS - (unsigned)kept->spent : 0;
+	limits->earned = kept->earned;
+}
+
 void limits_poll(const struct limits *limits, long long now, struct pollfd *fds)
 {
 	bool deaf = now < limits->deaf;

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct tokens;
+
 enum { LIMITS_POLL = 3 };
 
 /*
@@ -28,6 +30,11 @@ struct limits {
 };
 
 void limits_open(struct limits *limits, long long now);
+
+/* Keep the tokens that are left, and go on with those that the monitor before us has left: a
+ * VPS that reboots has no more of them than others. */
+void limits_keep(const struct limits *limits, struct tokens *kept);
+void limits_resume(struct limits *limits, const struct tokens *kept, long long now);
 
 /* What to poll(2) for, and for how long at most (-1: no end). */
 void limits_poll(const struct limits *limits, long long now, struct pollfd *fds);

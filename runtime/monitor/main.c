@@ -490,8 +490,10 @@ static void watch(struct monitor *monitor)
 			return;
 		event_reap(monitor);
 		limits_look(&monitor->limits, now_ms(), &fds[LIMITS]);
-		if (limits_tell(&monitor->limits, now_ms()))
+		if (limits_tell(&monitor->limits, now_ms())) {
+			limits_keep(&monitor->limits, &monitor->ring->tokens);
 			event_tell(monitor);
+		}
 	}
 }
 
@@ -544,6 +546,7 @@ int main(int argc, char *argv[])
 	}
 
 	peer_hold(&monitor);
+	limits_resume(&monitor.limits, &monitor.ring->tokens, now_ms());
 	/* as a successor we do not know what the monitor before us has told: nodectl does */
 	limits_look(&monitor.limits, now_ms(), NULL);
 	watch(&monitor);
