@@ -2,13 +2,10 @@
 #include "cgroups.h"
 
 #include <bpf/bpf.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
-#include <sched.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "disk.h"
@@ -170,40 +167,6 @@ static bool has_pressure(const struct host *host)
 	return host->top >= 0 && access("/proc/pressure/memory", R_OK) == 0;
 }
 
-/* As root of a user namespace of its own, which a tenant is: 0 when the kernel watches for it.
- */
-static int trigger_try(void)
-{
-	/* by a window that others than the privileged must not have */
-	static const char trigger[] = "some 150000 1000000";
-
-	if (unshare(CLONE_NEWUSER) < 0)
-		return 1;
-	own_fd fd = open("/proc/pressure/memory", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	return fd < 0 || write(fd, trigger, sizeof(trigger)) != sizeof(trigger);
-}
-
-/*
- * Since Linux 6.5 CAP_SYS_RESOURCE of any user namespace may have triggers with windows as
- * short as it likes (psi_trigger_create()), and for each group that has one a thread of the
- * kernel polls, before everybody else (SCHED_FIFO) and at nobody's charge.
- */
-static bool has_no_triggers(const struct host *host)
-{
-	int status = 0;
-
-	if (!has_pressure(host))
-		return true;
-	pid_t pid = fork();
-	if (pid == 0)
-		_exit(trigger_try());
-	if (pid < 0)
-		return false;
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
-}
-
 /* v1 has a soft limit instead: what is above it is reclaimed first. */
 static bool has_guarantee(const struct host *host)
 {
@@ -300,11 +263,6 @@ static const struct row {
 	  "a VPS can take the huge pages of the node", NULL },
 	{ "pressure figures", CONTROLLER_COUNT, 0, has_pressure,
 	  "it is not seen how long a VPS waits for CPU, memory and disk", NULL },
-	{ "pressure triggers", CONTROLLER_COUNT, 0, has_no_triggers,
-	  "a hostile root has threads of the kernel poll for him before everybody else, and "
-	  "is not charged for them; booted with psi=0, the node has neither these nor the "
-	  "figures",
-	  NULL },
 };
 
 static void where(const struct host *host, const struct row *row, char *text, size_t size)

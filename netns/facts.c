@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bridge.h"
@@ -157,6 +158,43 @@ static bool can_bound_neighbours(void)
 	return neighbours_try() != NEIGHBOURS_NONE;
 }
 
+/* As root of a user namespace of its own, which a tenant is: 0 when the kernel watches for it.
+ */
+static int trigger_try(void)
+{
+	/* by a window that others than the privileged must not have */
+	static const char trigger[] = "some 150000 1000000";
+
+	if (unshare(CLONE_NEWUSER) < 0)
+		return 1;
+	own_fd fd = open("/proc/pressure/memory", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	return fd < 0 || write(fd, trigger, sizeof(trigger)) != sizeof(trigger);
+}
+
+/*
+ * Since Linux 6.5 CAP_SYS_RESOURCE of any user namespace may have triggers with windows as
+ * short as it likes (psi_trigger_create()), and for each group that has one a thread of the
+ * kernel polls, before everybody else (SCHED_FIFO) and at nobody's charge.
+ */
+static bool can_trigger(void)
+{
+	int status = 0;
+
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(trigger_try());
+	if (pid < 0)
+		return true;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static bool can_refuse_triggers(void)
+{
+	return can_refuse_neighbours() || !can_trigger();
+}
+
 static bool can_forward_ipv4(void)
 {
 	return access("/proc/sys/net/ipv4/ip_forward", W_OK) == 0;
@@ -214,6 +252,10 @@ static const struct {
 	  "each "
 	  "of its tasks may make 4 MiB of them before (BPF LSM: 'bpf' in the kernel's "
 	  "'lsm=')" },
+	{ "pressure-triggers-refused", can_refuse_triggers, false,
+	  "a hostile root has threads of the kernel poll for him before everybody else, and "
+	  "is not charged for them (BPF LSM; or the kernel's 'psi=0', which takes the figures "
+	  "of pressure, too)" },
 	{ "rate-in", can_hold_in, true, "what a VPS receives cannot be slowed down (sch_htb)" },
 	{ "rate-out", can_hold_out, true,
 	  "what a VPS sends cannot be slowed down (sch_htb, sch_ingress, cls_u32, act_mirred, "

@@ -18,14 +18,19 @@
  * To refuse takes a kernel with BPF LSM.  Where there is none, whoever makes one too many is
  * killed; his message is worked off to its end all the same (8191 entries in the largest), so
  * that from four times the bound on nobody in that VPS may fork either.
+ *
+ * Where it can be refused, something else is that nobody is charged for, and that this object
+ * knows whom to refuse: triggers of pressure.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>
 #include <linux/if_link.h>
+#include <linux/magic.h>
 #include <linux/netlink.h>
 #include <linux/nexthop.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <stdbool.h>
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
@@ -52,6 +57,9 @@
 #define SIOCBRDELIF   0x89a3
 #define SIOCADDTUNNEL 0x89f1
 #define CAP_NET_ADMIN 12
+
+/* fs.h */
+#define FMODE_WRITE 2u
 
 #define AT_ONCE 16384u
 enum { NEIGHBOURS, OTHERS };
@@ -167,7 +175,31 @@ struct sock {
 	__u16 sk_protocol;
 } KERNEL;
 
+struct qstr {
+	const unsigned char *name;
+} KERNEL;
+
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+} KERNEL;
+
+struct path {
+	struct dentry *dentry;
+} KERNEL;
+
+struct super_block {
+	unsigned long s_magic;
+} KERNEL;
+
+struct inode {
+	struct super_block *i_sb;
+} KERNEL;
+
 struct file {
+	unsigned int f_mode;
+	struct path f_path;
+	struct inode *f_inode;
 	void *private_data;
 } KERNEL;
 
@@ -712,6 +744,50 @@ SEC("?lsm/file_ioctl_compat")
 int BPF_PROG(neighbours_asked32, struct file *file, unsigned int command)
 {
 	return command_decide(file, command);
+}
+
+/* Is it called @name, of which @size bytes are all, with the 0? */
+static __always_inline bool is_called(const struct dentry *dentry, const char *name,
+				      unsigned int size)
+{
+	char found[16] = { 0 };
+
+	return bpf_probe_read_kernel_str(found, sizeof(found),
+					 BPF_CORE_READ(dentry, d_name.name)) == size &&
+	       __builtin_memcmp(found, name, size) == 0;
+}
+
+#define IS_CALLED(dentry, name) is_called(dentry, name, sizeof(name))
+
+/* In /proc/pressure, or of a group. */
+static __always_inline bool is_pressure(const struct file *file)
+{
+	const struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+
+	switch (BPF_CORE_READ(file, f_inode, i_sb, s_magic)) {
+	case PROC_SUPER_MAGIC:
+		return IS_CALLED(BPF_CORE_READ(dentry, d_parent), "pressure");
+	case CGROUP2_SUPER_MAGIC:
+		return IS_CALLED(dentry, "cpu.pressure") || IS_CALLED(dentry, "io.pressure") ||
+		       IS_CALLED(dentry, "memory.pressure") ||
+		       IS_CALLED(dentry, "irq.pressure");
+	default:
+		return false;
+	}
+}
+
+/*
+ * Root of whatever user namespace may have the kernel watch for pressure, by what it writes
+ * there (psi_trigger_create()): for each group a thread polls then, at each tick if he likes,
+ * before everybody else (SCHED_FIFO) and at nobody's charge.  Without it systemd does not hear
+ * when memory gets scarce, as in any container before Linux 6.1.
+ */
+SEC("?lsm/file_open")
+int BPF_PROG(pressure_opened, struct file *file)
+{
+	if (!(BPF_CORE_READ(file, f_mode) & FMODE_WRITE) || !is_pressure(file))
+		return 0;
+	return own_cell() ? -EACCES : 0;
 }
 
 char terms[] SEC("license") = "GPL";

@@ -24,7 +24,7 @@
 
 #define HOME GUARD_TOP "/neighbours"
 
-/* There are eight, not all of them at a time. */
+/* There are nine, not all of them at a time. */
 #define PROGRAMS 8u
 
 /* What is left where all has been done: which way it is held. */
@@ -35,11 +35,12 @@ static const char *const notes[] = { "refuse", "kill", "none" };
 /* The best first; NULL ends what is loaded beside what counts. */
 static const struct {
 	enum neighbours_way way;
-	const char *programs[4];
+	const char *programs[5];
 } ways[] = {
-	{ NEIGHBOURS_REFUSE, { "neighbours_sent", "neighbours_asked", "neighbours_asked32" } },
+	{ NEIGHBOURS_REFUSE,
+	  { "neighbours_sent", "pressure_opened", "neighbours_asked", "neighbours_asked32" } },
 	/* before Linux 6.8 */
-	{ NEIGHBOURS_REFUSE, { "neighbours_sent", "neighbours_asked" } },
+	{ NEIGHBOURS_REFUSE, { "neighbours_sent", "pressure_opened", "neighbours_asked" } },
 	{ NEIGHBOURS_KILL, { "neighbours_forked" } },
 };
 
@@ -197,8 +198,9 @@ static bool is_done(void)
 		return true;
 	return is_pinned("neighbours_made") && is_pinned("neighbours_freed") &&
 	       is_pinned("queues_made") && is_pinned("queues_freed") &&
-	       is_pinned(strcmp(note, notes[NEIGHBOURS_KILL]) == 0 ? "neighbours_forked"
-								   : "neighbours_sent");
+	       (strcmp(note, notes[NEIGHBOURS_KILL]) == 0
+		    ? is_pinned("neighbours_forked")
+		    : is_pinned("neighbours_sent") && is_pinned("pressure_opened"));
 }
 
 int neighbours_ensure(struct err *err)

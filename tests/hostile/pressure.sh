@@ -181,6 +181,21 @@ settled() { [ -z "$(comm -13 <(echo "$before") <(ours_run))" ]; }
 eventually 15 settled
 is "D17: nothing of all that is left" "$(comm -13 <(echo "$before") <(ours_run))" ""
 
+# ---- threads of the kernel that poll before everybody else, at nobody's charge
+state_is evil running || nodectl start evil --quiet
+sets() { shell evil "exec 3<>$1 && echo some 150000 1000000 >&3"; }
+inside evil mkdir -p /sys/fs/cgroup/mine
+if nodectl doctor -j | jq -e '.features[] | select(.feature == "pressure-triggers-refused").present' >/dev/null; then
+	for file in /proc/pressure/memory /proc/pressure/cpu /sys/fs/cgroup/memory.pressure /sys/fs/cgroup/mine/cpu.pressure; do
+		inside evil test -e "$file" || continue
+		refuse "no trigger of $file" sets "$file"
+		check "which can be read" inside evil cat "$file"
+	done
+else
+	like "doctor says that triggers of pressure are not refused" "$(nodectl doctor)" '^pressure-triggers-refused +NO +a hostile root'
+fi
+inside evil rmdir /sys/fs/cgroup/mine
+
 is "the victim was never disturbed" "$(field victim .pid)" "$pid"
 nodectl destroy --all --force --yes --quiet
 nodectl plan remove press --quiet
