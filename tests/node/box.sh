@@ -105,10 +105,10 @@ box_qemu() {
 		-nic "user,model=virtio-net-pci${NODE_OFFLINE:+,restrict=on}" "$@"
 }
 
-# box_start WHAT CACHE: in the background; sets QEMU.  What the guest says to us is added to
-# $RUN/said, its console to $RUN/console.
+# box_start WHAT CACHE ARGUMENT...: in the background; sets QEMU.  What the guest says to us is
+# added to $RUN/said, its console to $RUN/console.
 box_start() {
-	(box_qemu "$1" "$2" \
+	(box_qemu "$@" \
 		-chardev "file,id=console,path=$RUN/console,append=on" -serial chardev:console \
 		-chardev "file,id=said,path=$RUN/said,append=on" -serial chardev:said </dev/null) &
 	QEMU=$!

@@ -45,7 +45,8 @@ boot() {
 	box_add "$RUN/records" records && box_add "$RUN/rounds" rounds || exit 1
 	: >"$RUN/said"
 	: >"$RUN/console"
-	box_start powercut writeback
+	# whoever panics ends: nobody asks for a reboot
+	box_start powercut writeback -no-reboot
 }
 
 # what the node found out about the time before
@@ -67,6 +68,11 @@ for ((cut = 1; cut <= cuts; cut++)); do
 	booting=$((booting + SECONDS - from))
 	usec=$((RANDOM * 32768 % (window * 1000000) + RANDOM))
 	sleep "$(printf '%d.%06d' $((usec / 1000000)) $((usec % 1000000)))"
+	if ! box_running; then
+		failed=$((failed + 1))
+		echo "not ok - the node ended by itself before cut $cut"
+		box_console 60
+	fi
 	box_kill
 	tell
 	grep -aE '^op .* \.$' "$RUN/said" >>"$RUN/records"
