@@ -70,9 +70,13 @@ wanted() {
 	printf 'export %s=%q\n' ROUNDS "$ROUNDS" CYCLES "$CYCLES" POINTS "$POINTS" PATIENCE "$PATIENCE" SLOW "$SLOW"
 }
 
+is_sum() {
+	[[ $1 =~ ^[0-9]+\ passed,\ [0-9]+\ failed ]]
+}
+
 # one_box NUMBER NAME...: its report is in test-NUMBER.log, which says DONE at its end
 one_box() {
-	local number=$1 log=$BOX/test-$1.log ended last
+	local number=$1 log=$BOX/test-$1.log ended
 	shift
 	box_new
 	wanted "$@" >"$RUN/wanted" && box_add "$RUN/wanted" wanted || exit 1
@@ -83,8 +87,7 @@ one_box() {
 	ended=$?
 	cat "$RUN/watched" >>"$log"
 	cp "$RUN/console" "$BOX/console-$number.log"
-	last=$(tail -n 1 "$log")
-	if [ $ended -eq 0 ] && ! [[ $last =~ ^[0-9]+\ passed,\ [0-9]+\ failed ]]; then
+	if [ $ended -eq 0 ] && ! is_sum "$(tail -n 1 "$log")"; then
 		box_console 40 >>"$log"
 		ended=1
 	fi
@@ -131,7 +134,14 @@ for ((box = 0; box < boxes; box++)); do
 	tail -n +1 -s 0.5 -f --pid="${pids[box]}" "$BOX/test-$box.log" &
 	wait $!
 	wait "${pids[box]}"
-	sums+=$(tail -n 1 "$BOX/test-$box.log")$'\n'
+	ended=$?
+	sum=$(tail -n 1 "$BOX/test-$box.log")
+	# also when it was killed just behind the sum of one script
+	if [ $ended -ge 128 ] || ! is_sum "$sum"; then
+		echo "not ok - box $((box + 1)) ended before its tests"
+		sum="0 passed, 1 failed"
+	fi
+	sums+=$sum$'\n'
 done
 pids=()
 
