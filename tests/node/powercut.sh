@@ -91,5 +91,11 @@ awk '$3 == "begin" { b++; verb[$4]++ } $3 == "done" { d++ } $3 == "undone" { u++
 	}' "$RUN/records"
 echo "# $cuts cuts in $((SECONDS - began)) s, $((booting / (cuts ? cuts : 1))) s to boot and compare"
 cp "$RUN/records" "$BOX/powercut.records"
+count=$(grep -c '^op [0-9]* done ' "$RUN/records")
+if [ "$count" -lt "$cuts" ]; then
+	failed=$((failed + 1))
+	echo "not ok - there was work to be cut"
+	echo "# $count operations done, $cuts cuts"
+fi
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ] && [ $passed -gt 0 ]
