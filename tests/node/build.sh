@@ -8,7 +8,7 @@
 #			initrd.  Made of the lists of packages and of this script.
 #	store-HASH.img	a disk with an image store that has debian-12.  Made of images/.
 #	code.tar	nodectl as `make install` lays it out, and the tests; made each time
-#	accel		kvm where that works, else tcg
+#	accel		kvm where that works now, else tcg
 #
 # Nothing is mounted and nothing is left running; mmdebstrap needs root and the network.
 set -euo pipefail
@@ -166,11 +166,15 @@ code_make() {
 }
 
 # A kernel that finds no root panics and, told so, ends QEMU: at once with a KVM that works.
+kvm_works() {
+	timeout -k 1 20 qemu-system-x86_64 -accel kvm -cpu host -m 256 -nodefaults \
+		-display none -serial none -no-reboot -kernel "$base/vmlinuz" -append "panic=-1 quiet"
+}
+
 accel_make() {
 	local accel=tcg
-	if [ -w /dev/kvm ] && timeout -k 1 20 qemu-system-x86_64 -accel kvm -cpu host -m 256 -nodefaults \
-		-display none -serial none -no-reboot -kernel "$base/vmlinuz" -append "panic=-1 quiet" \
-		>"$tmp/log" 2>&1 9>&- </dev/null; then
+	# also what bash says of one that aborts
+	if [ -w /dev/kvm ] && kvm_works >"$tmp/log" 2>&1 9>&- </dev/null; then
 		accel=kvm
 	fi
 	say "QEMU runs with $accel"
@@ -180,7 +184,7 @@ accel_make() {
 
 [ -e "$base" ] || base_make
 [ -e "$store" ] || store_make
-[ -e "$box/accel" ] || accel_make
+accel_make
 code_make
 ln -sfn "${base##*/}" "$box/base"
 ln -sfn "${store##*/}" "$box/store.img"
