@@ -20,9 +20,7 @@ seconds=${1:-3} most=${2:-1000000} SEED=${SEED:-$RANDOM}
 began=$SECONDS
 
 until alone 2>/dev/null; do sleep 2; done
-machine_note
 dir=$BUILD/node/flushes.$$
-mkdir -p "$dir/mnt" "$dir/run"
 STORAGE=$dir/mnt
 BIN=$dir/bin PROBE=$dir/bin/probe
 NODECTL=$BIN/nodectl
@@ -31,22 +29,23 @@ NODECTL_CONFIG=$STORAGE/etc/node.conf
 records=$dir/records
 sums=$dir/sums
 enough=$dir/enough
-: >"$sums"
-programs || exit 1
+working='' noting=''
 
 # A child of stop may be at its work for a moment.
 away() {
-	"$NODECTL" stop --all --force --quiet --idempotent </dev/null
+	nodectl stop --all --force --quiet --idempotent </dev/null
 	eventually 20 umount "$STORAGE" || umount -l "$STORAGE"
 }
 
+# The daemon is killed: nobody wants its log any more.
 leave() {
 	trap - EXIT
 	trap '' INT TERM HUP
-	: >"$enough"
-	wait
+	[ ! -d "$dir" ] || : >"$enough"
+	[ -z "$working" ] || wait "$working"
 	mountpoint -q "$STORAGE" && away
-	[ ! -e "$dir/pid" ] || kill "$(cat "$dir/pid")" 2>/dev/null
+	[ -z "$noting" ] || { kill -KILL "$noting" && wait "$noting"; } 2>/dev/null
+	umount -l "$dir/noted" 2>/dev/null
 	machine_restore
 	rm -f "$LOCK"
 	rm -rf "$dir"
@@ -55,11 +54,31 @@ trap leave EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
+# What runs that were killed left.  Their disks last as long as their VPSs: each is a child of
+# its monitor.
+leftovers() {
+	local old pids
+	for old in "$BUILD"/node/flushes.*; do
+		[ -e "$old" ] || continue
+		[ "$old" = "$dir" ] || ! kill -0 "${old##*.}" 2>/dev/null || continue
+		pids=$(find /proc/[0-9]*/exe -maxdepth 0 -lname "$old/bin/*" -printf '%h\n' 2>/dev/null | cut -d/ -f3 | xargs)
+		# shellcheck disable=SC2086
+		[ -z "$pids" ] || kill -KILL $pids $(pgrep -P "${pids// /,}")
+		awk -v at="$old/" 'index($5, at) == 1 { print $5 }' /proc/self/mountinfo | tac | xargs -r umount -l
+		rm -rf "$old"
+	done
+}
+
 stop_here() {
 	echo "not ok - $1"
 	echo "0 passed, 1 failed"
 	exit 1
 }
+
+leftovers
+machine_note
+mkdir -p "$dir/mnt" "$dir/run" && programs || exit 1
+: >"$sums"
 
 # ---- a storage, and what writes to it
 
@@ -69,18 +88,22 @@ mke2fs -q -t ext4 -E lazy_itable_init=1,lazy_journal_init=1 "$dir/disk" &&
 mkdir "$STORAGE/etc"
 RUN=$dir/run node_conf >"$NODECTL_CONFIG"
 echo "reserve-disk = 0" >>"$NODECTL_CONFIG"
-OUT=$("$NODECTL" init --quiet 2>&1 && "$NODECTL" image build mini --quiet 2>&1) || stop_here "a storage: $OUT"
+OUT=$({ nodectl init --quiet && nodectl repair && nodectl image build mini --quiet; } 2>&1) || stop_here "a storage: $OUT"
 umount "$STORAGE"
 cp --sparse=always "$dir/disk" "$dir/before"
 
 : >"$dir/log"
 : >"$dir/noted"
-qemu-storage-daemon --daemonize --pidfile "$dir/pid" \
+# It says who it is when its export is there.  A session of its own: who ends our group leaves the
+# VPSs their disk until they are stopped.
+setsid setpriv --pdeathsig KILL qemu-storage-daemon --pidfile "$dir/pid" \
 	--blockdev "driver=file,node-name=disk,filename=$dir/disk" \
 	--blockdev "driver=file,node-name=log,filename=$dir/log" \
 	--blockdev "driver=blklogwrites,node-name=both,file=disk,log=log,log-super-update-interval=1" \
-	--export "type=fuse,id=noted,node-name=both,mountpoint=$dir/noted,writable=on" &&
-	mount -o loop "$dir/noted" "$STORAGE" || stop_here "a disk that notes what is written"
+	--export "type=fuse,id=noted,node-name=both,mountpoint=$dir/noted,writable=on" </dev/null &
+noting=$!
+eventually 20 test -s "$dir/pid" && mount -o loop "$dir/noted" "$STORAGE" ||
+	stop_here "a disk that notes what is written"
 
 # How many writes and flushes there have been.
 written() {
@@ -93,21 +116,30 @@ record() {
 }
 
 : >"$dir/told"
+# in a group of its own, for the same reason: no operation ends halfway
+set -m
 (
 	. "$here/claims.sh"
 	. "$here/work.sh"
 	worker a 0 &
 	worker b 1 &
-	sleep "$seconds"
-	: >"$enough"
 	wait
-) >"$dir/work" 2>&1
+) >"$dir/work" 2>&1 </dev/null &
+working=$!
+set +m
+# in the background, for a signal is not heard while a command is waited for
+setpriv --pdeathsig KILL sleep "$seconds" &
+wait $!
+: >"$enough"
+wait "$working"
+working=
 grep -A5 '^not ok' "$dir/work" && stop_here "the work itself"
 grep -q ' op [0-9]* done ' "$dir/told" || stop_here "there was work: no operation was done"
 away
-kill "$(cat "$dir/pid")"
-gone() { [ ! -e "$dir/pid" ]; }
+kill "$noting"
+gone() { ! kill -0 "$noting" 2>/dev/null; }
 eventually 10 gone || stop_here "qemu-storage-daemon ends"
+noting=
 awk '$4 == "begin" { b++; verb[$5]++ } $4 == "done" { d++ }
 	END { printf "# %d operations begun, %d done:", b, d; for (v in verb) printf " %s %d", v, verb[v]; print "" }' "$dir/told"
 
