@@ -69,11 +69,15 @@ replay() {
 # ---- what is
 
 is_there() {
+	local status
 	case $1 in
-	*i) "$NODECTL" image show "$1" >/dev/null 2>&1 ;;
-	*p) "$NODECTL" plan show "$1" >/dev/null 2>&1 ;;
-	*) "$NODECTL" status "$1" >/dev/null 2>&1 ;;
-	esac
+	*i) nodectl image show "$1" ;;
+	*p) nodectl plan show "$1" ;;
+	*) nodectl status "$1" ;;
+	esac >/dev/null 2>&1
+	status=$?
+	[ $status -lt 124 ] || not_ok "nodectl says whether $1 is there" "exit $status"
+	return $status
 }
 
 # settle NAME: what was under way has happened or not
@@ -108,8 +112,8 @@ bytes() {
 
 memory_of() {
 	case $1 in
-	*p) "$NODECTL" plan show "$1" -j 2>/dev/null | jq -r '[.. | .memory? | numbers][0]' ;;
-	*) "$NODECTL" show "$1" -j | jq -r .memory ;;
+	*p) nodectl plan show "$1" -j 2>/dev/null | jq -r '[.. | .memory? | numbers][0]' ;;
+	*) nodectl show "$1" -j | jq -r .memory ;;
 	esac
 }
 
@@ -128,12 +132,12 @@ check_memory() {
 }
 
 disk_of() {
-	"$NODECTL" show "$1" -j | jq -r .limits.disk
+	nodectl show "$1" -j | jq -r .limits.disk
 }
 
 check_image() {
 	local name=$1 digest root
-	digest=$("$NODECTL" image show "$name" -j | jq -r .digest)
+	digest=$(nodectl image show "$name" -j | jq -r .digest)
 	root=$STORAGE/images/sha256/$digest/root
 	if [ "$(cat "$root/etc/marker")" = "${text[$name]}" ] &&
 		[ "$(sha256sum <"$root/bin/busybox")" = "$(cat "$root/etc/sum")" ]; then
@@ -148,7 +152,7 @@ settle_state() {
 	local name=$1 number verb value now
 	read -r number verb value <<<"${under[$name]-}"
 	case $verb in start | stop | destroy) ;; *) return ;; esac
-	[ "$("$NODECTL" status "$name")" = "$name running" ] && now=yes || now=no
+	[ "$(nodectl status "$name")" = "$name running" ] && now=yes || now=no
 	if [ $now = "${running[$name]}" ]; then
 		record "$number" undone "$verb" "$name" -
 	else
@@ -163,7 +167,7 @@ check_vps() {
 	local name=$1 got want=${text[$1]} number verb value
 	settle_state "$name"
 	[ "${running[$name]}" = yes ] && want=running || want=stopped
-	got=$("$NODECTL" status "$name" 2>&1)
+	got=$(nodectl status "$name" 2>&1)
 	[ "$got" = "$name $want" ] && ok "boot left $name $want, as it was" || not_ok "boot left $name $want, as it was" "$got"
 	want=${text[$name]}
 	check_memory "$name"

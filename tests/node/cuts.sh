@@ -21,7 +21,7 @@ record() {
 }
 
 [ -e /etc/nodectl/node.conf ] || nodectl init --ids 28001-28600 --subnet6 fd6e:6f64:6563:1::1/64 --quiet || not_ok "init"
-"$NODECTL" image show mini >/dev/null 2>&1 ||
+nodectl image show mini >/dev/null 2>&1 ||
 	OUT=$(nodectl image build mini 2>&1) || not_ok "image build mini" "$OUT"
 if [ -s "$records" ]; then
 	replay

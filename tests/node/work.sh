@@ -44,7 +44,7 @@ grow() {
 # plan_to NAME MEMORY: made when it is not there; VPSs that have it follow
 plan_to() {
 	local verb=create
-	"$NODECTL" plan show "$1" >/dev/null 2>&1 && verb=set
+	nodectl plan show "$1" >/dev/null 2>&1 && verb=set
 	nodectl plan $verb "$1" --memory "$2"
 }
 
