@@ -133,7 +133,10 @@ wait $!
 : >"$enough"
 wait "$working"
 working=
-grep -A5 '^not ok' "$dir/work" && stop_here "the work itself"
+if [ -s "$dir/work" ]; then
+	head -n 20 "$dir/work"
+	stop_here "the work itself"
+fi
 grep -q ' op [0-9]* done ' "$dir/told" || stop_here "there was work: no operation was done"
 away
 kill "$noting"

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # Sourced behind claims.sh: changes VPSs and images all the time, and says so by `record` before
-# and after each.
+# and after each.  Nothing else is said while all goes well.
 
 # go NUMBER VERB NAME VALUE COMMAND...
 go() {
