@@ -12,7 +12,7 @@ NODECTL=/usr/sbin/nodectl
 STORAGE=/var/lib/nodectl
 . "$here/claims.sh"
 . "$here/work.sh"
-enough=/nonexistent
+enough=/nonexistent scratch=/run
 
 # record NUMBER PHASE VERB NAME VALUE: what is begun is known outside before it begins
 record() {

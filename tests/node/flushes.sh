@@ -121,6 +121,7 @@ set -m
 (
 	. "$here/claims.sh"
 	. "$here/work.sh"
+	scratch=$dir
 	worker a 0 &
 	worker b 1 &
 	wait

@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 #
 # Sourced behind claims.sh: changes VPSs and images all the time, and says so by `record` before
-# and after each.  Nothing else is said while all goes well.
+# and after each.  Nothing else is said while all goes well.  What it needs for that is made in
+# $scratch.
 
 # go NUMBER VERB NAME VALUE COMMAND...
 go() {
@@ -26,7 +27,7 @@ write_in() {
 }
 
 import() {
-	local root=/run/import.$BASHPID
+	local root=$scratch/$1
 	mkdir -p "$root/bin" "$root/sbin" "$root/etc"
 	cp /bin/busybox "$root/bin/busybox"
 	ln -sf ../bin/busybox "$root/sbin/init"
