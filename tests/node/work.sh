@@ -62,7 +62,8 @@ worker() {
 	until [ -e "$enough" ] || ! kill -0 $$ 2>/dev/null; do
 		number=$((number + 2))
 		name=$which$((RANDOM % 3))
-		value=$((40 + RANDOM % 60))M
+		# plans have odd ones: settle tells a VPS's own from its plan's
+		value=$((40 + RANDOM % 30 * 2))M
 		if [ $((RANDOM % 6)) -eq 0 ]; then
 			name=${name}i
 			if [ "${there[$name]-no}" = yes ]; then
@@ -71,6 +72,7 @@ worker() {
 				go $number import "$name" "m$number" import "$name" "m$number"
 			fi
 		elif [ $((RANDOM % 8)) -eq 0 ]; then
+			value=$((${value%M} + 1))M
 			go $number plan "${which}p" $value plan_to "${which}p" $value
 		elif [ "${there[$name]-no}" = no ]; then
 			make $number "$name" $value "${which}p"
