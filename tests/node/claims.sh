@@ -66,6 +66,17 @@ replay() {
 	done <"$records"
 }
 
+# key_of NAME: who may log in there
+key_of() {
+	echo "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA $1"
+}
+
+# What the first start writes into a VPS, and none again when it is lost.
+first_due() {
+	echo "# written by nodectl at each start; remove this line to keep your own"
+	key_of "$1"
+}
+
 # ---- what is
 
 is_there() {
@@ -188,6 +199,8 @@ check_vps() {
 		unset "under[$name]"
 	fi
 	[ "$got" = "$want" ] && ok "$name starts, and holds what was written" || not_ok "$name holds what was written" "'$got', not '$want'"
+	got=$(nodectl exec "$name" -- sh -c 'head -n 1 /etc/resolv.conf; cat /root/.ssh/authorized_keys' 2>&1)
+	[ "$got" = "$(first_due "$name")" ] && ok "$name has what its first start wrote" || not_ok "$name has what its first start wrote" "$got"
 	# where the workers go on
 	[ "${running[$name]}" = yes ] && return
 	nodectl stop "$name" --force --quiet || not_ok "$name stops"

@@ -51,9 +51,10 @@ plan_to() {
 
 # make NUMBER NAME MEMORY PLAN: a VPS, every other with the memory of the plan
 make() {
-	local args=(--memory "$3") value=$3
+	local args=(--memory "$3") value=$3 key=$scratch/$2.key
+	key_of "$2" >"$key"
 	[ "${there[$4]-no}" = yes ] && [ $((RANDOM % 2)) -eq 0 ] && args=(--plan "$4") value=$4
-	go "$1" create "$2" "$value" nodectl create "$2" --image mini "${args[@]}" --memory-guaranteed 16M --disk 64M
+	go "$1" create "$2" "$value" nodectl create "$2" --image mini --ssh-key "$key" "${args[@]}" --memory-guaranteed 16M --disk 64M
 }
 
 # worker LETTER NUMBER: with names of its own, until there is $enough, or nobody who could say so
