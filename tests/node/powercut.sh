@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Power cuts: a node on which VPSs and images are made, changed and removed all the time, whose
-# power goes at any moment (SIGKILL for QEMU: what was not flushed to the disk is lost).  The
-# same disk is booted again; then everything that nodectl has said to be done must be there,
-# nothing half done, and repair must have nothing left to do.
+# power goes at any moment (SIGKILL for QEMU).  The same disk is booted again; then everything
+# that nodectl has said to be done must be there, nothing half done, and repair must have nothing
+# left to do.
+#
+# What is lost is what the node had in its memory only: a missing fsync is found.  What its disk
+# has taken is kept, flushed or not, in order: a missing flush, and writes that overtake others,
+# are found by flushes.sh.
 #
 #	tests/node/powercut.sh [N]	N cuts, 5 if it is not said
 #	SEED=...			the same moments again (not the same operations)
