@@ -22,7 +22,7 @@ began=$SECONDS
 until alone 2>/dev/null; do sleep 2; done
 dir=$BUILD/node/flushes.$$
 STORAGE=$dir/mnt
-BIN=$dir/bin PROBE=$dir/bin/probe
+BIN=$dir/bin PROBE=$dir/bin/probe TENANT=$dir/bin/tenant
 NODECTL=$BIN/nodectl
 # there too, for the plans lie beside it
 NODECTL_CONFIG=$STORAGE/etc/node.conf
