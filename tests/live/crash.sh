@@ -68,11 +68,9 @@ round() {
 		trouble="repair --dry-run still says: $(nodectl repair --dry-run 2>&1)"
 		return 1
 	fi
-	case $(now) in
-	running)
-		out=$(inside victim true 2>&1) || [ "$(now)" != running ] || { trouble="exec: $out"; return 1; }
-		;;
-	esac
+	# one that was asked to stop may be on its way
+	enters() { [ "$(now)" != running ] || out=$(inside victim true 2>&1); }
+	eventually 10 enters || { trouble="exec: $out"; return 1; }
 	undisturbed || { trouble="the bystander was disturbed"; return 1; }
 	# whatever it is now, it can be gone on with
 	return 0
