@@ -746,31 +746,46 @@ int BPF_PROG(neighbours_asked32, struct file *file, unsigned int command)
 	return command_decide(file, command);
 }
 
-/* Is it called @name, of which @size bytes are all, with the 0? */
-static __always_inline bool is_called(const struct dentry *dentry, const char *name,
-				      unsigned int size)
+/* A name as it lies in memory; in numbers, for a text would be one more map. */
+struct name {
+	__u64 words[2];
+};
+
+#define WORD(a, b, c, d, e, f, g, h)                                                           \
+	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 |                  \
+	 (__u64)(e) << 32 | (__u64)(f) << 40 | (__u64)(g) << 48 | (__u64)(h) << 56)
+
+#define PRESSURE WORD('p', 'r', 'e', 's', 's', 'u', 'r', 'e')
+
+/* All of it, if it is shorter than 16 bytes. */
+static __always_inline struct name name_of(const struct dentry *dentry)
 {
-	char found[16] = { 0 };
+	struct name name = { { 0, 0 } };
 
-	return bpf_probe_read_kernel_str(found, sizeof(found),
-					 BPF_CORE_READ(dentry, d_name.name)) == size &&
-	       __builtin_memcmp(found, name, size) == 0;
+	bpf_probe_read_kernel_str(&name, sizeof(name), BPF_CORE_READ(dentry, d_name.name));
+	return name;
 }
-
-#define IS_CALLED(dentry, name) is_called(dentry, name, sizeof(name))
 
 /* In /proc/pressure, or of a group. */
 static __always_inline bool is_pressure(const struct file *file)
 {
 	const struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct name name;
 
 	switch (BPF_CORE_READ(file, f_inode, i_sb, s_magic)) {
 	case PROC_SUPER_MAGIC:
-		return IS_CALLED(BPF_CORE_READ(dentry, d_parent), "pressure");
+		name = name_of(BPF_CORE_READ(dentry, d_parent));
+		return name.words[0] == PRESSURE && !name.words[1];
 	case CGROUP2_SUPER_MAGIC:
-		return IS_CALLED(dentry, "cpu.pressure") || IS_CALLED(dentry, "io.pressure") ||
-		       IS_CALLED(dentry, "memory.pressure") ||
-		       IS_CALLED(dentry, "irq.pressure");
+		name = name_of(dentry);
+		return (name.words[0] == WORD('c', 'p', 'u', '.', 'p', 'r', 'e', 's') &&
+			name.words[1] == WORD('s', 'u', 'r', 'e', 0, 0, 0, 0)) ||
+		       (name.words[0] == WORD('i', 'r', 'q', '.', 'p', 'r', 'e', 's') &&
+			name.words[1] == WORD('s', 'u', 'r', 'e', 0, 0, 0, 0)) ||
+		       (name.words[0] == WORD('i', 'o', '.', 'p', 'r', 'e', 's', 's') &&
+			name.words[1] == WORD('u', 'r', 'e', 0, 0, 0, 0, 0)) ||
+		       (name.words[0] == WORD('m', 'e', 'm', 'o', 'r', 'y', '.', 'p') &&
+			name.words[1] == WORD('r', 'e', 's', 's', 'u', 'r', 'e', 0));
 	default:
 		return false;
 	}
