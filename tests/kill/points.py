@@ -287,6 +287,9 @@ class Operation:
     def check(self, node, state):
         """What else holds after repair."""
 
+    def take_back(self):
+        """What it may have made, where nothing was judged: it would be in the way of others."""
+
 
 class Stop(Operation):
     """Stopped, it is not to be started by the next boot."""
@@ -336,6 +339,9 @@ class Given(Change):
         self.back = ["set", "victim", "--" + key, had, "--quiet"]
         self.leases = []
 
+    def take_back(self):
+        run(*self.back)
+
     def prepare(self, node):
         super().prepare(node)
         must(*self.back)
@@ -377,6 +383,9 @@ class Named(Operation):
     def __init__(self, what, make, remove, there, words):
         super().__init__("stopped", "stopped", *words)
         self.what, self.make, self.remove, self.there, self.trees = what, make, remove, there, set()
+
+    def take_back(self):
+        run(*self.remove)
 
     def prepare(self, node):
         super().prepare(node)
@@ -519,6 +528,9 @@ class Import(Operation):
     passing = re.compile(r"^image points$")
     trees = set()
 
+    def take_back(self):
+        run("image", "remove", "points", "--quiet")
+
     def prepare(self, node):
         run("image", "remove", "points", "--quiet")
         self.trees = trees()
@@ -629,9 +641,8 @@ class Repair(Operation):
         self.others = others
 
     def prepare(self, node):
-        # what the last one gave, where nothing was judged, or failed, is not taken back yet
-        if isinstance(self.other, Given):
-            run(*self.other.back)
+        if self.other:
+            self.other.take_back()
         self.other = other = random.choice(self.others)
         other.prepare(node)
         self.before, self.after, self.passing = other.before, other.after, other.passing
