@@ -46,6 +46,9 @@ deed() {
 	esac
 }
 
+# odd STATUS WORDS CLIENT: what no command may end with
+odd() { echo "$1 $2 ## $(tr '\n' ' ' <"$WORK/said.$3")" >>"$WORK/odd"; }
+
 # What a command may answer: that it was killed, or a documented code.  Nothing takes longer than
 # the waiting for those that were stopped in its way.
 client() {
@@ -59,7 +62,9 @@ client() {
 		echo "$got ${words%% *}"
 		case $got in
 		0 | 137 | 3 | 9 | 14 | 21 | 31 | 32 | 33 | 36 | 44 | 46 | 126 | 127) ;;
-		*) echo "$got $words ## $(tr '\n' ' ' <"$WORK/said.$1")" >>"$WORK/odd" ;;
+		# of a create that was killed the port is repair's to give back
+		78) grep -q ': create: host port .* is published by' "$WORK/said.$1" || odd "$got" "$words" "$1" ;;
+		*) odd "$got" "$words" "$1" ;;
 		esac
 		# system errors are looked at by people
 		[ $got -ne 3 ] || echo "$words ## $(tr '\n' ' ' <"$WORK/said.$1")" >>"$WORK/errors"
