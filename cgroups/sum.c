@@ -147,12 +147,17 @@ static int number_set(const struct row *row, int dir, uint64_t value, struct err
 	return knob_set(&group, &knob, old, err);
 }
 
-/* What the open group of a VPS has added to the sum. */
+/* What the open group of a VPS has added to the sum; one that goes at this moment has nothing
+ * any more. */
 static int part_look(const struct row *row, int dir, uint64_t *part, struct err *err)
 {
-	if (!row->part)
-		return number_get(dir, row->knob, part, err);
-	return attribute_look(dir, row->part, part, err) < 0 ? -1 : 0;
+	int result = row->part ? attribute_look(dir, row->part, part, err)
+			       : number_get(dir, row->knob, part, err);
+
+	if (result >= 0)
+		return 0;
+	*part = 0;
+	return group_is_gone(err) ? 0 : -1;
 }
 
 /* ---- their parent */
@@ -189,9 +194,10 @@ static int child_add(int parent, const char *name, void *arg, struct err *err)
 	if (!group_id_of_name(name))
 		return 0;
 	own_fd dir = dir_open(parent, name, err);
-	/* one that goes at this moment has nothing any more */
-	if (dir < 0 || part_look(adding->row, dir, &part, err) < 0)
+	if (dir < 0)
 		return group_is_gone(err) ? 0 : -1;
+	if (part_look(adding->row, dir, &part, err) < 0)
+		return -1;
 	adding->sum += part;
 	return 0;
 }
@@ -263,9 +269,8 @@ static int move(const struct row *row, int parent, int dir, uint64_t others, uin
 	if (!result)
 		return 0;
 	(void)child_set(row, dir, before, &ignored);
-	bool looked = part_look(row, dir, &part, &ignored) == 0;
-	if (looked || group_is_gone(&ignored))
-		(void)parent_set(row, parent, others + (looked ? part : 0), &ignored);
+	if (part_look(row, dir, &part, &ignored) == 0)
+		(void)parent_set(row, parent, others + part, &ignored);
 	return -1;
 }
 
@@ -326,9 +331,10 @@ int sum_leave(const struct hierarchies *hierarchies, enum sum sum, unsigned id, 
 
 	if (!row)
 		return 0;
-	if (pair_open(sum_mount(hierarchies, sum), id, &pair, err) < 0 ||
-	    part_look(row, pair.dir, &part, err) < 0)
+	if (pair_open(sum_mount(hierarchies, sum), id, &pair, err) < 0)
 		return group_is_gone(err) ? 0 : -1;
+	if (part_look(row, pair.dir, &part, err) < 0)
+		return -1;
 	if (part == 0)
 		return 0;
 
