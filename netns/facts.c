@@ -172,9 +172,9 @@ static int trigger_try(void)
 }
 
 /*
- * Since Linux 6.5 CAP_SYS_RESOURCE of any user namespace may have triggers with windows as
- * short as it likes (psi_trigger_create()), and for each group that has one a thread of the
- * kernel polls, before everybody else (SCHED_FIFO) and at nobody's charge.
+ * CAP_SYS_RESOURCE of any user namespace may have triggers with windows as short as it likes
+ * (psi_trigger_create() since Linux 6.5, and Debian's 6.1), and for each group that has one a
+ * thread of the kernel polls, before everybody else (SCHED_FIFO) and at nobody's charge.
  */
 static bool can_trigger(void)
 {
@@ -192,7 +192,7 @@ static bool can_trigger(void)
 
 static bool can_refuse_triggers(void)
 {
-	return can_refuse_neighbours() || !can_trigger();
+	return !can_trigger() || can_refuse_neighbours();
 }
 
 static bool can_forward_ipv4(void)

@@ -795,7 +795,7 @@ static __always_inline bool is_pressure(const struct file *file)
  * Root of whatever user namespace may have the kernel watch for pressure, by what it writes
  * there (psi_trigger_create()): for each group a thread polls then, at each tick if he likes,
  * before everybody else (SCHED_FIFO) and at nobody's charge.  Without it systemd does not hear
- * when memory gets scarce, as in any container before Linux 6.1.
+ * when memory gets scarce, as where the kernel lets the node's root alone have it.
  */
 SEC("?lsm/file_open")
 int BPF_PROG(pressure_opened, struct file *file)

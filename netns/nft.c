@@ -76,30 +76,33 @@ static int nft_open(struct nft *nft, struct err *err)
 /* Behind the last error of Linux, EHWPOISON. */
 enum { ERRORS_END = 134 };
 
-/* Does the text end with what is said of this error? */
-static bool ends_with(const char *text, int len, int error)
+/* The error that the text ends with; 0: with none. */
+static int error_of(const char *text, int len)
 {
-	const char *said = strerror(error);
-	int size = (int)strlen(said);
+	for (int error = 1; error < ERRORS_END; error++) {
+		const char *said = strerror(error);
+		int size = (int)strlen(said);
 
-	return size <= len && strncmp(text + len - size, said, (size_t)size) == 0;
+		if (size <= len && strncmp(text + len - size, said, (size_t)size) == 0)
+			return error;
+	}
+	return 0;
 }
 
 /* libnftables tells its user what is wrong, and a program nothing else. */
 static enum err_kind kind_of(const char *why, int len)
 {
-	static const int lacking[] = { ENOENT, EINVAL, EOPNOTSUPP, EAFNOSUPPORT,
-				       EPROTONOSUPPORT };
-
-	for (size_t i = 0; i < ARRAY_SIZE(lacking); i++) {
-		if (ends_with(why, len, lacking[i]))
-			return ERR_KERNEL;
+	switch (error_of(why, len)) {
+	case 0: /* it is the language that it does not know */
+	case ENOENT:
+	case EINVAL:
+	case EOPNOTSUPP:
+	case EAFNOSUPPORT:
+	case EPROTONOSUPPORT:
+		return ERR_KERNEL;
+	default:
+		return ERR_SYSTEM;
 	}
-	for (int error = 1; error < ERRORS_END; error++) {
-		if (ends_with(why, len, error))
-			return ERR_SYSTEM;
-	}
-	return ERR_KERNEL;
 }
 
 static int run_here(const char *commands, struct err *err)
