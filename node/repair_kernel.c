@@ -183,11 +183,9 @@ static int route_owner(const struct repair *repair, const struct link_route *rou
 	return lease_owner_of(repair->node, &route->to, name, size, &ignored);
 }
 
-/* Does the VPS @name run?  Then @use is called with its definition as it does. */
-static bool is_used(const struct repair *repair, const char *name,
-		    bool (*use)(const struct repair *repair, const struct vps *running,
-				const void *what),
-		    const void *what)
+/* Does the VPS @name run?  Then @id and @link are what it runs with. */
+static bool runs_with(const struct repair *repair, const char *name, unsigned *id,
+		      struct link *link)
 {
 	own_vps vps = { 0 }, started = { 0 };
 	struct err ignored;
@@ -197,27 +195,29 @@ static bool is_used(const struct repair *repair, const char *name,
 		return false;
 	bool known = vps_started_load(repair->node, name, &started, &ignored) == 0;
 	struct vps running = vps_as_running(&vps, known ? &started.link : NULL);
-	return use(repair, &running, what);
-}
-
-static bool route_is_its(const struct repair *repair, const struct vps *running,
-			 const void *route)
-{
-	return link_needs_route(running->id, &repair->node->bridge, &running->link, route);
+	*id = running.id;
+	*link = running.link;
+	return true;
 }
 
 /* Does the VPS @name run, with that route? */
 static bool route_is_needed(const struct repair *repair, const char *name,
 			    const struct link_route *route)
 {
-	return is_used(repair, name, route_is_its, route);
+	struct link link;
+	unsigned id;
+
+	return runs_with(repair, name, &id, &link) &&
+	       link_needs_route(id, &repair->node->bridge, &link, route);
 }
 
-static bool neighbour_is_its(const struct repair *repair, const struct vps *running,
-			     const void *neighbour)
+static bool neighbour_is_needed(const struct repair *repair, const char *name,
+				const struct link_neighbour *neighbour)
 {
-	(void)repair;
-	return link_needs_neighbour(&running->link, neighbour);
+	struct link link;
+	unsigned id;
+
+	return runs_with(repair, name, &id, &link) && link_needs_neighbour(&link, neighbour);
 }
 
 /* Who has the address next may be a machine of somebody else, which the node would not find. */
@@ -228,13 +228,13 @@ static int neighbour_one(const struct link_neighbour *neighbour, void *arg, stru
 
 	if (!id_is_ours(repair, neighbour->id) ||
 	    id_owner(repair, neighbour->id, name, sizeof(name)) < 0 ||
-	    is_used(repair, name, neighbour_is_its, neighbour))
+	    neighbour_is_needed(repair, name, neighbour))
 		return 0;
 	own_fd lock = owner_lock(repair, name, err);
 	if (lock < 0)
 		return repair_passed_over(repair, err);
 	if (id_owner(repair, neighbour->id, again, sizeof(again)) < 0 ||
-	    strcmp(name, again) != 0 || is_used(repair, name, neighbour_is_its, neighbour) ||
+	    strcmp(name, again) != 0 || neighbour_is_needed(repair, name, neighbour) ||
 	    !link_neighbour_exists(&repair->node->bridge, neighbour))
 		return 0;
 	address_print(&neighbour->address, false, text, sizeof(text));
