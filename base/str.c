@@ -50,6 +50,14 @@ void *xrealloc(void *old, size_t size)
 	return or_exit(realloc(old, size ? size : 1));
 }
 
+void *xgrow(void *list, size_t count, size_t *room, size_t size)
+{
+	if (count < *room)
+		return list;
+	*room = *room ? *room * 2 : 64;
+	return xrealloc(list, *room * size);
+}
+
 char *xstrdup(const char *text)
 {
 	return or_exit(strdup(text));

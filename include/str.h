@@ -14,6 +14,10 @@ void *or_exit(void *memory);
 void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *old, size_t size);
+
+/* @list with room for one more behind its @count elements of @size bytes; *@room is how many it
+ * has room for.  NULL and 0 begin one. */
+void *xgrow(void *list, size_t count, size_t *room, size_t size);
 char *xstrdup(const char *text);
 __attribute__((format(printf, 1, 2))) char *xasprintf(const char *fmt, ...);
 

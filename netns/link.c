@@ -267,10 +267,7 @@ static void id_add(unsigned id, void *arg)
 {
 	struct ids *all = arg;
 
-	if (all->count == all->room) {
-		all->room = all->room ? all->room * 2 : 64;
-		all->ids = xrealloc(all->ids, all->room * sizeof(all->ids[0]));
-	}
+	all->ids = xgrow(all->ids, all->count, &all->room, sizeof(all->ids[0]));
 	all->ids[all->count++] = id;
 }
 

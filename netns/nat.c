@@ -90,11 +90,8 @@ void nat_entries_free(struct nat_entries *entries)
 
 static void entry_add(struct nat_entries *entries, const struct nat_entry *entry)
 {
-	if (entries->count == entries->room) {
-		entries->room = entries->room ? entries->room * 2 : 16;
-		entries->list =
-		    xrealloc(entries->list, entries->room * sizeof(entries->list[0]));
-	}
+	entries->list =
+	    xgrow(entries->list, entries->count, &entries->room, sizeof(entries->list[0]));
 	entries->list[entries->count++] = *entry;
 }
 

@@ -49,11 +49,8 @@ void nft_entries_free(struct nft_entries *entries)
 
 static struct nft_entry *entry_new(struct nft_entries *entries)
 {
-	if (entries->count == entries->room) {
-		entries->room = entries->room ? entries->room * 2 : 16;
-		entries->list =
-		    xrealloc(entries->list, entries->room * sizeof(entries->list[0]));
-	}
+	entries->list =
+	    xgrow(entries->list, entries->count, &entries->room, sizeof(entries->list[0]));
 	return &entries->list[entries->count++];
 }
 

@@ -47,11 +47,8 @@ static void entry_collect(const struct nlmsghdr *nlh, void *arg)
 	id = got.permanent && got.index == entries->index ? mac_id(&got.mac) : 0;
 	if (!id)
 		return;
-	if (entries->count == entries->room) {
-		entries->room = entries->room ? entries->room * 2 : 64;
-		entries->list =
-		    xrealloc(entries->list, entries->room * sizeof(entries->list[0]));
-	}
+	entries->list =
+	    xgrow(entries->list, entries->count, &entries->room, sizeof(entries->list[0]));
 	entries->list[entries->count++] = (struct link_neighbour){ id, got.address };
 }
 

@@ -237,10 +237,8 @@ static void route_collect(const struct nlmsghdr *nlh, void *arg)
 	/* a kernel before 4.20 or so filters nothing */
 	if (route.protocol != RTNL_NODECTL || !route.to.family)
 		return;
-	if (routes->count == routes->room) {
-		routes->room = routes->room ? routes->room * 2 : 64;
-		routes->list = xrealloc(routes->list, routes->room * sizeof(routes->list[0]));
-	}
+	routes->list =
+	    xgrow(routes->list, routes->count, &routes->room, sizeof(routes->list[0]));
 	routes->list[routes->count++] = route;
 }
 

@@ -508,10 +508,7 @@ static int all_add(const struct history_vps *vps, void *arg, struct err *err)
 	struct history_all *all = arg;
 
 	(void)err;
-	if (all->count == all->room) {
-		all->room = all->room ? all->room * 2 : 64;
-		all->vps = xrealloc(all->vps, all->room * sizeof(all->vps[0]));
-	}
+	all->vps = xgrow(all->vps, all->count, &all->room, sizeof(all->vps[0]));
 	all->vps[all->count++] = *vps;
 	return 0;
 }

@@ -58,10 +58,8 @@ static int vps_gather(const struct history_vps *vps, void *arg, struct err *err)
 	(void)err;
 	if (!is_wanted(gathering, vps))
 		return 0;
-	if (report->count == gathering->room) {
-		gathering->room = gathering->room ? gathering->room * 2 : 64;
-		report->vps = xrealloc(report->vps, gathering->room * sizeof(report->vps[0]));
-	}
+	report->vps =
+	    xgrow(report->vps, report->count, &gathering->room, sizeof(report->vps[0]));
 	one = &report->vps[report->count++];
 	*one = (struct report_vps){ .vps = *vps };
 	/* all bits set is FIGURE_UNKNOWN */

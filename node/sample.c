@@ -61,10 +61,7 @@ struct sampled *sample_add(struct sample *sample, const struct vps *vps)
 	struct sampled *one;
 	struct vps *copy;
 
-	if (sample->count == sample->room) {
-		sample->room = sample->room ? sample->room * 2 : 64;
-		sample->vps = xrealloc(sample->vps, sample->room * sizeof(sample->vps[0]));
-	}
+	sample->vps = xgrow(sample->vps, sample->count, &sample->room, sizeof(sample->vps[0]));
 	one = &sample->vps[sample->count++];
 	/* all bits set: each figure of it is FIGURE_UNKNOWN */
 	memset(one, 0xff, sizeof(*one));

@@ -132,10 +132,7 @@ static int parent_open(struct tree *tree, const char *path, const char **leaf, s
 
 static void remember_time(struct tree *tree, const struct entry *entry)
 {
-	if (tree->count == tree->room) {
-		tree->room = tree->room ? tree->room * 2 : 256;
-		tree->times = xrealloc(tree->times, tree->room * sizeof(*tree->times));
-	}
+	tree->times = xgrow(tree->times, tree->count, &tree->room, sizeof(*tree->times));
 	tree->times[tree->count].path = xstrdup(entry->path);
 	tree->times[tree->count].mtime = entry->mtime;
 	tree->count++;
